@@ -1,0 +1,30 @@
+"""sRGB transfer function and luminance. Light is only ever added in linear light."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+LUMA_WEIGHTS = (0.2126, 0.7152, 0.0722)
+"""Rec. 709 luminance weights, for linear-light RGB."""
+
+
+def srgb_to_linear(image: Tensor) -> Tensor:
+    """Decode sRGB (IEC 61966-2-1) to linear light.
+
+    Any shape, floating point. Values above 1 follow the same curve and are not clamped; negative values are mirrored.
+    """
+    a = image.abs()
+    return torch.where(a <= 0.04045, a / 12.92, ((a + 0.055) / 1.055).clamp_min(0).pow(2.4)).copysign(image)
+
+
+def linear_to_srgb(image: Tensor) -> Tensor:
+    """Encode linear light as sRGB (IEC 61966-2-1); the inverse of `srgb_to_linear`, equally without clamping."""
+    a = image.abs()
+    return torch.where(a <= 0.0031308, a * 12.92, 1.055 * a.pow(1 / 2.4) - 0.055).copysign(image)
+
+
+def luminance(image_linear: Tensor) -> Tensor:
+    """Rec. 709 luminance of linear RGB: [B,3,H,W] -> [B,1,H,W]."""
+    w = image_linear.new_tensor(LUMA_WEIGHTS).view(1, 3, 1, 1)
+    return (image_linear * w).sum(1, keepdim=True)

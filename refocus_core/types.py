@@ -1,0 +1,216 @@
+"""The values that pass between rooms and between nodes. Shapes, units and signs are fixed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+Progress = Callable[[int, int], None]
+"""`progress(done, total)`, called from long work. It may raise to cancel: the exception passes through untouched."""
+
+
+def check_image(image: Tensor, name: str = "image") -> Tensor:
+    """Return `image` if it is a finite floating-point [B,3,H,W] tensor with at least one pixel.
+
+    Raises:
+        TypeError: if it is not a floating-point tensor.
+        ValueError: if the shape is wrong, it is empty, or it holds NaN or infinity.
+    """
+    if not isinstance(image, Tensor) or not image.is_floating_point():
+        raise TypeError(f"{name} must be a floating-point tensor [B,3,H,W], got {_describe(image)}.")
+    if image.ndim != 4 or image.shape[1] != 3 or image.numel() == 0:
+        raise ValueError(f"{name} must have the shape [B,3,H,W] with at least one pixel, got {list(image.shape)}.")
+    if not bool(torch.isfinite(image).all()):
+        raise ValueError(f"{name} holds NaN or infinite values. Repair the picture before this step (clamp it, or re-export it).")
+    return image
+
+
+def check_map(values: Tensor, name: str, *, finite: bool = True) -> Tensor:
+    """Return `values` if it is a floating-point [B,H,W] tensor with at least one pixel, finite unless told otherwise.
+
+    Raises:
+        TypeError: if it is not a floating-point tensor.
+        ValueError: if the shape is wrong, it is empty, or (with `finite`) it holds NaN or infinity.
+    """
+    if not isinstance(values, Tensor) or not values.is_floating_point():
+        raise TypeError(f"{name} must be a floating-point tensor [B,H,W], got {_describe(values)}.")
+    if values.ndim != 3 or values.numel() == 0:
+        raise ValueError(f"{name} must have the shape [B,H,W] with at least one pixel, got {list(values.shape)}.")
+    if finite and not bool(torch.isfinite(values).all()):
+        raise ValueError(f"{name} holds NaN or infinite values. Mark those pixels as invalid or fill them first.")
+    return values
+
+
+def match_batch(values: Tensor, batch: int, name: str) -> Tensor:
+    """Expand a leading dimension of 1 to `batch`.
+
+    Raises:
+        ValueError: if it is neither 1 nor `batch`.
+    """
+    if values.shape[0] == batch:
+        return values
+    if values.shape[0] != 1:
+        raise ValueError(f"{name} has {values.shape[0]} frames but the picture has {batch}. Give one frame, or one for each.")
+    return values.expand(batch, *values.shape[1:])
+
+
+def _describe(value: object) -> str:
+    return f"a {value.dtype} tensor" if isinstance(value, Tensor) else type(value).__name__
+
+
+@dataclass(frozen=True, eq=False)
+class DepthMap:
+    """Disparity of a picture or clip (socket `REFOCUS_DEPTH`).
+
+    Attributes:
+        disparity: [B,H,W] float32, larger = nearer. In 1/m where `metric`, else relative in 0..1 over the whole batch.
+        metric: whether `disparity` is in 1/m.
+        focal_px: [B] focal length in pixels of this image, or None where unknown.
+        valid: [B,H,W] bool, False where the source knew no depth (the value there is a fill), or None where all are.
+        source: where it came from, for people.
+
+    Raises:
+        TypeError, ValueError: on wrong shapes or types, non-finite or negative disparity, relative disparity above 1.
+    """
+
+    disparity: Tensor
+    metric: bool
+    focal_px: Tensor | None = None
+    valid: Tensor | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        d = check_map(self.disparity, "DepthMap.disparity")
+        if d.dtype != torch.float32:
+            raise TypeError(f"DepthMap.disparity must be float32, got {d.dtype}.")
+        lo, hi = (float(v) for v in d.aminmax())
+        if lo < 0:
+            raise ValueError(f"DepthMap.disparity must not be negative, got {lo:.4g}. Depth beyond infinity does not exist.")
+        if not self.metric and hi > 1 + 1e-5:
+            raise ValueError(f"Relative disparity must lie in 0..1, got {hi:.4g}. Normalise it, or set metric=True for 1/m.")
+        if self.focal_px is not None and self.focal_px.shape != (d.shape[0],):
+            raise ValueError(f"DepthMap.focal_px must have the shape [{d.shape[0]}], got {list(self.focal_px.shape)}.")
+        if self.valid is not None and (self.valid.shape != d.shape or self.valid.dtype != torch.bool):
+            raise ValueError(f"DepthMap.valid must be a bool tensor of shape {list(d.shape)}.")
+
+    def to(self, device: torch.device | str) -> DepthMap:
+        """The same map on another device."""
+        return replace(
+            self,
+            disparity=self.disparity.to(device),
+            focal_px=None if self.focal_px is None else self.focal_px.to(device),
+            valid=None if self.valid is None else self.valid.to(device),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class DefocusMap:
+    """Signed defocus of a picture or clip (socket `REFOCUS_DEFOCUS`).
+
+    Attributes:
+        radius_px: [B,H,W] float32, signed radius of the circle of confusion in pixels of this image: 0 in focus,
+            > 0 behind the focal plane (the aperture appears upright), < 0 in front of it (point-mirrored).
+        disparity: [B,H,W] float32, larger = nearer, so that surfaces can be ordered.
+        focus_disparity: [B], the disparity in focus.
+        gain_px: [B], K of the lens law, px per unit of disparity. Without focus range and near or far gain,
+            `radius_px == gain_px * (focus_disparity - disparity)`.
+
+    Raises:
+        TypeError, ValueError: on wrong shapes or types, or non-finite values.
+    """
+
+    radius_px: Tensor
+    disparity: Tensor
+    focus_disparity: Tensor
+    gain_px: Tensor
+
+    def __post_init__(self) -> None:
+        r = check_map(self.radius_px, "DefocusMap.radius_px")
+        d = check_map(self.disparity, "DefocusMap.disparity")
+        if r.dtype != torch.float32 or d.dtype != torch.float32:
+            raise TypeError(f"DefocusMap needs float32 maps, got {r.dtype} and {d.dtype}.")
+        if d.shape != r.shape:
+            raise ValueError(f"DefocusMap.disparity {list(d.shape)} and radius_px {list(r.shape)} differ in shape.")
+        for name in ("focus_disparity", "gain_px"):
+            value: Tensor = getattr(self, name)
+            if value.shape != (r.shape[0],) or not bool(torch.isfinite(value).all()):
+                raise ValueError(f"DefocusMap.{name} must hold {r.shape[0]} finite values, got {value.tolist()}.")
+
+    @classmethod
+    def from_radius(cls, radius_px: Tensor, disparity: Tensor | None = None) -> DefocusMap:
+        """Wrap a signed radius map [B,H,W] (or [H,W]) in pixels that was made elsewhere.
+
+        Args:
+            radius_px: signed as in the class docstring; converted to float32.
+            disparity: [B,H,W], larger = nearer, to order surfaces. Without it a smaller signed radius counts as nearer.
+        """
+        r = (radius_px[None] if radius_px.ndim == 2 else radius_px).float()
+        check_map(r, "radius_px")
+        if disparity is None:
+            zeros = r.new_zeros(r.shape[0])
+            return cls(r, -r, zeros, zeros + 1)
+        d = (disparity[None] if disparity.ndim == 2 else disparity).float()
+        check_map(d, "disparity")
+        # Least-squares line r = K (d_f - d): a description of the map, not used to change it.
+        rm, dm = r.mean((1, 2)), d.mean((1, 2))
+        dc = d - dm.view(-1, 1, 1)
+        slope = (dc * (r - rm.view(-1, 1, 1))).mean((1, 2)) / dc.square().mean((1, 2)).clamp_min(1e-20)
+        gain = -slope
+        focus = torch.where(gain.abs() > 1e-12, dm + rm / gain.where(gain.abs() > 1e-12, torch.ones_like(gain)), dm)
+        return cls(r, d, focus, gain)
+
+    def in_focus(self, tolerance_px: float = 0.5) -> Tensor:
+        """[B,H,W] float mask, 1 where the radius is at most `tolerance_px`."""
+        return (self.radius_px.abs() <= tolerance_px).float()
+
+    def to(self, device: torch.device | str) -> DefocusMap:
+        """The same map on another device."""
+        return DefocusMap(*(t.to(device) for t in (self.radius_px, self.disparity, self.focus_disparity, self.gain_px)))
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """Transmission of the aperture (socket `REFOCUS_KERNEL`).
+
+    Attributes:
+        raster: [C,n,n] float32, C = 1 or 3, not negative, sum 1 per channel. It spans the square [-1,1]^2 around the
+            optical axis; the blur of radius r is this square scaled by r. Row 0 is up, as in a picture. Nothing is re-centred.
+        name: what it is, for people.
+
+    Raises:
+        TypeError, ValueError: on wrong shapes or types, negative or non-finite values, or a channel that does not sum to 1.
+    """
+
+    raster: Tensor
+    name: str = "custom"
+
+    def __post_init__(self) -> None:
+        k = check_map(self.raster, "Kernel.raster")
+        if k.dtype != torch.float32:
+            raise TypeError(f"Kernel.raster must be float32, got {k.dtype}.")
+        if k.shape[0] not in (1, 3) or k.shape[1] != k.shape[2]:
+            raise ValueError(f"Kernel.raster must have the shape [1,n,n] or [3,n,n], got {list(k.shape)}.")
+        if float(k.min()) < 0:
+            raise ValueError("Kernel.raster must not be negative: an aperture cannot remove light that is not there.")
+        if bool(((k.sum((1, 2)) - 1).abs() > 1e-3).any()):
+            raise ValueError("Every channel of Kernel.raster must sum to 1; use bokeh.kernel_from_image for an arbitrary picture.")
+
+    def to(self, device: torch.device | str) -> Kernel:
+        """The same kernel on another device."""
+        return replace(self, raster=self.raster.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Restored:
+    """Result of an all-in-focus method.
+
+    Attributes:
+        image: [B,3,H,W] sRGB-encoded.
+        radius_px: [B,H,W] unsigned blur radius of the source in px that the method used or estimated, or None.
+    """
+
+    image: Tensor
+    radius_px: Tensor | None = None
