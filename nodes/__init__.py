@@ -1,0 +1,19 @@
+"""The five nodes, one to a file. This package needs ComfyUI; `refocus_core` does not."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .all_in_focus import RefocusAllInFocus
+from .bokeh_kernel import RefocusBokehKernel
+from .defocus_map import RefocusDefocusMap
+from .depth_estimate import RefocusDepthEstimate
+from .reblur import RefocusReblur
+
+
+class RefocusExtension(ComfyExtension):
+    """Lists the nodes in the order in which a graph uses them."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        """The node classes that ComfyUI registers."""
+        return [RefocusDepthEstimate, RefocusDefocusMap, RefocusAllInFocus, RefocusReblur, RefocusBokehKernel]
