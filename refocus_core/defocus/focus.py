@@ -1,0 +1,256 @@
+"""Where the focus lies: a point, a mask, a distance, a disparity, or found automatically.
+
+Whatever is chosen, the answer is one disparity per frame, taken over an area and never from one pixel: a single pixel may
+lie on a depth edge or be an outlier. Pixels that `DepthMap.valid` excludes take no part.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..types import DepthMap, check_map, match_batch
+
+
+@dataclass(frozen=True)
+class FocusPoint:
+    """Median disparity in a small disc around a point.
+
+    Attributes:
+        x, y: position in 0..1 of the width from the left and of the height from the top.
+        radius: radius of the disc as a fraction of the long edge, 0..0.5. The pixel under the point always counts.
+
+    The point stays where it is in every frame of a clip, and each frame focuses on what it finds there.
+
+    Raises:
+        ValueError: if a value is out of its range.
+    """
+
+    x: float = 0.5
+    y: float = 0.5
+    radius: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name in ("x", "y"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ValueError(
+                    f"FocusPoint.{name} must lie in 0..1 (a fraction of the picture's width or height, not pixels), got {value}."
+                )
+        if not 0 <= self.radius <= 0.5:
+            raise ValueError(f"FocusPoint.radius must lie in 0..0.5 (a fraction of the long edge), got {self.radius}.")
+
+
+@dataclass(frozen=True, eq=False)
+class FocusMask:
+    """Median disparity of the pixels whose mask value is above 0.5.
+
+    Attributes:
+        mask: [H,W] or [B,H,W] in 0..1, one for all frames or one for each. A mask of another size but the same shape of
+            frame is resampled to the depth map's size (by area, so that thin strokes are not lost).
+    """
+
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class FocusDistance:
+    """A distance from the camera in metres, above 0; infinity is allowed. Needs depth in metres.
+
+    Raises:
+        ValueError: if it is not above 0.
+    """
+
+    distance_m: float
+
+    def __post_init__(self) -> None:
+        if not self.distance_m > 0:  # also refuses NaN
+            raise ValueError(f"FocusDistance.distance_m must be above 0 m, got {self.distance_m}.")
+
+
+@dataclass(frozen=True)
+class FocusDisparity:
+    """A disparity in the depth map's own unit (1/m where metric or where near_m and far_m are given, else 0..1), >= 0.
+
+    Raises:
+        ValueError: if it is negative or not finite.
+    """
+
+    disparity: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.disparity) and self.disparity >= 0):
+            raise ValueError(f"FocusDisparity.disparity must be finite and not negative, got {self.disparity}.")
+
+
+@dataclass(frozen=True)
+class FocusAuto:
+    """The nearest surface that is prominent in the middle of the picture.
+
+    Pixels vote with a Gaussian weight around the centre into a histogram of disparity. Of its peaks, those that hold at least
+    `prominence` times as much as the largest one count as surfaces; the nearest of them is in focus, at the weighted median
+    of its pixels. A floor that runs through all distances makes no peak; a small near object at the border does not count.
+
+    Attributes:
+        prominence: 0..1; lower values accept smaller near objects.
+
+    Raises:
+        ValueError: if `prominence` is not within 0..1.
+    """
+
+    prominence: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.prominence <= 1:
+            raise ValueError(f"FocusAuto.prominence must lie in 0..1, got {self.prominence}.")
+
+
+Focus = FocusPoint | FocusMask | FocusDistance | FocusDisparity | FocusAuto
+FocusLike = Focus | tuple[float, float] | Tensor | float | str | None
+"""What `from_lens` accepts: a `Focus`, or short for one: (x, y) a point, a tensor a mask, a number metres, None or "auto"."""
+
+
+def as_focus(focus: FocusLike) -> Focus:
+    """Resolve the shorthand of `FocusLike`.
+
+    Raises:
+        TypeError: for anything else.
+    """
+    if isinstance(focus, (FocusPoint, FocusMask, FocusDistance, FocusDisparity, FocusAuto)):
+        return focus
+    if focus is None or focus == "auto":
+        return FocusAuto()
+    if isinstance(focus, Tensor):
+        return FocusMask(focus)
+    if isinstance(focus, tuple) and len(focus) == 2:
+        return FocusPoint(float(focus[0]), float(focus[1]))
+    if isinstance(focus, (int, float)) and not isinstance(focus, bool):
+        return FocusDistance(float(focus))
+    raise TypeError(
+        f"focus must be (x, y) in 0..1, a mask tensor, a distance in metres, None, or a Focus... object, got {focus!r:.80}."
+    )
+
+
+def focus_disparity(depth_map: DepthMap, focus: FocusLike = None) -> Tensor:
+    """Disparity [B] that `focus` selects in `depth_map`, in the map's unit.
+
+    Raises:
+        TypeError: if `focus` is none of `FocusLike`.
+        ValueError: if nothing is selected (empty mask, only invalid depth there), a mask does not fit, or a distance is given
+            but the map is not metric.
+    """
+    focus = as_focus(focus)
+    d = depth_map.disparity
+    if isinstance(focus, FocusDistance):
+        if not depth_map.metric:
+            raise ValueError(
+                "A focus distance in metres needs depth in metres, but this depth is relative. Give near_m and far_m, the "
+                "distances of the nearest and the farthest thing, or focus by point or mask."
+            )
+        return d.new_full((d.shape[0],), 1.0 / focus.distance_m)
+    if isinstance(focus, FocusDisparity):
+        return d.new_full((d.shape[0],), focus.disparity)
+    valid = torch.ones_like(d, dtype=torch.bool) if depth_map.valid is None else depth_map.valid
+    if isinstance(focus, FocusAuto):
+        return torch.stack([_auto(d[i], valid[i], focus.prominence) for i in range(d.shape[0])])
+    if isinstance(focus, FocusPoint):
+        selected = _disc(d, focus) & valid
+        missing = (
+            f"There is no known depth around the focus point ({focus.x:g}, {focus.y:g}){{frame}}. "
+            "Choose another point or a larger focus radius."
+        )
+    else:
+        selected = _resampled(focus.mask, d) & valid
+        missing = "The focus mask covers only pixels without known depth{frame}. Paint it over a surface that has depth."
+    return _medians(d, selected, missing)
+
+
+def _medians(d: Tensor, selected: Tensor, missing: str) -> Tensor:
+    out: list[Tensor] = []
+    for i in range(d.shape[0]):
+        values = d[i][selected[i]]
+        if values.numel() == 0:
+            raise ValueError(missing.format(frame=f" in frame {i}" if d.shape[0] > 1 else ""))
+        # torch.median takes the lower of two middle values: always the disparity of a surface that is really there.
+        out.append(values.median())
+    return torch.stack(out)
+
+
+def _disc(d: Tensor, point: FocusPoint) -> Tensor:
+    """[1,H,W] bool: pixel centres within the disc, and the pixel that holds the point."""
+    h, w = d.shape[-2:]
+    px, py = min(int(point.x * w), w - 1), min(int(point.y * h), h - 1)
+    y = torch.arange(h, device=d.device).view(-1, 1) + 0.5 - point.y * h
+    x = torch.arange(w, device=d.device).view(1, -1) + 0.5 - point.x * w
+    disc = x.square() + y.square() <= (point.radius * max(h, w)) ** 2
+    disc[py, px] = True
+    return disc[None]
+
+
+def _resampled(mask: Tensor, d: Tensor) -> Tensor:
+    """The focus mask as bool [B,H,W] at the size of `d`.
+
+    Raises:
+        ValueError: if it is empty or its frame has another shape than that of `d`.
+    """
+    if isinstance(mask, Tensor) and not mask.is_floating_point():
+        mask = mask.float()
+    mask = check_map(mask[None] if mask.ndim == 2 else mask, "focus mask")
+    h, w = d.shape[-2:]
+    mh, mw = mask.shape[-2:]
+    on = (mask.to(d.device) > 0.5).float()
+    empty = [i for i in range(on.shape[0]) if not bool(on[i].any())]
+    if empty:
+        where = f" in frame {empty[0]}" if on.shape[0] > 1 else ""
+        raise ValueError(
+            f"The focus mask is empty{where}: no value is above 0.5. Paint the mask over what shall be sharp, "
+            "or focus by point instead."
+        )
+    if (mh, mw) != (h, w):
+        # Rounding of a resized picture's edge is allowed, another aspect ratio is another picture.
+        if abs(mw * h - w * mh) > max(w, h, mw, mh) * 1.5:
+            raise ValueError(
+                f"The focus mask ({mw} x {mh}) and the depth map ({w} x {h}) have different aspect ratios. "
+                "Use a mask made on the same picture."
+            )
+        size = (h, w)
+        on = F.interpolate(on[:, None], size, mode="area" if mh * mw > h * w else "nearest-exact")[:, 0]
+        if not bool(on.flatten(1).any(1).all()):  # nearest can miss a stroke when one side grows and the other shrinks
+            raise ValueError(f"Nothing is left of the focus mask at the size of the depth map ({w} x {h}). Paint a larger area.")
+        on = on / on.amax((1, 2), keepdim=True)  # a stroke thinner than a pixel still counts
+    return match_batch(on > 0.5, d.shape[0], "focus mask")
+
+
+def _auto(d: Tensor, valid: Tensor, prominence: float) -> Tensor:
+    """See `FocusAuto`; one frame [H,W] -> scalar. On the CPU, so that every device gives the same answer."""
+    h, w = d.shape
+    stride = max(1, max(h, w) // 256)  # a surface that matters is larger than that
+    values = d[::stride, ::stride].double().cpu()
+    ok = valid[::stride, ::stride].cpu()
+    if not bool(ok.any()):
+        raise ValueError("Automatic focus found no pixel with known depth. Focus by distance, or use another depth map.")
+    sh, sw = values.shape
+    y = (torch.arange(sh, dtype=torch.float64).view(-1, 1) + 0.5) / sh - 0.5
+    x = (torch.arange(sw, dtype=torch.float64).view(1, -1) + 0.5) / sw - 0.5
+    weight = torch.exp(-(x.square() + y.square()) / (2 * 0.25**2))[ok]  # sigma: a quarter of each edge
+    values = values[ok]
+    lo, hi = values.min(), values.max()
+    if bool(hi <= lo):
+        return hi.to(d)
+    bins, reach = 64, 2  # a surface spans reach bins on both sides: 5/64 = 8 % of the scene's disparity
+    index = ((values - lo) / (hi - lo) * bins).long().clamp_max(bins - 1)
+    histogram = torch.zeros(bins, dtype=torch.float64).index_add_(0, index, weight)
+    mass = F.conv1d(histogram.view(1, 1, -1), torch.ones(1, 1, 2 * reach + 1, dtype=torch.float64), padding=reach).view(-1)
+    # A peak holds no less than anything within its reach.
+    top = F.max_pool1d(mass.view(1, 1, -1), 2 * reach + 1, 1, reach).view(-1)
+    peaks = torch.nonzero((mass >= top) & (mass >= prominence * mass.max())).view(-1)
+    nearest = int(peaks.max())
+    member = (index - nearest).abs() <= reach
+    order = values[member].argsort()
+    share = weight[member][order].cumsum(0)
+    middle = int(torch.searchsorted(share, share[-1] / 2))
+    return values[member][order][middle].to(d)

@@ -1,0 +1,85 @@
+"""A picture of a defocus map for people. It is never read back."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..color import linear_to_srgb, luminance, srgb_to_linear
+from ..types import DefocusMap, check_image, match_batch
+from .focus import Focus, FocusPoint
+
+_NEAR = (0.05, 0.30, 1.00)
+_FAR = (1.00, 0.16, 0.06)
+_FOCUS = (1.00, 0.93, 0.45)
+
+
+def preview(defocus_map: DefocusMap, image_srgb: Tensor | None = None, *, focus: Focus | None = None) -> Tensor:
+    """The photo in grey under colour: blue in front of the focal plane, red behind it, yellow where it is sharp.
+
+    Colour grows with |radius_px| up to the largest of the whole batch, so frames of a clip can be compared. What is in focus
+    keeps the grey photo with a yellow tint and an outline.
+
+    Args:
+        defocus_map: [B,H,W].
+        image_srgb: [B,3,H,W] (or one frame for all) sRGB-encoded, of the same size; None for plain grey.
+        focus: where the focus was set; a `FocusPoint` is marked with a ring.
+
+    Returns:
+        [B,3,H,W] float32 in 0..1, sRGB-encoded.
+
+    Raises:
+        TypeError, ValueError: if the image is not one, or its size or number of frames does not fit.
+    """
+    radius = defocus_map.radius_px
+    b, h, w = radius.shape
+    if image_srgb is None:
+        grey = radius.new_full((b, 1, h, w), 0.5)
+    else:
+        image = check_image(image_srgb, "image")
+        if image.shape[-2:] != radius.shape[-2:]:
+            raise ValueError(
+                f"The image ({image.shape[3]} x {image.shape[2]}) and the defocus map ({w} x {h}) differ in size. "
+                "Use the picture that the depth was made from."
+            )
+        image = match_batch(image.to(radius), b, "image")
+        grey = linear_to_srgb(luminance(srgb_to_linear(image))).clamp(0, 1)
+
+    largest = radius.abs().max().clamp_min(1e-6)
+    strength = (radius.abs() / largest)[:, None]
+    sharp_px = torch.clamp(0.02 * largest, min=0.5)  # in focus: at most half a pixel, or 2 % of the scale where blur is strong
+    sharp = (radius.abs() <= sharp_px)[:, None].float()
+    near = (radius < 0)[:, None]
+
+    def colour(rgb: tuple[float, float, float]) -> Tensor:
+        return grey.new_tensor(rgb).view(1, 3, 1, 1)
+
+    tint = torch.where(near, colour(_NEAR), colour(_FAR))
+    amount = (0.15 + 0.75 * strength.sqrt()) * (1 - sharp)
+    shaded = tint * (0.30 + 0.70 * grey)  # keeps the photo readable under full colour
+    out = grey * (1 - amount) + shaded * amount
+    out = out + sharp * 0.30 * (colour(_FOCUS) * (0.25 + 0.75 * grey) - out)
+    line_px = max(1, round(max(h, w) / 900))
+    out = out + _outline(sharp, line_px) * 0.85 * (colour(_FOCUS) - out)
+    if isinstance(focus, FocusPoint):
+        out = _ring(out, focus, line_px)
+    return out.clamp(0, 1)
+
+
+def _outline(inside: Tensor, width_px: int) -> Tensor:
+    """Inner border of the region [B,1,H,W]; specks and noise smaller than the line are left out of it."""
+    k = 2 * width_px + 1
+    eroded = -F.max_pool2d(-inside, k, 1, width_px)
+    solid = F.max_pool2d(eroded, 2 * k - 1, 1, k - 1)  # near something that survives erosion
+    return (inside - eroded).clamp_min(0) * solid
+
+
+def _ring(image: Tensor, point: FocusPoint, width_px: int) -> Tensor:
+    """White ring with a dark edge around the area of a focus point."""
+    h, w = image.shape[-2:]
+    y = torch.arange(h, device=image.device).view(-1, 1) + 0.5 - point.y * h
+    x = torch.arange(w, device=image.device).view(1, -1) + 0.5 - point.x * w
+    from_ring = ((x.square() + y.square()).sqrt() - max(point.radius * max(h, w), 4.0 * width_px)).abs()
+    dark, white = from_ring <= 2.0 * width_px, from_ring <= 0.8 * width_px
+    return torch.where(white, 1.0, torch.where(dark, image * 0.2, image))
