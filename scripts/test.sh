@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Sets up (see setup.sh) and runs every check: lint, format, types, import rules, and all tests, in a real ComfyUI too.
+# Arguments go to pytest: scripts/test.sh tests/unit -k kernel
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+bash scripts/setup.sh tests
+
+step() {
+  printf '\n== %s\n' "$1"
+  shift
+  "$@"
+}
+export PATH="$PWD/.venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
+step "lint" ruff check .
+step "format" ruff format --check .
+step "types" basedpyright
+step "import rules" lint-imports
+# Here everything is installed, so a skipped test is a failure.
+REFOCUS_NO_SKIPS=1 step "tests" python -m pytest "$@"
