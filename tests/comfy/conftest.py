@@ -67,7 +67,7 @@ class Page:
     def missing(self) -> list[str]:
         """Types of nodes in the open graph that this ComfyUI does not have."""
         return self.page.evaluate(
-            "() => window.app.graph.nodes.filter(n => n.has_errors || !window.LiteGraph.registered_node_types[n.type]).map(n => n.type)"
+            "() => window.app.graph.nodes.map(n => n.type).filter(t => !window.LiteGraph.registered_node_types[t])"
         )
 
     def api(self) -> rig.Graph:

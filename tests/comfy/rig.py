@@ -94,11 +94,11 @@ class Server:
             port = s.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
         offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HOME": str(base / "hf"), "DO_NOT_TRACK": "1"}
+        command = f"main.py --cpu --listen 127.0.0.1 --port {port} --disable-api-nodes --disable-auto-launch".split()
+        command += ["--base-directory", str(base), "--database-url", "sqlite:///:memory:", *arguments]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "main.py", "--cpu", "--listen", "127.0.0.1", "--port", str(port)]
-                + ["--base-directory", str(base), "--database-url", "sqlite:///:memory:"]
-                + ["--disable-api-nodes", "--disable-auto-launch", *arguments],
+                [sys.executable, *command],
                 cwd=comfy,
                 env={**os.environ, **offline, "PYTHONPATH": str(HERE / "shim"), "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
