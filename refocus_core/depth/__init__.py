@@ -1,0 +1,36 @@
+"""Depth: from a network, from another node's geometry, or from a picture; refined to the photo's edges; shown.
+
+estimate(image) -> DepthMap                  locate, load and run a registered model
+load_model(path) -> DepthModel, predict(model, image) -> DepthMap      the same in two steps
+from_da3, from_moge, from_image              adapters
+fit(depth_map, image) -> DepthMap            to the picture's size
+refine(depth_map, image) -> DepthMap         edges moved onto the photo's edges
+preview(depth_map) -> picture                for people only, never read back
+"""
+
+from .adapters import fit, from_da3, from_image, from_moge
+from .display import preview
+from .estimate import estimate, predict
+from .model import DepthModel, is_depth_file, load_entry, load_model
+from .refine import refine
+from .registry import AUTO_ORDER, MODELS, available, choose, entry
+
+__all__ = [
+    "AUTO_ORDER",
+    "MODELS",
+    "DepthModel",
+    "available",
+    "choose",
+    "entry",
+    "estimate",
+    "fit",
+    "from_da3",
+    "from_image",
+    "from_moge",
+    "is_depth_file",
+    "load_entry",
+    "load_model",
+    "predict",
+    "preview",
+    "refine",
+]

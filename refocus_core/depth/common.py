@@ -1,0 +1,62 @@
+"""Shared by this room: one range over a clip, and filling of pixels without depth."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+FLAT = 0.5
+"""Relative disparity of a picture without any depth difference: one plane, in the middle of the range."""
+
+_SAMPLES = 1 << 20
+_TAIL = 0.001
+_REACH = 0.25
+
+
+def robust_range(values: Tensor) -> tuple[float, float]:
+    """Lowest and highest of finite values [N], less far outliers.
+
+    The range of the middle 99.8 % may be exceeded by a quarter of its span at each end; only what lies beyond counts as an
+    outlier. Usual data therefore keep their exact minimum and maximum.
+    """
+    lo, hi = (float(v) for v in values.aminmax())
+    sample = values[:: max(1, values.numel() // _SAMPLES)].double().sort().values  # strided: the same for the same input
+    last = sample.numel() - 1
+    q_lo, q_hi = float(sample[round(_TAIL * last)]), float(sample[round((1 - _TAIL) * last)])
+    reach = _REACH * (q_hi - q_lo)
+    if reach <= 1e-9 * max(abs(q_lo), abs(q_hi)):  # nearly everything is one plane: the few other values are the scene
+        return lo, hi
+    return max(lo, q_lo - reach), min(hi, q_hi + reach)
+
+
+def to_relative(disparity: Tensor, known: Tensor, *, from_zero: bool = False) -> Tensor:
+    """Disparity of any scale -> 0..1, one range over all frames. Flat -> `FLAT`.
+
+    Args:
+        disparity: [B,H,W], larger = nearer, finite where `known`.
+        known: [B,H,W] bool, the values that count.
+        from_zero: 0 stays 0 (something infinitely far is in the picture), else the farthest known value becomes 0.
+    """
+    if not bool(known.any()):
+        return torch.zeros_like(disparity)
+    lo, hi = robust_range(disparity[known])
+    lo = 0.0 if from_zero else lo
+    if hi - lo <= 1e-6 * max(abs(lo), abs(hi)):
+        return torch.full_like(disparity, FLAT)
+    return ((disparity - lo) / (hi - lo)).clamp(0, 1)
+
+
+def fill(disparity: Tensor, known: Tensor) -> Tensor:
+    """Give every unknown pixel the value of the nearest known one of its frame; 0 in a frame without any. [B,H,W] each."""
+    from scipy.ndimage import distance_transform_edt
+
+    out = torch.where(known, disparity, torch.zeros_like(disparity))
+    for i in range(out.shape[0]):
+        ok = known[i]
+        if bool(ok.all()) or not bool(ok.any()):
+            continue
+        _, index = distance_transform_edt((~ok).cpu().numpy(), return_indices=True)
+        flat = torch.from_numpy((index[0].astype(np.int64) * ok.shape[1] + index[1]).ravel()).to(out.device)
+        out[i] = out[i].flatten()[flat].view_as(out[i])
+    return out

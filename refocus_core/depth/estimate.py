@@ -1,0 +1,102 @@
+"""Depth of a picture or clip from a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..types import DepthMap, Progress, check_image
+from .common import fill, to_relative
+from .model import DepthModel, load_entry, load_model
+from .refine import refine as refine_edges
+from .registry import MODELS, choose
+
+
+def predict(
+    model: DepthModel, image_srgb: Tensor, *, focal_px: float | None = None, progress: Progress | None = None
+) -> DepthMap:
+    """Run a depth network on every frame, one at a time.
+
+    Args:
+        model: on the device to compute on.
+        image_srgb: [B,3,H,W] sRGB-encoded, any floating-point type, any size from 1x1. Values beyond 0..1 are clipped for the
+            network only.
+        focal_px: focal length in px of this picture where known; Depth Pro then uses it for its metres.
+        progress: called after every frame; may raise to cancel.
+
+    Returns:
+        A map of the picture's size on the picture's device. Metric models give 1/m and [B] focal lengths, others one relative
+        range 0..1 over all frames (a flat result is 0.5). Pixels where the network fails are filled and marked in `valid`.
+
+    Raises:
+        TypeError, ValueError: if the image is not a finite [B,3,H,W] tensor, or `focal_px` is not positive.
+        RuntimeError: if the network gives no finite value at all.
+    """
+    check_image(image_srgb)
+    if focal_px is not None and not focal_px > 0:
+        raise ValueError(f"focal_px must be positive (pixels of this picture), got {focal_px}.")
+    batch = image_srgb.shape[0]
+    frames: list[Tensor] = []
+    focal: list[float | None] = []
+    with torch.inference_mode():
+        for i in range(batch):
+            d, f = model(image_srgb[i], focal_px)
+            frames.append(d.to(device=image_srgb.device, dtype=torch.float32))
+            focal.append(f)
+            if progress is not None:
+                progress(i + 1, batch)
+    disparity = torch.stack(frames)
+    known = torch.isfinite(disparity) & (disparity >= 0)
+    if not bool(known.any()):
+        raise RuntimeError(
+            f"{model.name} gave no finite depth for this picture. In float16 a network can overflow: run it in float32 or bfloat16."
+        )
+    disparity = fill(disparity, known)
+    if not model.metric:
+        disparity = to_relative(disparity, known)
+    lengths = None if any(f is None for f in focal) else disparity.new_tensor([f for f in focal if f is not None])
+    valid = None if bool(known.all()) else known
+    return DepthMap(disparity, model.metric, lengths, valid, model.name)
+
+
+def estimate(
+    image_srgb: Tensor,
+    model: str | Path = "auto",
+    *,
+    folders: Iterable[Path | str] | None = None,
+    allow_download: bool = False,
+    progress: Progress | None = None,
+    refine: bool | float = True,
+    focal_px: float | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> DepthMap:
+    """Locate, load and run a depth model: the convenience for scripts and the command line.
+
+    Args:
+        image_srgb: [B,3,H,W] sRGB-encoded, any floating-point type.
+        model: a registered name, "auto" (see `registry.AUTO_ORDER`), or the path of a safetensors file with its config.json.
+        folders: where models lie (default `weights.default_folders()`), then the local Hugging Face cache.
+        allow_download: whether a missing model may be fetched.
+        progress: called during a download and after every frame; may raise to cancel.
+        refine: move depth edges onto the picture's edges; a number 0..1 sets how far.
+        focal_px: focal length in px where known.
+        device, dtype: where and how to compute (default: the picture's device, float32).
+
+    Raises:
+        WeightsMissingError, WeightsMismatchError: the model is not here or is not what it should be.
+        TypeError, ValueError, RuntimeError: as `predict`.
+    """
+    check_image(image_srgb)
+    places = None if folders is None else tuple(folders)
+    target = image_srgb.device if device is None else torch.device(device)
+    if isinstance(model, Path) or (model != "auto" and model not in MODELS and Path(model).suffix == ".safetensors"):
+        net = load_model(model, dtype=dtype)
+    else:
+        chosen = choose(model, places, allow_download=allow_download)
+        net = load_entry(chosen, places, allow_download=allow_download, progress=progress, dtype=dtype)
+    result = predict(net.to(target), image_srgb, focal_px=focal_px, progress=progress)
+    return refine_edges(result, image_srgb, strength=float(refine)) if refine else result

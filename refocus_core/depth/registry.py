@@ -1,0 +1,183 @@
+"""The depth models that can be run here. Adding one is one entry (and one test)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import weights
+from ..weights import ModelEntry, ModelFile
+
+
+def _depth_anything(
+    size: str, hidden: int, heads: int, layers: int, out: list[int], neck: list[int], fusion: int
+) -> dict[str, Any]:
+    """Architecture of Depth Anything V2 (a DINOv2 backbone under a DPT head) in the words of transformers' config.json."""
+    return {
+        "model_type": "depth_anything",
+        "reassemble_hidden_size": hidden,
+        "neck_hidden_sizes": neck,
+        "fusion_hidden_size": fusion,
+        "backbone_config": {
+            "model_type": "dinov2",
+            "image_size": 518,
+            "patch_size": 14,
+            "hidden_size": hidden,
+            "num_attention_heads": heads,
+            "num_hidden_layers": layers,
+            "out_indices": out,
+            "apply_layernorm": True,
+            "reshape_hidden_states": False,
+        },
+    }
+
+
+_DEPTH_PRO_ENCODER = {
+    "model_type": "dinov2",
+    "num_hidden_layers": 24,
+    "patch_size": 16,
+    "hidden_size": 1024,
+    "num_attention_heads": 16,
+    "image_size": 384,
+    "use_mask_token": False,
+}
+
+_RELATIVE = "Relative depth. Sees the picture with its short side at 518 px."
+_TILING = "none: one pass per frame at the network's own size"
+_FLOATS = ("float32", "float16", "bfloat16")
+
+# Sizes and hashes of Small and Large: the values pinned independently by several public projects that load these revisions.
+# None where no such statement was found; a download is then checked against the hash that the hub states for the file.
+_ENTRIES = (
+    ModelEntry(
+        name="depth-anything-v2-small",
+        label="Depth Anything V2 Small",
+        files=(
+            ModelFile(
+                "depth_anything_v2_small.safetensors",
+                bytes=99_173_660,
+                sha256="3152477ce0d8d6978d76b995120de97cb5b928701fd0f817769f59e249a16b70",
+                repo_id="depth-anything/Depth-Anything-V2-Small-hf",
+                revision="5426e4f0f36572d16453bbda7a8389317b1bef99",
+            ),
+        ),
+        licence="Apache-2.0",
+        url="https://huggingface.co/depth-anything/Depth-Anything-V2-Small-hf",
+        loader="transformers",
+        dtypes=_FLOATS,
+        tiling=_TILING,
+        notes=f"{_RELATIVE} Fast, also on a CPU; free for any use.",
+        options=_depth_anything("small", 384, 6, 12, [3, 6, 9, 12], [48, 96, 192, 384], 64),
+    ),
+    ModelEntry(
+        name="depth-anything-v2-base",
+        label="Depth Anything V2 Base",
+        files=(
+            ModelFile(
+                "depth_anything_v2_base.safetensors",
+                repo_id="depth-anything/Depth-Anything-V2-Base-hf",
+                revision="b1958afc87fb45a9e3746cb387596094de553ed8",
+                about_mb=390,
+            ),
+        ),
+        licence="CC-BY-NC-4.0 (no commercial use)",
+        url="https://huggingface.co/depth-anything/Depth-Anything-V2-Base-hf",
+        loader="transformers",
+        dtypes=_FLOATS,
+        tiling=_TILING,
+        notes=_RELATIVE,
+        options=_depth_anything("base", 768, 12, 12, [3, 6, 9, 12], [96, 192, 384, 768], 128),
+    ),
+    ModelEntry(
+        name="depth-anything-v2-large",
+        label="Depth Anything V2 Large",
+        files=(
+            ModelFile(
+                "depth_anything_v2_large.safetensors",
+                bytes=1_341_322_868,
+                sha256="4e01e34ed5549b529b70b92d53226bc370f03041977b390d3dde45d47f516cf9",
+                repo_id="depth-anything/Depth-Anything-V2-Large-hf",
+                revision="7581137eff8d4e94f6e796d3baea0e9fa79b22d2",
+            ),
+        ),
+        licence="CC-BY-NC-4.0 (no commercial use)",
+        url="https://huggingface.co/depth-anything/Depth-Anything-V2-Large-hf",
+        loader="transformers",
+        dtypes=_FLOATS,
+        tiling=_TILING,
+        notes=_RELATIVE,
+        options=_depth_anything("large", 1024, 16, 24, [5, 12, 18, 24], [256, 512, 1024, 1024], 256),
+    ),
+    ModelEntry(
+        name="depth-pro",
+        label="Depth Pro",
+        files=(ModelFile("depth_pro.safetensors", repo_id="apple/DepthPro-hf", about_mb=1904),),
+        licence="Apple (contradictory: the code on GitHub has Apple's sample-code terms, the hub says apple-amlr, research only)",
+        url="https://huggingface.co/apple/DepthPro-hf",
+        loader="transformers",
+        dtypes=_FLOATS,
+        tiling="its own patches; every frame is seen at 1536x1536",
+        notes="Metres and focal length. Sharp edges. Heavy: minutes per picture on a CPU.",
+        options={
+            "model_type": "depth_pro",
+            "use_fov_model": True,
+            "image_model_config": _DEPTH_PRO_ENCODER,
+            "patch_model_config": _DEPTH_PRO_ENCODER,
+            "fov_model_config": _DEPTH_PRO_ENCODER,
+        },
+    ),
+)
+
+MODELS: Mapping[str, ModelEntry] = {e.name: e for e in _ENTRIES}
+"""The registered models by name."""
+
+AUTO_ORDER = ("depth-pro", "depth-anything-v2-large", "depth-anything-v2-base", "depth-anything-v2-small")
+"""What `model="auto"` takes: the first of these that is on this machine. A model that ships inside the package (a ModelFile
+with `embedded`) goes where its quality belongs in this order and is then always on this machine."""
+
+AUTO_DOWNLOAD = "depth-anything-v2-small"
+"""What "auto" downloads when nothing is here and the caller allows it: the smallest, and free for any use."""
+
+
+def entry(name: str) -> ModelEntry:
+    """The registered model of this name.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if name not in MODELS:
+        raise ValueError(f"There is no depth model called {name!r}. Choose one of: auto, {', '.join(MODELS)}.")
+    return MODELS[name]
+
+
+def available(folders: Iterable[Path | str] | None = None) -> tuple[str, ...]:
+    """Names of the registered models whose files are on this machine, in the order in which "auto" tries them."""
+    places = None if folders is None else tuple(folders)
+    return tuple(n for n in AUTO_ORDER if weights.find(MODELS[n], places) is not None)
+
+
+def choose(name: str = "auto", folders: Iterable[Path | str] | None = None, *, allow_download: bool = False) -> ModelEntry:
+    """The model that `name` stands for; "auto" is the first of `AUTO_ORDER` that is here, else `AUTO_DOWNLOAD` if allowed.
+
+    Raises:
+        ValueError: if no model has this name.
+        WeightsMissingError: if "auto" finds nothing and nothing may be downloaded.
+    """
+    if name != "auto":
+        return entry(name)
+    places = None if folders is None else tuple(folders)
+    here = available(places)
+    if here:
+        return MODELS[here[0]]
+    if allow_download:
+        return MODELS[AUTO_DOWNLOAD]
+    shown = places or weights.default_folders()
+    listing = "\n".join(f"  {e.label}: {e.size_text}, licence {e.licence}, {e.url}" for e in MODELS.values())
+    raise weights.WeightsMissingError(
+        "No depth model is on this machine (searched "
+        + ", ".join(str(p) for p in shown)
+        + " and the local Hugging Face cache). Either allow the download (switch allow_download in the node, --allow-download on "
+        f"the command line; fetches {MODELS[AUTO_DOWNLOAD].label}, {MODELS[AUTO_DOWNLOAD].size_text}), or connect depth that you "
+        f"already have, or put the model.safetensors of one of these into {Path(shown[0])}/<name>/:\n{listing}"
+    )
