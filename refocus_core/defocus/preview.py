@@ -59,7 +59,7 @@ def preview(defocus_map: DefocusMap, image_srgb: Tensor | None = None, *, focus:
     amount = (0.15 + 0.75 * strength.sqrt()) * (1 - sharp)
     shaded = tint * (0.30 + 0.70 * grey)  # keeps the photo readable under full colour
     out = grey * (1 - amount) + shaded * amount
-    out = out + sharp * 0.30 * (colour(_FOCUS) * (0.25 + 0.75 * grey) - out)
+    out = out + sharp * 0.40 * (colour(_FOCUS) * (0.25 + 0.75 * grey) - out)
     line_px = max(1, round(max(h, w) / 900))
     out = out + _outline(sharp, line_px) * 0.85 * (colour(_FOCUS) - out)
     if isinstance(focus, FocusPoint):

@@ -1,0 +1,115 @@
+"""The lens law against a table worked out by hand, and its properties."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from refocus_core.optics import (
+    SENSORS_MM,
+    Blur,
+    Lens,
+    blur_gain_px,
+    coc_radius_px,
+    focal_mm_to_px,
+    focal_px_to_mm,
+    lens_gain_px,
+)
+
+INFINITY = torch.zeros(1)
+
+# K in px*m with the focus at infinity: f^2 / (2 N) * width / (1000 sensor).
+TABLE = [
+    (Lens(50, 1.8), {512: 9.9, 1024: 19.8, 2048: 39.5, 6000: 115.7}),
+    (Lens(85, 1.4), {512: 36.7, 1024: 73.4, 2048: 146.8, 6000: 430}),
+    (Lens(35, 2), {512: 4.36, 1024: 8.7, 2048: 17.4, 6000: 51}),
+    (Lens(135, 2), {512: 64.8, 1024: 129.6, 2048: 259, 6000: 759}),
+    (Lens(35, 1.8, 23.6), {512: 7.4, 1024: 14.8, 2048: 29.5, 6000: 86.5}),
+    (Lens(6.86, 1.78, 9.8), {512: 0.691, 1024: 1.38, 2048: 2.76, 6000: 8.1}),
+    (Lens(50, 8), {512: 2.22, 1024: 4.44, 2048: 8.89, 6000: 26}),
+]
+
+
+@pytest.mark.parametrize("lens,width,gain", [(lens, w, k) for lens, row in TABLE for w, k in row.items()])
+def test_lens_table(lens: Lens, width: int, gain: float) -> None:
+    assert float(lens_gain_px(lens, INFINITY, width)) == pytest.approx(gain, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "f,n,sensor,s_f,s,width", [(50, 1.8, 36, 2.0, 5.0, 1024), (85, 1.4, 36, 1.2, 0.9, 741), (24, 4, 17.3, 0.3, 9, 4000)]
+)
+def test_radius_is_that_of_a_ray_through_the_lens_edge(
+    f: float, n: float, sensor: float, s_f: float, s: float, width: int
+) -> None:
+    """Independent of the formula: image distances by the Gaussian lens equation, then similar triangles."""
+    image_mm = lambda s_m: 1 / (1 / f - 1 / (s_m * 1000))  # noqa: E731 - a formula
+    v_f, v = image_mm(s_f), image_mm(s)
+    radius_mm = f / n / 2 * abs(v_f - v) / v  # where the cone that meets at v cuts the sensor at v_f
+    want = radius_mm * width / sensor * (1 if s > s_f else -1)
+    d_f = torch.tensor([1 / s_f], dtype=torch.float64)
+    d = torch.full((1, 1, 1), 1 / s, dtype=torch.float64)
+    got = coc_radius_px(d, d_f, lens_gain_px(Lens(f, n, sensor), d_f, width))
+    assert float(got) == pytest.approx(want, rel=1e-9)
+
+
+def test_signs_and_zero() -> None:
+    d = torch.tensor([[[0.1, 0.5, 0.9]]])
+    focus = torch.tensor([0.5])
+    near_zero = coc_radius_px(d, focus, lens_gain_px(Lens(), focus, 1000))[0, 0]
+    assert near_zero[0] > 0 and near_zero[1] == 0 and near_zero[2] < 0
+
+
+def test_monotone_in_f_number_focal_length_sensor_and_size() -> None:
+    def gain(**k: float) -> float:
+        lens = Lens(k.get("f", 50), k.get("n", 2.8), k.get("sensor", 36))
+        return float(lens_gain_px(lens, torch.tensor([0.5]), int(k.get("width", 1000))))
+
+    for name, values, sign in [
+        ("n", (1.2, 2, 4, 22), -1),
+        ("f", (20, 50, 85, 200), 1),
+        ("sensor", (9.8, 17, 36, 44), -1),
+        ("width", (100, 1000, 8000), 1),
+    ]:
+        gains = [gain(**{name: v}) for v in values]
+        assert all(sign * (b - a) > 0 for a, b in itertools.pairwise(gains)), name
+    assert gain(n=2) == pytest.approx(2 * gain(n=4)) and gain(width=2000) == pytest.approx(2 * gain(width=1000))
+
+
+@pytest.mark.parametrize("percent", [0.0, 0.5, 3.0, 50.0])
+@pytest.mark.parametrize("focus", [0.25, 0.5, 1.0])
+def test_blur_is_the_radius_at_infinity(percent: float, focus: float) -> None:
+    d_f = torch.tensor([focus])
+    gain = blur_gain_px(Blur(percent), d_f, torch.ones(1), 2000)
+    assert float(coc_radius_px(torch.zeros(1, 1, 1), d_f, gain)) == pytest.approx(percent * 20, abs=1e-4)
+
+
+def test_blur_with_focus_near_infinity_stays_bounded() -> None:
+    gains = [float(blur_gain_px(Blur(1), torch.tensor([f]), torch.ones(1), 1000)) for f in (0.25, 0.1, 0.0)]
+    assert gains[0] == gains[1] == gains[2] == pytest.approx(40)
+
+
+def test_focus_within_the_focal_length_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"focus distance \(0.08 m\) must be larger than the focal length \(85 mm\)"):
+        lens_gain_px(Lens(85), torch.tensor([1 / 0.08]), 1000)
+
+
+@pytest.mark.parametrize("make", [lambda v: Lens(focal_mm=v), lambda v: Lens(f_number=v), lambda v: Lens(sensor_mm=v)])
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
+def test_impossible_lenses(make: object, value: float) -> None:
+    with pytest.raises(ValueError, match="must be a positive number"):
+        make(value)  # type: ignore[operator] # a lambda
+
+
+@pytest.mark.parametrize("value", [-0.1, 51, math.nan])
+def test_impossible_blur(value: float) -> None:
+    with pytest.raises(ValueError, match="percent"):
+        Blur(value)
+
+
+def test_focal_conversions_are_inverse() -> None:
+    for sensor in SENSORS_MM.values():
+        assert focal_px_to_mm(focal_mm_to_px(50, sensor, 4000), sensor, 4000) == pytest.approx(50)
+    assert focal_mm_to_px(36, 36, 1000) == pytest.approx(1000)
