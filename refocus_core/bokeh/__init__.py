@@ -1,0 +1,6 @@
+"""Aperture shapes and the defocus renderer."""
+
+from .kernels import SHAPES, kernel_from_image, kernel_preview, make_kernel
+from .renderer import QUALITIES, Plate, Quality, render
+
+__all__ = ["QUALITIES", "SHAPES", "Plate", "Quality", "kernel_from_image", "kernel_preview", "make_kernel", "render"]

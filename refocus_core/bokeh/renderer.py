@@ -1,0 +1,461 @@
+"""Lens blur of one picture by a signed radius map: layered, occlusion-aware, in linear light.
+
+The picture is split into front and back elements (`layers`). Elements fall softly into bins of like radius; every bin is
+convolved with the aperture at its radius; the blurred bins are composited from near to far. Bins that follow one another
+without a gap belong to one surface and add up; across a gap the nearer surface occludes the farther one. With more than one
+piece of the aperture, each piece is composited by itself and the results are averaged, which restores most of the
+correlation between what a nearer surface hides and what a farther one shows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .. import psf
+from ..types import DefocusMap, Kernel, Progress, check_image, match_batch
+from . import layers as ldi
+from .bins import Bins, bin_position
+from .kernels import make_kernel
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What a quality preset means.
+
+    Attributes:
+        resolution_px: a bin of radius r is blurred at 1/s of the resolution, s a power of two with r/s >= resolution_px.
+        bin_step: spacing of the bins, 1 = 0.75 px near focus and 15 % of the radius farther out.
+        pieces: parts of the aperture that are composited separately: 1, 4, or a square number.
+        snap: sharpen soft depth transitions to the photo's edges first.
+    """
+
+    resolution_px: float
+    bin_step: float
+    pieces: int
+    snap: bool = True
+
+
+QUALITIES: dict[str, Quality] = {
+    "draft": Quality(resolution_px=6, bin_step=1.5, pieces=1),
+    "normal": Quality(resolution_px=12, bin_step=1.0, pieces=1),
+    "best": Quality(resolution_px=32, bin_step=0.5, pieces=16),
+}
+
+GROUP_GAP = 2.0
+"""Bins (at bin_step 1) without coverage that separate two surfaces at a pixel."""
+
+MACRO_TILE_PX = 1280
+"""Side of the parts that are split into layers at a time; bounds the memory of large pictures."""
+
+TILE_PX = 256
+"""Side of the parts that are blurred at a time: small transforms stay in the processor's cache, and hold few bins."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plate:
+    """What lies behind the subject, for `render`.
+
+    Attributes:
+        image: [B,3,H,W] linear: the picture without its foreground, for example from an inpainting model.
+        radius_px: [B,H,W] signed radius of the plate, or None to continue the radius seen around the foreground.
+    """
+
+    image: Tensor
+    radius_px: Tensor | None = None
+
+
+def render(
+    image_linear: Tensor,
+    defocus_map: DefocusMap,
+    kernel: Kernel | None = None,
+    *,
+    quality: str | Quality = "normal",
+    background: Tensor | Plate | None = None,
+    matte: Tensor | None = None,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Blur a sharp picture as a lens would.
+
+    Args:
+        image_linear: [B,3,H,W] linear light, all in focus; values above 1 are highlights and keep their energy.
+        defocus_map: signed radius of the circle of confusion, of the same size, for one frame or for each.
+        kernel: the aperture; a circle if None. Its blur is upright behind the focal plane and point-mirrored in front of it.
+        quality: "draft", "normal", "best", or a `Quality`.
+        background: what is hidden behind the foreground ([B,3,H,W] linear, or a `Plate`); without it, it is filled in.
+        matte: [B,H,W] coverage 0..1 of the foreground, for hair and the like; without it, edges are split by colour.
+        progress: called with (tiles done, tiles in all).
+
+    Returns:
+        [B,3,H,W] in the dtype of `image_linear`. Pixels of radius 0 that no nearer blur reaches are returned bit for bit.
+
+    Raises:
+        TypeError, ValueError: on wrong shapes, non-finite values, sizes that differ, or an unknown quality.
+    """
+    check_image(image_linear, "image")
+    batch, _, h, w = image_linear.shape
+    settings = quality if isinstance(quality, Quality) else QUALITIES.get(quality)
+    if settings is None:
+        raise ValueError(f"Unknown quality {quality!r}. Choose one of: {', '.join(QUALITIES)}.")
+    if defocus_map.radius_px.shape[-2:] != (h, w):
+        dh, dw = defocus_map.radius_px.shape[-2:]
+        raise ValueError(f"The defocus map is {dw}x{dh} px but the picture is {w}x{h} px. Make the map from this picture, or resize one.")
+    radius = match_batch(defocus_map.radius_px, batch, "The defocus map").to(image_linear.device)
+    plate = Plate(background) if isinstance(background, Tensor) else background
+    if plate is not None:
+        check_image(plate.image, "background")
+        _same_size(plate.image, h, w, "background")
+    if matte is not None:
+        matte = matte[:, 0] if matte.ndim == 4 else matte
+        _same_size(matte, h, w, "matte")
+        if plate is None:
+            raise ValueError("A matte needs a background plate: connect the picture of what lies behind the subject too.")
+    kernel = (kernel or make_kernel("circle")).to(image_linear.device)
+    count = _tile_count(h, w)
+    steps = _Steps(progress, count * batch)
+    out = torch.empty_like(image_linear)
+    for b in range(batch):
+        inputs = _Inputs(
+            image_linear[b].float(),
+            radius[b].float(),
+            None if plate is None else match_batch(plate.image, batch, "background")[b].to(image_linear.device).float(),
+            None
+            if plate is None or plate.radius_px is None
+            else match_batch(plate.radius_px, batch, "background radius")[b].to(image_linear.device).float(),
+            None if matte is None else match_batch(matte, batch, "matte")[b].to(image_linear.device).float().clamp(0, 1),
+        )
+        out[b] = _render_one(inputs, kernel, settings, steps).to(out.dtype)
+    return out
+
+
+def _same_size(x: Tensor, h: int, w: int, name: str) -> None:
+    if x.shape[-2:] != (h, w):
+        raise ValueError(f"The {name} is {x.shape[-1]}x{x.shape[-2]} px but the picture is {w}x{h} px. Resize the {name} to the picture.")
+
+
+class _Steps:
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def advance(self) -> None:
+        self._done += 1
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+
+@dataclass(frozen=True, eq=False)
+class _Inputs:
+    image: Tensor
+    radius: Tensor
+    plate: Tensor | None
+    plate_radius: Tensor | None
+    matte: Tensor | None
+
+    def window(self, rows: Tensor, cols: Tensor) -> _Inputs:
+        def cut(t: Tensor | None) -> Tensor | None:
+            return None if t is None else t[..., rows, :][..., cols]
+
+        image, radius = cut(self.image), cut(self.radius)
+        assert image is not None and radius is not None
+        return _Inputs(image, radius, cut(self.plate), cut(self.plate_radius), cut(self.matte))
+
+
+def _mirrored(start: int, stop: int, size: int, device: torch.device) -> Tensor:
+    """Indices start..stop-1 of an axis of `size` that continues beyond its ends as its mirror image, edge included."""
+    i = torch.arange(start, stop, device=device) % (2 * size)
+    return torch.where(i >= size, 2 * size - 1 - i, i)
+
+
+def _tile_count(h: int, w: int) -> int:
+    count = 0
+    for y0 in range(0, h, MACRO_TILE_PX):
+        for x0 in range(0, w, MACRO_TILE_PX):
+            th, tw = min(MACRO_TILE_PX, h - y0), min(MACRO_TILE_PX, w - x0)
+            count += math.ceil(th / TILE_PX) * math.ceil(tw / TILE_PX)
+    return count
+
+
+def _render_one(inputs: _Inputs, kernel: Kernel, quality: Quality, steps: _Steps) -> Tensor:
+    image, radius = inputs.image, inputs.radius
+    h, w = radius.shape
+    out = image.clone()
+    every = radius if inputs.plate_radius is None else torch.cat([radius, inputs.plate_radius])
+    largest = float(every.abs().max())
+    if largest <= 0.5:  # no pixel's light leaves its pixel
+        for _ in range(_tile_count(h, w)):
+            steps.advance()
+        return out
+    bins = Bins.of(every, quality.bin_step)
+    blur = _Blur(kernel, bins, quality)
+    # The layers of a pixel depend on jumps within the span of radii; a blurred pixel depends on layers within its radius.
+    margin = math.ceil(largest) + 2 + 2 * math.ceil(float(every.max() - every.min()))
+    margin = min(math.ceil(margin / 64) * 64, max(math.ceil(max(h, w) / 64) * 64, 64))
+    for y0 in range(0, h, MACRO_TILE_PX):
+        for x0 in range(0, w, MACRO_TILE_PX):
+            y1, x1 = min(y0 + MACRO_TILE_PX, h), min(x0 + MACRO_TILE_PX, w)
+            reach_y = margin if h > MACRO_TILE_PX else math.ceil(largest) + 2
+            reach_x = margin if w > MACRO_TILE_PX else math.ceil(largest) + 2
+            part = inputs.window(
+                _mirrored(y0 - reach_y, y1 + reach_y, h, radius.device), _mirrored(x0 - reach_x, x1 + reach_x, w, radius.device)
+            )
+            _render_part(part, (reach_y, reach_x), blur, out[:, y0:y1, x0:x1], steps)
+    return out
+
+
+def _render_part(part: _Inputs, reach: tuple[int, int], blur: _Blur, out: Tensor, steps: _Steps) -> None:
+    """Fill `out` [3,h,w], which lies `reach` inside of the window `part`."""
+    radius = ldi.snap(part.image, part.radius) if blur.quality.snap else part.radius
+    if part.plate is not None:
+        layers = ldi.build_with_plate(part.image, radius, part.plate, part.plate_radius, part.matte)
+    else:
+        layers = ldi.build(part.image, radius)
+    tiles = _Tiles(layers, blur)
+    h, w = out.shape[1:]
+    for y in range(0, h, TILE_PX):
+        for x in range(0, w, TILE_PX):
+            size = (min(TILE_PX, h - y), min(TILE_PX, w - x))
+            tiles.render(y + reach[0], x + reach[1], size, out[:, y : y + size[0], x : x + size[1]])
+            steps.advance()
+
+
+class _Blur:
+    """The aperture at every bin's radius, as spectra made when first needed."""
+
+    def __init__(self, kernel: Kernel, bins: Bins, quality: Quality) -> None:
+        self.bins, self.quality = bins, quality
+        self.pieces = _pieces(kernel.raster, quality.pieces)
+        self.colour = kernel.raster.shape[0] == 3
+        self._spectra: dict[tuple[int, int, int, int], Tensor] = {}
+        self.scales: list[int] = []
+        self.radii: list[float] = []  # at the bin's own resolution
+        for c in bins.centres:
+            r, s = abs(c), 1
+            while r / s >= 2 * quality.resolution_px:
+                s *= 2
+            self.scales.append(s)
+            # Averaging s x s pixels and interpolating back widen the blur; the radius gives that much second moment back.
+            self.radii.append(math.copysign(math.sqrt(max(r * r - _WIDENING * (s * s - 1), 0.0)) / s, c) if r > 0 else 0.0)
+
+    def support(self, i: int) -> int:
+        """How far bin i spreads, in full-resolution pixels."""
+        s = self.scales[i]
+        return 0 if self.is_sharp(i) else (math.ceil(abs(self.radii[i])) + (2 if s > 1 else 0)) * s
+
+    def is_sharp(self, i: int) -> bool:
+        return psf.size_px(self.radii[i]) == 1
+
+    def spectrum(self, i: int, piece: int, fh: int, fw: int) -> Tensor:
+        key = (i, piece, fh, fw)
+        if key not in self._spectra:
+            raster, weight = self.pieces[piece]
+            k = psf.rasterize(raster, self.radii[i]) / weight.view(-1, 1, 1)
+            n = k.shape[-1] // 2
+            full = k.new_zeros(k.shape[0], fh, fw)
+            full[:, : k.shape[1], : k.shape[2]] = k
+            self._spectra[key] = torch.fft.rfft2(full.roll((-n, -n), (-2, -1)))
+        return self._spectra[key]
+
+
+_WIDENING = 0.25
+"""A disc of radius r has the variance r^2/4 along an axis. Box averaging over s pixels adds (s^2-1)/12, and bicubic
+interpolation takes a part of that back."""
+
+
+def _pieces(raster: Tensor, count: int) -> list[tuple[Tensor, Tensor]]:
+    """Cut the aperture into a square grid of `count` pieces: ([C,n,n], share of the light per channel [C]) for those that pass light."""
+    side = math.isqrt(count)
+    if side * side != count or count < 1:
+        raise ValueError(f"Quality.pieces must be a square number (1, 4, 9, ...), got {count}.")
+    n = raster.shape[-1]
+    cell = (torch.arange(n, device=raster.device) + 0.5) / n * side
+    index = cell.long()[:, None] * side + cell.long()[None]
+    out: list[tuple[Tensor, Tensor]] = []
+    for i in range(count):
+        piece = raster * (index == i)
+        weight = piece.sum((1, 2))
+        if bool((weight > 1e-6).all()):
+            out.append((piece, weight))
+        elif bool((weight > 1e-6).any()):  # a coloured aperture whose piece is dark in one channel only: do not cut it
+            return [(raster, raster.sum((1, 2)))]
+    total = sum(weight for _, weight in out)
+    return [(piece, weight / total * raster.sum((1, 2))) for piece, weight in out] if out else [(raster, raster.sum((1, 2)))]
+
+
+def _fast_size(n: int) -> int:
+    """The next size that transforms quickly and divides by every resolution step."""
+    return math.ceil(n / 32) * 32
+
+
+class _Tiles:
+    """Layers of one part, and the rendering of tiles inside of it."""
+
+    def __init__(self, layers: ldi.Layers, blur: _Blur) -> None:
+        self.layers, self.blur = layers, blur
+        step = blur.quality.bin_step
+        self.front_u = bin_position(layers.front_radius, step)
+        self.back_u = bin_position(layers.back_radius, step)
+        self.reaches = max((blur.support(i) for i in range(len(blur.bins.centres))), default=0)
+        self.has_back = bool((layers.back[3] > 0).any())
+
+    def render(self, y: int, x: int, size: tuple[int, int], out: Tensor) -> None:
+        """Write the tile of `size` at (y, x) of the layers' frame into `out`."""
+        blur, bins = self.blur, self.blur.bins
+        h, w = size
+        height, width = self.front_u.shape
+        # Shrink the halo to what the bins inside of it really reach.
+        halo = self.reaches
+        present: list[int] = []
+        for _ in range(3):
+            rows = slice(max(y - halo, 0), min(y + h + halo, height))
+            cols = slice(max(x - halo, 0), min(x + w + halo, width))
+            present = self._present(rows, cols)
+            needed = max(blur.support(i) for i in present)
+            if needed >= halo:
+                break
+            halo = needed
+        if all(blur.is_sharp(i) for i in present):
+            return  # `out` already holds the picture
+        coarsest = max(blur.scales[i] for i in present)
+        top, left = (y - halo) // coarsest * coarsest, (x - halo) // coarsest * coarsest
+        bottom, right = y + h + halo, x + w + halo
+        view = _View(self, top, left, bottom, right, (y - top, x - left), size)
+        pieces = range(len(blur.pieces))
+        stacks = [_Stack(out.new_zeros(()), size, blur.colour) for _ in pieces]
+        for i in present:
+            plane = view.plane(i)
+            if blur.is_sharp(i):
+                core = view.crop(plane)
+                core = torch.cat([core[:3], core[3:].expand(3 if blur.colour else 1, -1, -1)])
+                for stack in stacks:
+                    stack.add(core, bins.positions[i] * blur.quality.bin_step)
+                continue
+            for p, blurred in enumerate(view.blurred(i, plane)):
+                stacks[p].add(blurred, bins.positions[i] * blur.quality.bin_step)
+        result = out.new_zeros(3, h, w)
+        coverage = out.new_zeros(3 if blur.colour else 1, h, w)
+        for (_, weight), stack in zip(blur.pieces, stacks, strict=True):
+            share = weight.view(-1, 1, 1)
+            result += share * stack.light / stack.coverage.clamp_min(1e-6)
+            coverage += share * stack.coverage
+        # A focused pixel that nothing nearer touches is the photo itself, not a sum that equals it up to rounding.
+        core_rows, core_cols = slice(y, y + h), slice(x, x + w)
+        untouched = (
+            (self.layers.front_radius[core_rows, core_cols].abs() <= 1e-3)
+            & ~self.layers.edge[core_rows, core_cols]
+            & (torch.stack([s.before_focus for s in stacks]).amax(0) <= 1e-4)
+        )
+        out.copy_(torch.where(untouched, out, result))
+
+    def _present(self, rows: slice, cols: slice) -> list[int]:
+        found = self.blur.bins.occupied(self.front_u[rows, cols])
+        if self.has_back:
+            lies = self.layers.back[3, rows, cols] > 0
+            if bool(lies.any()):
+                found = found | self.blur.bins.occupied(self.back_u[rows, cols][lies])
+        return [i for i, f in enumerate(found.tolist()) if f]
+
+
+class _View:
+    """A padded window of the layers, in which the bins of one tile are blurred."""
+
+    def __init__(
+        self, tiles: _Tiles, top: int, left: int, bottom: int, right: int, offset: tuple[int, int], size: tuple[int, int]
+    ) -> None:
+        lay, self.blur = tiles.layers, tiles.blur
+        height, width = tiles.front_u.shape
+        rows, cols = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))
+        # Windows beyond the mirrored border stay empty: the coverage at the end makes up for it.
+        pad = (rows.start - top, cols.start - left)
+        self.shape = (_fast_size(bottom - top), _fast_size(right - left))
+        self.offset, self.size = offset, size
+        self._pad = (pad[1], self.shape[1] - pad[1] - (cols.stop - cols.start), pad[0], self.shape[0] - pad[0] - (rows.stop - rows.start))
+        self.front, self.front_u = lay.front[:, rows, cols], tiles.front_u[rows, cols]
+        self.back: Tensor | None = None
+        if tiles.has_back and bool((lay.back[3, rows, cols] > 0).any()):
+            self.back, self.back_u = lay.back[:, rows, cols], tiles.back_u[rows, cols]
+
+    def plane(self, i: int) -> Tensor:
+        """[4,fh,fw] what falls into bin i."""
+        out = self.front * self.blur.bins.share(self.front_u, i)
+        if self.back is not None:
+            out += self.back * self.blur.bins.share(self.back_u, i)
+        return F.pad(out, self._pad)
+
+    def crop(self, plane: Tensor) -> Tensor:
+        (y, x), (h, w) = self.offset, self.size
+        return plane[:, y : y + h, x : x + w]
+
+    def blurred(self, i: int, plane: Tensor) -> list[Tensor]:
+        """The bin through each piece of the aperture, cropped to the tile: [4,h,w], or [6,h,w] for a coloured aperture."""
+        s = self.blur.scales[i]
+        if s > 1:
+            plane = F.avg_pool2d(plane[None], s)[0]
+        fh, fw = plane.shape[-2:]
+        light = torch.fft.rfft2(plane)
+        out: list[Tensor] = []
+        for p in range(len(self.blur.pieces)):
+            k = self.blur.spectrum(i, p, fh, fw)
+            spectrum = torch.cat([light[:3] * k, light[3:] * k]) if self.blur.colour else light * k
+            full = torch.fft.irfft2(spectrum, s=(fh, fw))
+            if s > 1:
+                full = self._enlarged(full, s)
+                out.append(full)
+            else:
+                out.append(self.crop(full))
+        return out
+
+    def _enlarged(self, full: Tensor, s: int) -> Tensor:
+        (y, x), (h, w) = self.offset, self.size
+        y0, x0 = max(y // s - 2, 0), max(x // s - 2, 0)
+        y1, x1 = min(-(-(y + h) // s) + 2, full.shape[1]), min(-(-(x + w) // s) + 2, full.shape[2])
+        up = F.interpolate(full[None, :, y0:y1, x0:x1], scale_factor=s, mode="bicubic", align_corners=False)[0]
+        return up[:, y - y0 * s : y - y0 * s + h, x - x0 * s : x - x0 * s + w]
+
+
+class _Stack:
+    """Compositing of blurred bins from near to far, per pixel, for one piece of the aperture."""
+
+    def __init__(self, like: Tensor, size: tuple[int, int], colour: bool) -> None:
+        channels = 3 if colour else 1
+        self.light = like.new_zeros(3, *size)
+        self.coverage = like.new_zeros(channels, *size)
+        self.before_focus = like.new_zeros(size)
+        self._through = like.new_ones(channels, *size)  # light that the closed groups let pass
+        self._group = like.new_zeros(channels, *size)  # coverage of the open group
+        self._last = like.new_full(size, -math.inf)  # position of the last bin seen at each pixel
+        self._first = True
+
+    def add(self, plane: Tensor, position: float) -> None:
+        light, alpha = plane[:3], plane[3:].clamp_min(0)
+        if position < -1e-6:
+            self.before_focus = torch.maximum(self.before_focus, alpha[0])
+        if self._first:
+            self._first = False
+            gain = (1 / alpha.clamp_min(1e-6)).clamp_max(1)
+            self.light += gain * light
+            self._group = alpha * gain
+            self.coverage += self._group
+            self._last.masked_fill_(alpha[0] > _PRESENT, position)
+            return
+        seen = alpha[0] > _PRESENT
+        close = seen & (self._last < position - GROUP_GAP)
+        self._through = torch.where(close, self._through * (1 - self._group), self._through)
+        self._group.masked_fill_(close, 0)
+        gain = ((1 - self._group) / alpha.clamp_min(1e-6)).clamp(0, 1)
+        weight = self._through * gain
+        self.light += weight * light
+        self.coverage += weight * alpha
+        self._group += gain * alpha
+        self._last.masked_fill_(seen, position)
+
+
+_PRESENT = 1e-3
+
+
+def with_pieces(quality: str, pieces: int) -> Quality:
+    """A preset with another number of aperture pieces."""
+    return replace(QUALITIES[quality], pieces=pieces)
