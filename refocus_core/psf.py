@@ -45,9 +45,9 @@ def rasterize(kernel_raster: Tensor, radius_px: float) -> Tensor:
         radius_px: half the side of that square in px. > 0: upright; < 0: point-mirrored; 0: a single 1.
 
     Returns:
-        [C,m,m] in the dtype of `kernel_raster`, m odd (`size_px`), the optical axis in the middle pixel, each channel with the same sum
-        as the channel of `kernel_raster` (1 for a `Kernel`). It is the picture of a point light: an image is blurred by convolution
-        with it, or by correlation with its point mirror (`flip(-2, -1)`).
+        [C,m,m] in the dtype of `kernel_raster`, m odd (`size_px`), the optical axis in the middle pixel, each channel with the
+        same sum as the channel of `kernel_raster` (1 for a `Kernel`). It is the picture of a point light: an image is blurred
+        by convolution with it, or by correlation with its point mirror (`flip(-2, -1)`).
 
     Raises:
         TypeError, ValueError: if the raster is not a finite floating-point [C,n,n] tensor, or the radius is not finite.

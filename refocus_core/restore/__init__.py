@@ -1,0 +1,19 @@
+"""All-in-focus: a photo with the blur of its own lens taken out, as far as it can be."""
+
+from .api import all_in_focus
+from .deconvolution import deconvolve, noise_level
+from .models import RestorationModel, load_model, run_model
+from .registry import METHODS, Method, choose, find_model
+
+__all__ = [
+    "METHODS",
+    "Method",
+    "RestorationModel",
+    "all_in_focus",
+    "choose",
+    "deconvolve",
+    "find_model",
+    "load_model",
+    "noise_level",
+    "run_model",
+]
