@@ -1,10 +1,12 @@
-"""make_models.py MODELS_DIR: tiny random models in the layout of the real files. Run with ComfyUI on sys.path.
+"""make_models.py MODELS_DIR OURS_DIR: tiny random models in the layout of the real files. Run with ComfyUI on sys.path.
 
-They exercise ComfyUI's own loaders (detection by keys, conversion, memory management) without a download. What they compute
-is noise, but the same noise every time.
+They exercise the loaders (detection by keys, conversion, memory management) without a download. What they compute is noise,
+but the same noise every time. The first two carry the names that the workflows ask for.
 
-    geometry_estimation/tiny_da3_mono.safetensors   Depth Anything 3, mono head with sky, ViT-S backbone (the smallest it knows)
-    checkpoints/tiny_sd15.safetensors               Stable Diffusion 1.5: two-level UNet, CLIP-L in full width, tiny autoencoder
+    MODELS_DIR/geometry_estimation   Depth Anything 3: mono head with sky, ViT-S backbone (the smallest that ComfyUI knows)
+    MODELS_DIR/checkpoints           Stable Diffusion 1.5: UNet of two levels, CLIP-L in full width, tiny autoencoder
+    OURS_DIR/depth                   Depth Anything V2 in the Hugging Face layout
+    OURS_DIR/restore                 NAFNet
 """
 
 from __future__ import annotations
@@ -24,6 +26,30 @@ from comfy.ldm.depth_anything_3.model import DepthAnything3Net  # noqa: E402
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel  # noqa: E402
 from comfy.sd1_clip import SDClipModel  # noqa: E402
 from comfy.taesd.taesd import TAESD  # noqa: E402
+from spandrel.architectures.NAFNet import NAFNet  # noqa: E402
+from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation  # noqa: E402
+
+DEPTH_ANYTHING = {
+    "model_type": "depth_anything",
+    "reassemble_hidden_size": 32,
+    "patch_size": 14,
+    "neck_hidden_sizes": [8, 16, 16, 16],
+    "fusion_hidden_size": 16,
+    "head_in_index": -1,
+    "head_hidden_size": 8,
+    "depth_estimation_type": "relative",
+    "backbone_config": {
+        "model_type": "dinov2",
+        "image_size": 70,
+        "patch_size": 14,
+        "hidden_size": 32,
+        "num_attention_heads": 2,
+        "num_hidden_layers": 4,
+        "out_indices": [1, 2, 3, 4],
+        "apply_layernorm": True,
+        "reshape_hidden_states": False,
+    },
+}
 
 
 def random_state(module: torch.nn.Module, prefix: str, seed: int) -> dict[str, torch.Tensor]:
@@ -84,17 +110,30 @@ def stable_diffusion() -> dict[str, torch.Tensor]:
     return state
 
 
+def depth_anything_v2() -> dict[str, torch.Tensor]:
+    """Written with its config.json, as on the Hugging Face hub."""
+    net = DepthAnythingForDepthEstimation(DepthAnythingConfig(**DEPTH_ANYTHING))
+    return random_state(net, "", 5)
+
+
+def nafnet() -> dict[str, torch.Tensor]:
+    """Restoration: 1x, recognised by its keys. Its last convolution is small, so that the picture survives."""
+    net = NAFNet(img_channel=3, width=8, middle_blk_num=1, enc_blk_nums=[1, 1], dec_blk_nums=[1, 1])
+    state = random_state(net, "", 6)
+    return {k: v * 0.02 if k.startswith("ending") else v for k, v in state.items()}
+
+
 def main() -> None:
-    models = Path(sys.argv[1])
-    for name, make in (
-        ("geometry_estimation/tiny_da3_mono.safetensors", depth_anything_3),
-        ("checkpoints/tiny_sd15.safetensors", stable_diffusion),
+    models, elsewhere = Path(sys.argv[1]), Path(sys.argv[2])
+    for path, make in (
+        (models / "geometry_estimation" / "depth_anything_3_mono_large.safetensors", depth_anything_3),
+        (models / "checkpoints" / "v1-5-pruned-emaonly-fp16.safetensors", stable_diffusion),
+        (elsewhere / "depth" / "tiny" / "model.safetensors", depth_anything_v2),
+        (elsewhere / "restore" / "tiny_nafnet.safetensors", nafnet),
     ):
-        path = models / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        state = make()
-        save_file(state, path)
-        sys.stdout.write(json.dumps({"file": name, "tensors": len(state), "bytes": path.stat().st_size}) + "\n")
+        save_file(make(), path)
+    (elsewhere / "depth" / "tiny" / "config.json").write_text(json.dumps(DEPTH_ANYTHING))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -195,3 +196,50 @@ class Server:
                 return entry
             time.sleep(0.1)
         return {"outputs": {}}
+
+
+def fill_inputs(folder: Path) -> None:
+    """The pictures that the workflows name, in ComfyUI's input folder."""
+    for place in (REPO / "tests" / "data", REPO / "workflows"):
+        for picture in place.iterdir():
+            if picture.suffix in (".png", ".exr", ".tif"):
+                shutil.copy(picture, folder)
+    paint_mask(REPO / "tests" / "data" / "astronaut.png", folder / "portrait.png", (180, 60, 290, 200))
+
+
+def paint_mask(photo: Path, out: Path, box: tuple[int, int, int, int]) -> None:
+    """The photo with an ellipse painted as its mask, stored as ComfyUI's mask editor does: alpha 0 under the mask."""
+    from PIL import Image, ImageChops, ImageDraw
+
+    picture = Image.open(photo).convert("RGB")
+    mask = Image.new("L", picture.size, 0)
+    ImageDraw.Draw(mask).ellipse(box, fill=255)
+    picture.putalpha(ImageChops.invert(mask))
+    picture.save(out)
+
+
+@contextlib.contextmanager
+def prepared_server(base: Path, comfy: Path, *arguments: str) -> Iterator[Server]:
+    """A running server with our pack, the probe pack, the sample pictures, and tiny models.
+
+    Depth and restoration models of ours lie in `base/elsewhere`, which only extra_model_paths.yaml names.
+    """
+    elsewhere = base / "elsewhere"
+    elsewhere.mkdir()
+    config = base / "extra_model_paths.yaml"
+    config.write_text(f"elsewhere:\n  base_path: {elsewhere}\n  refocus: depth\n  upscale_models: restore\n")
+    subprocess.run(
+        [sys.executable, str(HERE / "make_models.py"), str(base / "models"), str(elsewhere)],
+        cwd=comfy,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE / "shim"), str(comfy)])},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    links = {PACK: REPO, "probe_pack": HERE / "probe_pack"}
+    server = Server(base, comfy, links=links, arguments=("--extra-model-paths-config", str(config), *arguments))
+    try:
+        fill_inputs(base / "input")
+        server.wait()
+        yield server
+    finally:
+        server.stop()

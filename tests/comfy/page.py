@@ -1,0 +1,83 @@
+"""The real ComfyUI page in a headless Chromium. Every address but the server's is blocked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import rig
+from playwright.sync_api import sync_playwright
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+
+
+class Page:
+    """One open page. `problems` collects what the browser complains about in our own files and nodes."""
+
+    def __init__(self, page: Any, url: str) -> None:
+        self.page = page
+        self.problems: list[str] = []
+        page.route("**/*", lambda r: r.continue_() if r.request.url.startswith((url, "data:", "blob:")) else r.abort())
+        page.on("pageerror", lambda e: self.problems.append(f"page error: {e}"))
+        page.on("console", self._console)
+        page.goto(url, wait_until="domcontentloaded")
+        page.wait_for_function("() => window.app?.extensionManager && window.app?.graph", timeout=90_000)
+        page.wait_for_function("() => window.LiteGraph?.registered_node_types?.RefocusReblur", timeout=90_000)
+        page.wait_for_timeout(1000)
+
+    def _console(self, message: Any) -> None:
+        where = (message.location or {}).get("url", "")
+        if message.type == "error" and (f"/{rig.PACK}/" in where or "refocus" in message.text.lower()):
+            self.problems.append(f"console: {message.text} ({where})")
+
+    def load(self, workflow: dict[str, Any]) -> None:
+        """Open a UI-format graph, as dropping its file on the page does."""
+        self.page.evaluate("wf => window.app.loadGraphData(wf, true, true, null)", workflow)
+        self.page.wait_for_timeout(500)
+
+    def missing(self) -> list[str]:
+        """Types of nodes in the open graph that this ComfyUI does not have."""
+        types = "window.app.graph.nodes.map(n => n.type).filter(t => !window.LiteGraph.registered_node_types[t])"
+        return self.page.evaluate(f"() => {types}")
+
+    def api(self) -> rig.Graph:
+        """The open graph in API form, made by the page itself."""
+        return self.page.evaluate("async () => (await window.app.graphToPrompt()).output")
+
+    def run(self, seconds: float = 240) -> str:
+        """Press Run and wait; the name of the event that ended it."""
+        self.page.evaluate(
+            """async () => {
+              window.__end = null;
+              for (const name of ['execution_success', 'execution_error', 'execution_interrupted'])
+                window.app.api.addEventListener(name, () => { window.__end ??= name; }, {once: true});
+              await window.app.queuePrompt(0, 1);
+            }"""
+        )
+        self.page.wait_for_function("() => window.__end", timeout=seconds * 1000)
+        self.page.wait_for_timeout(1500)  # previews arrive
+        return self.page.evaluate("() => window.__end")
+
+    def fit(self) -> None:
+        """Show the whole graph."""
+        self.page.evaluate("() => window.app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+        self.page.wait_for_timeout(1200)
+
+
+@contextmanager
+def open_page(server: rig.Server, width: int = 1600, height: int = 900) -> Iterator[Page]:
+    """A page on `server`.
+
+    Raises:
+        FileNotFoundError: if there is no Chromium.
+    """
+    executable = rig.chromium()
+    if executable is None:
+        raise FileNotFoundError("No Chromium: on Debian `sudo apt-get install chromium`, or set REFOCUS_CHROMIUM.")
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=executable, headless=True, args=FLAGS)
+        try:
+            yield Page(browser.new_page(viewport={"width": width, "height": height}), server.url)
+        finally:
+            browser.close()
