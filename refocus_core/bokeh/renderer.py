@@ -20,6 +20,7 @@ from .. import psf
 from ..types import DefocusMap, Kernel, Progress, check_image, match_batch
 from . import layers as ldi
 from .bins import Bins, bin_position
+from .highlights import boost_highlights
 from .kernels import make_kernel
 
 
@@ -77,6 +78,7 @@ def render(
     quality: str | Quality = "normal",
     background: Tensor | Plate | None = None,
     matte: Tensor | None = None,
+    highlight_boost: float = 0.0,
     progress: Progress | None = None,
 ) -> Tensor:
     """Blur a sharp picture as a lens would.
@@ -88,6 +90,7 @@ def render(
         quality: "draft", "normal", "best", or a `Quality`.
         background: what is hidden behind the foreground ([B,3,H,W] linear, or a `Plate`); without it, it is filled in.
         matte: [B,H,W] coverage 0..1 of the foreground, for hair and the like; without it, edges are split by colour.
+        highlight_boost: light given back to clipped highlights out of focus, in f-stops (see `boost_highlights`).
         progress: called with (tiles done, tiles in all).
 
     Returns:
@@ -103,7 +106,9 @@ def render(
         raise ValueError(f"Unknown quality {quality!r}. Choose one of: {', '.join(QUALITIES)}.")
     if defocus_map.radius_px.shape[-2:] != (h, w):
         dh, dw = defocus_map.radius_px.shape[-2:]
-        raise ValueError(f"The defocus map is {dw}x{dh} px but the picture is {w}x{h} px. Make the map from this picture, or resize one.")
+        raise ValueError(
+            f"The defocus map is {dw}x{dh} px but the picture is {w}x{h} px. Make the map from this picture, or resize one."
+        )
     radius = match_batch(defocus_map.radius_px, batch, "The defocus map").to(image_linear.device)
     plate = Plate(background) if isinstance(background, Tensor) else background
     if plate is not None:
@@ -114,13 +119,14 @@ def render(
         _same_size(matte, h, w, "matte")
         if plate is None:
             raise ValueError("A matte needs a background plate: connect the picture of what lies behind the subject too.")
+    source = boost_highlights(image_linear.float(), radius, highlight_boost)
     kernel = (kernel or make_kernel("circle")).to(image_linear.device)
     count = _tile_count(h, w)
     steps = _Steps(progress, count * batch)
     out = torch.empty_like(image_linear)
     for b in range(batch):
         inputs = _Inputs(
-            image_linear[b].float(),
+            source[b],
             radius[b].float(),
             None if plate is None else match_batch(plate.image, batch, "background")[b].to(image_linear.device).float(),
             None
@@ -134,7 +140,9 @@ def render(
 
 def _same_size(x: Tensor, h: int, w: int, name: str) -> None:
     if x.shape[-2:] != (h, w):
-        raise ValueError(f"The {name} is {x.shape[-1]}x{x.shape[-2]} px but the picture is {w}x{h} px. Resize the {name} to the picture.")
+        raise ValueError(
+            f"The {name} is {x.shape[-1]}x{x.shape[-2]} px but the picture is {w}x{h} px. Resize the {name} to the picture."
+        )
 
 
 class _Steps:
@@ -372,7 +380,12 @@ class _View:
         pad = (rows.start - top, cols.start - left)
         self.shape = (_fast_size(bottom - top), _fast_size(right - left))
         self.offset, self.size = offset, size
-        self._pad = (pad[1], self.shape[1] - pad[1] - (cols.stop - cols.start), pad[0], self.shape[0] - pad[0] - (rows.stop - rows.start))
+        self._pad = (
+            pad[1],
+            self.shape[1] - pad[1] - (cols.stop - cols.start),
+            pad[0],
+            self.shape[0] - pad[0] - (rows.stop - rows.start),
+        )
         self.front, self.front_u = lay.front[:, rows, cols], tiles.front_u[rows, cols]
         self.back: Tensor | None = None
         if tiles.has_back and bool((lay.back[3, rows, cols] > 0).any()):
