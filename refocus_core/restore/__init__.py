@@ -3,10 +3,11 @@
 from .api import all_in_focus
 from .deconvolution import deconvolve, noise_level
 from .models import RestorationModel, load_model, run_model
-from .registry import METHODS, Method, choose, find_model
+from .registry import METHODS, MODEL_PREFIX, Method, choose, find_model
 
 __all__ = [
     "METHODS",
+    "MODEL_PREFIX",
     "Method",
     "RestorationModel",
     "all_in_focus",

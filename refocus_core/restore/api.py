@@ -30,11 +30,12 @@ def all_in_focus(
     """Make a photo sharp everywhere. A batch gives what its frames give one by one.
 
     Args:
-        image_srgb: [B,3,H,W] floating point, sRGB-encoded. Values above 1 are highlights and survive: deconvolution works on their
-            light, and a network has them added to its answer again.
+        image_srgb: [B,3,H,W] floating point, sRGB-encoded. Values above 1 are highlights and survive: deconvolution works on
+            their light, and a network has them added to its answer again.
         method: "auto", "none", "deconvolution" or "model:<file>" (see `registry`). "auto" is deconvolution when a defocus map is
             given; there is no other choice yet, and it raises without one.
-        defocus_map: the blur that is *in this photo*, [B,H,W] or [1,H,W], not the blur wanted later. Used by "deconvolution" only.
+        defocus_map: the blur that is *in this photo*, [B,H,W] or [1,H,W], not the blur wanted later. Used by
+            "deconvolution" only.
         kernel: the aperture that made the blur; None is a disc. Used by "deconvolution" only.
         strength: 0..4. 1 is the full result, below 1 it is mixed with the photo, 0 is the photo. Above 1 "deconvolution"
             regularises less (sharper, noisier); a network has no more than 1.
@@ -73,8 +74,8 @@ def all_in_focus(
     radius = defocus_map.radius_px.to(image.device)
     if radius.shape[-2:] != image.shape[-2:]:
         raise ValueError(
-            f"defocus_map is {radius.shape[-1]}x{radius.shape[-2]} but image is {image.shape[-1]}x{image.shape[-2]} (width x height). "
-            "Make the defocus map from this photo, at this size: its radii are pixels of it."
+            f"defocus_map is {radius.shape[-1]}x{radius.shape[-2]} but image is {image.shape[-1]}x{image.shape[-2]} "
+            "(width x height). Make the defocus map from this photo, at this size: its radii are pixels of it."
         )
     radius = match_batch(radius, image.shape[0], "defocus_map")
     result = deconvolution.deconvolve(

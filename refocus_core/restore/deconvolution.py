@@ -89,7 +89,7 @@ def noise_level(image_srgb: Tensor, radius_px: Tensor | None = None) -> float:
 
 @dataclass(frozen=True)
 class _Job:
-    """One bin in one tile. The bin's share is 1 between `full_from_px` and `full_to_px`, and 0 outside `above_px` and `below_px`."""
+    """One bin in one tile. Its share is 1 between `full_from_px` and `full_to_px`, 0 outside `above_px` and `below_px`."""
 
     tile: tuple[int, int, int, int]
     """[top, bottom) x [left, right)"""

@@ -39,7 +39,7 @@ class RestorationModel(nn.Module):
         self.name = name
         self.architecture: str = str(descriptor.architecture.name)
         self.grey: bool = descriptor.input_channels == 1
-        self.half: torch.dtype | None = (
+        self.half_dtype: torch.dtype | None = (
             torch.float16 if descriptor.supports_half else torch.bfloat16 if descriptor.supports_bfloat16 else None
         )
 
@@ -63,8 +63,8 @@ def load_model(path: str | Path) -> RestorationModel:
         raise FileNotFoundError(f"There is no model file {path}.")
     if path.suffix.lower() not in WEIGHT_SUFFIXES:
         raise ValueError(
-            f"{path.name} is not read: files of this type can run code when they are opened, so weights are taken from safetensors only. "
-            "Convert it once on a machine that you trust the file with:  import torch, safetensors.torch as s; "
+            f"{path.name} is not read: files of this type can run code when they are opened, so weights are taken from "
+            "safetensors only. Convert it once on a machine that you trust the file with:  import torch, safetensors.torch as s; "
             f"w = torch.load('{path.name}', map_location='cpu', weights_only=True); w = w.get('params_ema', w.get('params', w)); "
             f"s.save_file({{k: v.contiguous() for k, v in w.items()}}, '{path.stem}.safetensors')"
         )
@@ -83,8 +83,8 @@ def load_model(path: str | Path) -> RestorationModel:
         descriptor = spandrel.ModelLoader().load_from_state_dict(weights)
     except spandrel.UnsupportedModelError as error:
         raise ValueError(
-            f"{path.name} holds no network that spandrel {getattr(spandrel, '__version__', '')} recognises. Choose a 1x restoration "
-            "model such as NAFNet, Uformer, KBNet, FFTformer, SCUNet or DRUNet, or use method 'deconvolution'."
+            f"{path.name} holds no network that spandrel {getattr(spandrel, '__version__', '')} recognises. Choose a 1x "
+            "restoration model such as NAFNet, Uformer, KBNet, FFTformer, SCUNet or DRUNet, or use method 'deconvolution'."
         ) from error
     except RuntimeError as error:  # load_state_dict: keys or shapes do not fit
         raise ValueError(f"{path.name} looks like a known network, but its weights do not fit: {error}") from error
@@ -100,7 +100,8 @@ def load_model(path: str | Path) -> RestorationModel:
         raise ValueError(f"{what} redraws faces; it cannot sharpen a photo. Choose a 1x restoration model.")
     if (descriptor.input_channels, descriptor.output_channels) not in ((3, 3), (1, 1)):
         raise ValueError(
-            f"{what} takes {descriptor.input_channels} and gives {descriptor.output_channels} channels; a photo has 3 (or 1 each)."
+            f"{what} takes {descriptor.input_channels} and gives {descriptor.output_channels} channels; "
+            "a photo has 3 (or 1 each)."
         )
     descriptor.model.eval().requires_grad_(False)
     log.info("restoration model %s: %s %s", path.name, descriptor.architecture.name, " ".join(descriptor.tags))
@@ -113,8 +114,8 @@ def run_model(
     """Run a network over a picture in overlapping tiles that fade into each other.
 
     The network sees values clamped to 0..1, which is all it knows. What was above 1 (or below 0) is added to its answer again,
-    so highlights keep their excess: 8.0 over a restored 1.0 stays 8.0. On CUDA the network runs under autocast to the half-precision
-    type that its architecture supports; sums stay in float32. When memory runs out the tile is halved, down to 64 px.
+    so highlights keep their excess: 8.0 over a restored 1.0 stays 8.0. On CUDA the network runs under autocast to the
+    half-precision type that its architecture supports; sums stay in float32. When memory runs out the tile is halved, down to 64 px.
 
     Args:
         model: from `load_model`, on the device of `image_srgb`.
@@ -205,12 +206,12 @@ def _restore(model: RestorationModel, part: Tensor) -> Tensor:
     """One tile through the network, in float32 where half precision overflows."""
     h, w = part.shape[-2:]
     part = F.pad(part, (0, max(2 - w, 0), 0, max(2 - h, 0)), "replicate")  # a single row or column cannot be reflected
-    if part.is_cuda and model.half is not None:
-        with torch.autocast("cuda", model.half):
+    if part.is_cuda and model.half_dtype is not None:
+        with torch.autocast("cuda", model.half_dtype):
             result = model(part).float()
         if bool(torch.isfinite(result).all()):
             return result[..., :h, :w]
-        log.warning("%s: %s overflowed, this tile runs in float32", model.name, model.half)
+        log.warning("%s: %s overflowed, this tile runs in float32", model.name, model.half_dtype)
     result = model(part)
     if result.shape != part.shape:
         raise ValueError(

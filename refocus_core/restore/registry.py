@@ -67,16 +67,16 @@ def choose(name: str, *, has_defocus: bool) -> Method:
         ranked = [m for m in METHODS if m.auto_rank is not None and available(m) and (has_defocus or not m.needs_defocus)]
         if not ranked:
             raise ValueError(
-                "method 'auto' has nothing to choose from: no defocus map of the source photo is given, and no restoration network is "
-                "built in. Connect a defocus map of this photo, choose a model file (model:NAME.safetensors), or choose 'none'."
+                "method 'auto' has nothing to choose from: no defocus map of the source photo is given, and no restoration "
+                "network is built in. Connect a defocus map of this photo, choose a model file (model:NAME.safetensors), or choose 'none'."
             )
         return min(ranked, key=lambda m: m.auto_rank or 0)
     for method in METHODS:
         if method.name == name:
             if method.needs_defocus and not has_defocus:
                 raise ValueError(
-                    f"method '{name}' needs defocus_map: the defocus map of the photo that is to be sharpened (its own blur, not the "
-                    "blur wanted later). Connect one, or choose another method."
+                    f"method '{name}' needs defocus_map: the defocus map of the photo that is to be sharpened (its own blur, "
+                    "not the blur wanted later). Connect one, or choose another method."
                 )
             return method
     known = ", ".join(repr(m.name) for m in METHODS)
