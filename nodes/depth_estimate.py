@@ -15,6 +15,14 @@ _RUN_BYTES = 3 << 30  # what a network needs beside its weights; ComfyUI makes r
 _LICENCES = "\n".join(f"{e.name}: {e.size_text}, {e.licence}. {e.notes}" for e in depth.MODELS.values())
 
 
+def _advanced(widget: Any) -> Any:
+    """Fold an input away. Not as the keyword `advanced`, which older ComfyUI does not know."""
+    extra = getattr(widget, "extra_dict", None)
+    if isinstance(extra, dict):
+        extra["advanced"] = True
+    return widget
+
+
 class RefocusDepthEstimate(io.ComfyNode):
     """IMAGE -> REFOCUS_DEPTH, preview, focal length."""
 
@@ -25,8 +33,8 @@ class RefocusDepthEstimate(io.ComfyNode):
         return host.schema(
             node_id="RefocusDepthEstimate",
             display_name="Depth Estimate",
-            description="Depth of a photo or clip: from a model, from core's Depth Anything 3 or MoGe nodes, or from a depth picture. "
-            "Best taken on the all-in-focus picture.",
+            description="Depth of a photo or clip: from a model, from core's Depth Anything 3 or MoGe nodes, or from a depth "
+            "picture. Best taken on the all-in-focus picture.",
             search_aliases=["depth", "disparity", "depth anything", "depth pro", "refocus"],
             inputs=[
                 io.Image.Input("image", tooltip="The photo or clip. Frames of a clip share one depth range. Alpha is not used."),
@@ -40,13 +48,14 @@ class RefocusDepthEstimate(io.ComfyNode):
                     "model",
                     options=["auto", *depth.MODELS, *own],
                     default="auto",
-                    tooltip=f"Model to run. auto: the first of {', '.join(depth.AUTO_ORDER)} that is on this machine.\n{_LICENCES}\n"
-                    "Files go to models/refocus; other models need their config.json beside them.",
+                    tooltip=f"Model to run. auto: the first of {', '.join(depth.AUTO_ORDER)} that is on this machine.\n"
+                    f"{_LICENCES}\nFiles go to models/refocus; other models need their config.json beside them.",
                 ),
                 io.Boolean.Input(
                     "allow_download",
                     default=False,
-                    tooltip="On: fetch a missing model from Hugging Face into models/refocus (resumed, hash checked). Off: no network.",
+                    tooltip="On: fetch a missing model from Hugging Face into models/refocus (resumed, hash checked). "
+                    "Off: no network.",
                 ),
                 io.Float.Input(
                     "refine",
@@ -64,69 +73,78 @@ class RefocusDepthEstimate(io.ComfyNode):
                     step=1.0,
                     tooltip="Focal length in pixels of this picture, where you know it. 0: unknown, take what the source says.",
                 ),
-                io.Combo.Input(
-                    "geometry_units",
-                    options=["auto", "metres", "relative"],
-                    default="auto",
-                    advanced=True,
-                    tooltip="What the connected geometry holds. auto: metres for MoGe-2, and for Depth Anything 3 if focal_px is given and "
-                    "the model is Mono or Metric. Choose metres for DA3 Metric, relative for DA3 Mono.",
+                _advanced(
+                    io.Combo.Input(
+                        "geometry_units",
+                        options=["auto", "metres", "relative"],
+                        default="auto",
+                        tooltip="What the connected geometry holds. auto: metres for MoGe-2, and for Depth Anything 3 if "
+                        "focal_px is given and the model is Mono or Metric. Choose metres for DA3 Metric, relative for DA3 Mono.",
+                    )
                 ),
-                io.Int.Input(
-                    "da3_resolution",
-                    default=504,
-                    min=0,
-                    max=16384,
-                    step=1,
-                    advanced=True,
-                    tooltip="Long side in px at which Depth Anything 3 ran: 'resolution' of its node. Metres depend on it. "
-                    "0: it ran at the picture's own size.",
+                _advanced(
+                    io.Int.Input(
+                        "da3_resolution",
+                        default=504,
+                        min=0,
+                        max=16384,
+                        step=1,
+                        tooltip="Long side in px at which Depth Anything 3 ran: 'resolution' of its node. Metres depend on it. "
+                        "0: it ran at the picture's own size.",
+                    )
                 ),
-                io.Combo.Input(
-                    "depth_kind",
-                    options=["disparity", "depth"],
-                    default="disparity",
-                    advanced=True,
-                    tooltip="What depth_image holds. disparity: inverse depth, as most depth maps. depth: distance, as a render's Z pass.",
+                _advanced(
+                    io.Combo.Input(
+                        "depth_kind",
+                        options=["disparity", "depth"],
+                        default="disparity",
+                        tooltip="What depth_image holds. disparity: inverse depth, as most depth maps. "
+                        "depth: distance, as a render's Z pass.",
+                    )
                 ),
-                io.Combo.Input(
-                    "depth_near",
-                    options=["auto", "bright", "dark"],
-                    default="auto",
-                    advanced=True,
-                    tooltip="Which end of depth_image is near. auto: bright for disparity, dark for depth. Swap it to invert.",
+                _advanced(
+                    io.Combo.Input(
+                        "depth_near",
+                        options=["auto", "bright", "dark"],
+                        default="auto",
+                        tooltip="Which end of depth_image is near; swap to invert. auto: bright for disparity, dark for depth.",
+                    )
                 ),
-                io.Float.Input(
-                    "near_m",
-                    default=0.0,
-                    min=0.0,
-                    max=1e6,
-                    step=0.01,
-                    advanced=True,
-                    tooltip="Distance in metres that the near end (of 0..1) of depth_image stands for. 0: unknown. Needs far_m.",
+                _advanced(
+                    io.Float.Input(
+                        "near_m",
+                        default=0.0,
+                        min=0.0,
+                        max=1e6,
+                        step=0.01,
+                        tooltip="Metres that the near end (of 0..1) of depth_image stands for. 0: unknown. Needs far_m.",
+                    )
                 ),
-                io.Float.Input(
-                    "far_m",
-                    default=0.0,
-                    min=0.0,
-                    max=1e6,
-                    step=0.1,
-                    advanced=True,
-                    tooltip="Distance in metres that the far end (of 0..1) of depth_image stands for. 0: unknown. Needs near_m.",
+                _advanced(
+                    io.Float.Input(
+                        "far_m",
+                        default=0.0,
+                        min=0.0,
+                        max=1e6,
+                        step=0.1,
+                        tooltip="Metres that the far end (of 0..1) of depth_image stands for. 0: unknown. Needs near_m.",
+                    )
                 ),
-                io.Float.Input(
-                    "metres_per_unit",
-                    default=0.0,
-                    min=0.0,
-                    max=1e6,
-                    step=0.001,
-                    advanced=True,
-                    tooltip="For depth_image as depth in real units, such as an EXR: metres per 1.0 (1 for metres). 0: unknown.",
+                _advanced(
+                    io.Float.Input(
+                        "metres_per_unit",
+                        default=0.0,
+                        min=0.0,
+                        max=1e6,
+                        step=0.001,
+                        tooltip="For depth_image as depth in real units, such as an EXR: metres per 1.0. 0: unknown.",
+                    )
                 ),
                 io.Image.Input(
                     "depth_image",
                     optional=True,
-                    tooltip="A grey picture of depth or disparity, same aspect as the photo. Not a colour map. Floats keep their precision.",
+                    tooltip="A grey picture of depth or disparity, same aspect as the photo. Not a colour map. "
+                    "Floats keep their precision.",
                 ),
                 io.Custom("DA3_GEOMETRY").Input("da3_geometry", optional=True, tooltip="From core's Run Depth Anything 3."),
                 io.Custom("MOGE_GEOMETRY").Input("moge_geometry", optional=True, tooltip="From core's Run MoGe Inference."),

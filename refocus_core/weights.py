@@ -217,7 +217,8 @@ def verify(path: Path, file: ModelFile, *, hashes: bool = True) -> None:
         )
     if hashes and file.sha256 is not None and (actual := _hash(path, hashlib.sha256())) != file.sha256.lower():
         raise WeightsMismatchError(
-            f"{path} has the SHA-256 {actual}, expected {file.sha256}. It is damaged or another file: delete it and fetch it again."
+            f"{path} has the SHA-256 {actual}, expected {file.sha256}. It is damaged or another "
+            "file: delete it and fetch it again."
         )
 
 
@@ -305,7 +306,8 @@ def _download(entry: ModelEntry, file: ModelFile, folder: Path, progress: Progre
         ) from e
 
     target = folder / entry.name / file.name
-    url = hf_hub_url(file.repo_id, file.filename, revision=file.revision)
+    # Read here as well: the library reads it once, when it is imported.
+    url = hf_hub_url(file.repo_id, file.filename, revision=file.revision, endpoint=os.environ.get("HF_ENDPOINT"))
     headers = build_hf_headers()
     try:
         meta = get_hf_file_metadata(url)
@@ -346,7 +348,8 @@ def _download(entry: ModelEntry, file: ModelFile, folder: Path, progress: Progre
             if sink.cancelled:
                 raise
             raise WeightsMissingError(
-                f"The download of {file.name} stopped after {stream.tell()} of {size} bytes ({e}). Run it again: it goes on from there."
+                f"The download of {file.name} stopped after {stream.tell()} of {size} bytes ({e}). Run it "
+                "again: it goes on from there."
             ) from e
     if part.stat().st_size != size:
         actual = f"{part.stat().st_size} bytes"

@@ -190,7 +190,7 @@ def from_image(
     What a value v means:
 
     - disparity, in 0..1: v is the relative disparity as it is (1 - v if near is dark). With `near_m` and `far_m` it becomes
-      metres: 1/Z = 1/far + v (1/near - 1/far). Outside 0..1 it is first stretched to 0..1 over the batch; then near must be bright.
+      metres: 1/Z = 1/far + v (1/near - 1/far). Outside 0..1 it is stretched to 0..1 over the batch; near must be bright.
     - depth with `metres_per_unit`: Z = v * metres_per_unit (1.0 for an EXR in metres, 0.001 for millimetres). Near is dark.
     - depth with `near_m` and `far_m`: Z runs evenly from near_m to far_m over v in 0..1.
     - depth without any: in 0..1 the relative disparity is 1 - v (v if near is bright). The order is right, its spacing is a
@@ -243,8 +243,8 @@ def from_image(
             v = to_relative(torch.where(known, v, torch.zeros_like(v)), known)
         else:
             raise ValueError(
-                f"This picture has values from {float(in_unit.min()):.4g} to {float(in_unit.max()):.4g}, so what its ends mean is "
-                "unclear. Scale it to 0..1 first, or give metres_per_unit if it is depth."
+                f"This picture has values from {float(in_unit.min()):.4g} to {float(in_unit.max()):.4g}, so what its ends mean "
+                "is unclear. Scale it to 0..1 first, or give metres_per_unit if it is depth."
             )
     nearness = v if near == "bright" else 1 - v  # 0 far .. 1 near
     filled = torch.where(infinite, torch.zeros_like(v), fill(torch.where(known, nearness, torch.zeros_like(v)), known | infinite))

@@ -56,7 +56,9 @@ def fill(disparity: Tensor, known: Tensor) -> Tensor:
         ok = known[i]
         if bool(ok.all()) or not bool(ok.any()):
             continue
-        _, index = distance_transform_edt((~ok).cpu().numpy(), return_indices=True)
-        flat = torch.from_numpy((index[0].astype(np.int64) * ok.shape[1] + index[1]).ravel()).to(out.device)
+        nearest = np.asarray(distance_transform_edt((~ok).cpu().numpy(), return_distances=False, return_indices=True)).astype(
+            np.int64
+        )
+        flat = torch.from_numpy((nearest[0] * ok.shape[1] + nearest[1]).ravel()).to(out.device)
         out[i] = out[i].flatten()[flat].view_as(out[i])
     return out

@@ -52,7 +52,8 @@ def predict(
     known = torch.isfinite(disparity) & (disparity >= 0)
     if not bool(known.any()):
         raise RuntimeError(
-            f"{model.name} gave no finite depth for this picture. In float16 a network can overflow: run it in float32 or bfloat16."
+            f"{model.name} gave no finite depth for this picture. In float16 a network can overflow: "
+            "run it in float32 or bfloat16."
         )
     disparity = fill(disparity, known)
     if not model.metric:

@@ -95,7 +95,8 @@ class DepthModel(nn.Module):
             focal_px = float(0.5 * w / torch.tan(half))
         if focal_px is None or not focal_px > 0:
             raise ValueError(
-                f"{self.name} found no usable focal length for this picture (got {focal_px}). Give focal_px, the focal length in px."
+                f"{self.name} found no usable focal length for this picture (got {focal_px}). Give focal_px, "
+                "the focal length in px."
             )
         # Its output is inverse depth for a focal length of one picture width: 1/Z = output * width / focal_px.
         canonical = F.interpolate(out.predicted_depth[:, None].float(), (h, w), mode="bilinear", align_corners=False)[0, 0]
@@ -153,7 +154,8 @@ def load_model(
     given = dict(config) if config is not None else _config_beside(p)
     if given is None:
         raise weights.WeightsMissingError(
-            f"{p} has no config.json beside it, so its architecture is unknown. Copy the config.json of the model into {p.parent}."
+            f"{p} has no config.json beside it, so its architecture is unknown. Copy the config.json of the model "
+            f"into {p.parent}."
         )
     family = given.pop("model_type", None)
     if family not in FAMILIES:
@@ -171,7 +173,7 @@ def load_model(
     verbosity = transformers_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
     # Its report of unmatched keys ends in a model with random weights; the check below ends in an error.
-    transformers_logging.set_verbosity(transformers_logging.CRITICAL)
+    transformers_logging.set_verbosity(logging.CRITICAL)
     transformers_logging.disable_progress_bar()
     try:
         built = getattr(transformers, f"{kind}Config").from_dict({"model_type": family, **_copy(given)})

@@ -50,8 +50,8 @@ def refine(depth_map: DepthMap, image_srgb: Tensor, *, strength: float = 1.0, ra
     d = depth_map.disparity
     if image_srgb.shape[-2:] != d.shape[-2:]:
         raise ValueError(
-            f"The picture is {image_srgb.shape[-1]}x{image_srgb.shape[-2]} but the depth map is {d.shape[-1]}x{d.shape[-2]}. Use the "
-            "picture that the depth was made from, or resize one of them."
+            f"The picture is {image_srgb.shape[-1]}x{image_srgb.shape[-2]} but the depth map is {d.shape[-1]}x{d.shape[-2]}. Use "
+            "the picture that the depth was made from, or resize one of them."
         )
     guide = match_batch(image_srgb, d.shape[0], "image")
     lo, hi = robust_range(d.flatten())
