@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .focus import Focus, FocusAuto, FocusDisparity, FocusDistance, FocusLike, FocusMask, FocusPoint, focus_disparity
-from .mapping import from_lens, to_metric
+from .focus import Focus, FocusAuto, FocusDisparity, FocusDistance, FocusLike, FocusMask, FocusPoint, as_focus, focus_disparity
+from .mapping import from_lens, lens_for, to_metric
 from .preview import preview
 
 __all__ = [
@@ -14,8 +14,10 @@ __all__ = [
     "FocusLike",
     "FocusMask",
     "FocusPoint",
+    "as_focus",
     "focus_disparity",
     "from_lens",
+    "lens_for",
     "preview",
     "to_metric",
 ]

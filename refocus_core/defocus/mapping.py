@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..optics import Blur, Lens, blur_gain_px, coc_radius_px, lens_gain_px
+from ..optics import Blur, Lens, blur_gain_px, coc_radius_px, focal_px_to_mm, lens_gain_px
 from ..types import DefocusMap, DepthMap
 from .focus import FocusLike, focus_disparity
 
@@ -36,6 +36,26 @@ def to_metric(depth_map: DepthMap, near_m: float, far_m: float) -> DepthMap:
         metric=True,
         source=f"{depth_map.source} scaled to {near_m:g}..{far_m:g} m".strip(),
     )
+
+
+def lens_for(depth_map: DepthMap, f_number: float, focal_mm: float | None = None, sensor_mm: float = 36.0) -> Lens:
+    """A `Lens` whose focal length, where not given, is the one that the depth map knows for its picture.
+
+    Args:
+        focal_mm: focal length in mm, or None to take `depth_map.focal_px` (the median over a clip).
+        sensor_mm: long side of the sensor in mm.
+
+    Raises:
+        ValueError: if the focal length is neither given nor known, or a value is not positive.
+    """
+    if focal_mm is None:
+        if depth_map.focal_px is None:
+            raise ValueError(
+                "The focal length is not known from the depth. Give it in mm (a normal lens on full frame has 50 mm), "
+                "or set the strength in percent of the long edge."
+            )
+        focal_mm = focal_px_to_mm(float(depth_map.focal_px.median()), sensor_mm, max(depth_map.disparity.shape[-2:]))
+    return Lens(focal_mm, f_number, sensor_mm)
 
 
 def from_lens(

@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refocus_core import defocus
-from refocus_core.defocus import FocusAuto, FocusDisparity, FocusDistance, FocusMask, FocusPoint, focus_disparity, from_lens
+from refocus_core.defocus import (
+    FocusAuto,
+    FocusDisparity,
+    FocusDistance,
+    FocusMask,
+    FocusPoint,
+    focus_disparity,
+    from_lens,
+    lens_for,
+)
 from refocus_core.optics import Blur, Lens
 from refocus_core.types import DefocusMap, DepthMap
 
@@ -360,3 +369,13 @@ def test_preview_marks_the_point_and_checks_the_size() -> None:
 def test_focus_mask_object_equals_shorthand() -> None:
     depth, mask = scene(), torch.ones(31, 45)
     assert torch.equal(focus_disparity(depth, FocusMask(mask)), focus_disparity(depth, mask))
+
+
+def test_lens_takes_its_focal_length_from_the_depth() -> None:
+    """994.978 px on 741 px of a full-frame sensor are 48.3 mm."""
+    depth = motorcycle.depth_map()
+    assert lens_for(depth, 2.0).focal_mm == pytest.approx(994.978 * 36 / 741)
+    assert lens_for(depth, 2.0, sensor_mm=18).focal_mm == pytest.approx(994.978 * 18 / 741)
+    assert lens_for(depth, 2.0, 85) == Lens(85, 2.0, 36)
+    with pytest.raises(ValueError, match="focal length is not known from the depth"):
+        lens_for(scene(), 2.0)
