@@ -41,9 +41,20 @@ WEIGHT_SUFFIXES = (".safetensors", ".sft")
 
 
 def schema(**kwargs: Any) -> io.Schema:
-    """`io.Schema(**kwargs)` without the keywords that this ComfyUI does not know, in our category."""
+    """`io.Schema(**kwargs)` without the keywords that this ComfyUI does not know, in our category.
+
+    `has_intermediate_output`: all our nodes show a preview, which shall be there again when the node is taken from the cache
+    and the page was reloaded.
+    """
     known = {f.name for f in dataclasses.fields(io.Schema)}
-    return io.Schema(**{"category": CATEGORY, **{k: v for k, v in kwargs.items() if k in known}})
+    given = {"category": CATEGORY, "has_intermediate_output": True, **kwargs}
+    return io.Schema(**{k: v for k, v in given.items() if k in known})
+
+
+def advanced(widget: Any) -> Any:
+    """Fold an input away. Older ComfyUI has no keyword `advanced`, but passes `extra_dict` on to the page just the same."""
+    widget.extra_dict = {**(widget.extra_dict or {}), "advanced": True}
+    return widget
 
 
 # --- devices and tensors ------------------------------------------------------------------------------------------------
