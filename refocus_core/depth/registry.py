@@ -173,7 +173,7 @@ def choose(name: str = "auto", folders: Iterable[Path | str] | None = None, *, a
     if allow_download:
         return MODELS[AUTO_DOWNLOAD]
     shown = places or weights.default_folders()
-    listing = "\n".join(f"  {e.label}: {e.size_text}, licence {e.licence}, {e.url}" for e in MODELS.values())
+    listing = "\n".join(f"  {e.name}: {e.label}, {e.size_text}, licence {e.licence}, {e.url}" for e in MODELS.values())
     raise weights.WeightsMissingError(
         "No depth model is on this machine (searched "
         + ", ".join(str(p) for p in shown)
