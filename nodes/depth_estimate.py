@@ -208,7 +208,7 @@ def _source(source: str, given: dict[str, Any]) -> str:
     connected = [k for k, v in given.items() if v is not None]
     if source == "auto":
         if len(connected) > 1:
-            raise ValueError(f"{' and '.join(connected)} are all connected. Choose one of them as source.")
+            raise ValueError(f"{' and '.join(connected)} are connected. Choose one of them as source.")
         return connected[0] if connected else "model"
     if source != "model" and source not in connected:
         raise ValueError(f"The source is {source}, but nothing is connected to that input. Connect it, or set source to auto.")
