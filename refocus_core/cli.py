@@ -181,7 +181,7 @@ def build_parser() -> argparse.ArgumentParser:
     g.add_argument(
         "--models", metavar="DIR", type=Path, action="append", help="where models lie (repeatable; default: ~/.cache/refocus)"
     )
-    g.add_argument("--download", action="store_true", help="allow to fetch a missing model from Hugging Face")
+    g.add_argument("--download", "--allow-download", action="store_true", help="allow to fetch a missing model from Hugging Face")
 
     g = p.add_argument_group("aperture and highlights")
     g.add_argument("--aperture", metavar="SHAPE|FILE", default="circle", help=f"{', '.join(SHAPES)}, or a picture: white is open")
@@ -244,7 +244,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, RuntimeError, ImportError, MemoryError) as error:
         if args.verbose:
             log.info("the error came from here:", exc_info=True)
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = str(error).strip() or type(error).__name__
         print(f"refocus: {text}", file=sys.stderr)
         return 2
     return 0
@@ -295,14 +295,14 @@ def _run(args: argparse.Namespace) -> None:
         kernel = _kernel(args)
         focus = _focus(args)
         file = _depth_file(args)
+        taken_lens = _taken_lens(args, photo.camera) if args.deblur == "deconvolution" else None
 
     # Depth is best taken on the sharp picture. Deconvolution is the exception: it needs depth to know the blur.
     sharp, source_depth = image, None
-    if args.deblur == "deconvolution":
+    if taken_lens is not None:
         source_depth = _depth(args, image, file, stages)
         with stages("deblurring") as progress:
             near_m, far_m = _scale(args, source_depth)
-            taken_lens = _taken_lens(args, photo.camera, source_depth)
             taken = defocus.from_lens(source_depth, taken_lens, args.taken_focus, near_m=near_m, far_m=far_m)
             sharp = restore.all_in_focus(image, args.deblur, taken, progress=progress).image
     elif args.deblur != "none":
@@ -504,15 +504,15 @@ def _lens(args: argparse.Namespace, camera: CameraData, depth_map: DepthMap) -> 
     return defocus.lens_for(depth_map, f_number, args.focal_mm or camera.focal_mm, sensor_mm)
 
 
-def _taken_lens(args: argparse.Namespace, camera: CameraData, depth_map: DepthMap) -> Lens | Blur:
+def _taken_lens(args: argparse.Namespace, camera: CameraData) -> Lens | Blur:
+    """The lens that the photo was taken with. A `Lens` from EXIF; `from_lens` says what to do if depth is not in metres."""
     from .optics import Blur, Lens
 
     if args.taken_blur is not None:
         return Blur(args.taken_blur)
-    if camera.f_number is None or camera.focal_mm is None or not (depth_map.metric or args.near_m):
+    if camera.f_number is None or camera.focal_mm is None:
         raise ValueError(
-            "Deconvolution must know how blurred the photo is: give --taken-blur. (Its EXIF lens is enough where it has one and "
-            "the depth is in metres.)"
+            "Deconvolution must know how blurred the photo is, and its EXIF does not tell the lens: give --taken-blur PERCENT."
         )
     return Lens(camera.focal_mm, camera.f_number, args.sensor_mm or camera.sensor_mm or 36.0)
 

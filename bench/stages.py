@@ -1,0 +1,202 @@
+"""Time and peak memory of every stage, on the motorcycle photo and on 12 megapixels.
+
+    python bench/stages.py [--only small|large] [--quality normal] [--device cpu] [--repeat 1]
+
+Prints a Markdown table and writes bench/results/stages.md and stages.json. The 12-megapixel picture is the motorcycle photo
+enlarged (bicubic, its measured depth bilinear): the size is real, the detail is not. Depth comes from a file: what a network
+takes is its own matter. Memory is what the process has resident at most during a stage, and how much that is above the start
+of the stage; on CUDA what torch has allocated on the device. CPU time is that of all threads: where it is below the time, the
+machine was busy
+with other things.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import torch  # noqa: E402 - after the path is set
+import torch.nn.functional as F  # noqa: E402
+from data import motorcycle  # noqa: E402
+
+from refocus_core import bokeh, defocus, depth, pictures, restore  # noqa: E402
+from refocus_core.color import linear_to_srgb, srgb_to_linear  # noqa: E402
+from refocus_core.optics import Blur  # noqa: E402
+
+RESULTS = ROOT / "bench" / "results"
+LARGE = (2848, 4220)
+BLUR_PERCENT = 1.5
+T = TypeVar("T")
+
+
+class Meter:
+    """Runs stages and notes what they take."""
+
+    def __init__(self, device: torch.device, repeat: int) -> None:
+        self.device, self.repeat = device, repeat
+        self.rows: list[dict[str, Any]] = []
+
+    def __call__(self, name: str, work: Callable[[], T]) -> T:
+        times: list[float] = []
+        busy: list[float] = []
+        gc.collect()
+        before = self._reset()
+        result = None
+        for _ in range(self.repeat):
+            result = None
+            start, cpu = time.perf_counter(), time.process_time()
+            result = work()
+            if self.device.type == "cuda":
+                torch.cuda.synchronize()
+            times.append(time.perf_counter() - start)
+            busy.append(time.process_time() - cpu)
+        peak = self._peak()
+        row = {
+            "stage": name,
+            "seconds": round(min(times), 3),
+            "cpu_seconds": round(min(busy), 3),
+            "peak_mib": round(peak),
+            "above_start_mib": round(peak - before),
+        }
+        self.rows.append(row)
+        print(f"  {name:<28} {row['seconds']:9.2f} s {row['peak_mib']:8d} MiB", file=sys.stderr, flush=True)
+        assert result is not None
+        return result
+
+    def _reset(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+            return torch.cuda.memory_allocated() / 2**20
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: the high-water mark starts anew
+        return _status("VmRSS")
+
+    def _peak(self) -> float:
+        return torch.cuda.max_memory_allocated() / 2**20 if self.device.type == "cuda" else _status("VmHWM")
+
+
+def _status(key: str) -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1]) / 1024
+    raise KeyError(key)
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """What the numbers were measured on."""
+    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    names = [line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name")]
+    return {
+        "cpu": names[0] if names else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "torch_threads": torch.get_num_threads(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else device.type,
+        "load_at_start": round(os.getloadavg()[0], 1),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(terse=True),
+    }
+
+
+def run(photo_path: Path, depth_path: Path, device: torch.device, quality: str, repeat: int) -> dict[str, Any]:
+    """All stages on one photo."""
+    meter = Meter(device, repeat)
+    with tempfile.TemporaryDirectory() as folder:
+        photo = meter("load photo", lambda: pictures.load(photo_path))
+        image = photo.image.to(device)
+        raw = meter("load depth (16-bit PNG)", lambda: pictures.load_map(depth_path))
+        read = lambda: depth.from_image(raw[:, :1], near_m=motorcycle.NEAR_M, far_m=motorcycle.FAR_M).to(device)  # noqa: E731
+        rough = meter("depth from picture", read)
+        fine = meter("refine depth", lambda: depth.refine(rough, image))
+        made = meter("defocus map", lambda: defocus.from_lens(fine, Blur(BLUR_PERCENT), (0.47, 0.63)))
+        meter("defocus preview", lambda: defocus.preview(made, image))
+        soft = defocus.from_lens(fine, Blur(BLUR_PERCENT / 5), (0.47, 0.63))
+        meter("all-in-focus, deconvolution", lambda: restore.all_in_focus(image, "deconvolution", soft))
+        kernel = meter("kernel", lambda: bokeh.make_kernel("polygon", blades=7, curvature=0.4)).to(device)
+        light = meter("decode sRGB", lambda: srgb_to_linear(image))
+        out = meter(f"render ({quality})", lambda: bokeh.render(light, made, kernel, quality=quality))
+        shown = meter("encode sRGB", lambda: linear_to_srgb(out))
+        for name, bits in (("out.png", 8), ("out.jpg", 8), ("out16.png", 16), ("out16.tif", 16)):
+            path = Path(folder) / name
+            label = f"save {bits}-bit {name[-3:].upper()}"
+            meter(label, lambda path=path, bits=bits: pictures.save(path, shown, bits=bits) or path)
+        largest = float(made.radius_px.abs().max())
+    h, w = image.shape[-2:]
+    return {
+        "width": w,
+        "height": h,
+        "megapixels": round(h * w / 1e6, 2),
+        "largest_radius_px": round(largest, 1),
+        "stages": meter.rows,
+    }
+
+
+def enlarge(folder: Path) -> tuple[Path, Path]:
+    """The 12-megapixel photo and depth as files."""
+    image = F.interpolate(motorcycle.photo(), LARGE, mode="bicubic", antialias=True).clamp(0, 1)
+    values = F.interpolate(pictures.load_map(motorcycle.NEAR_BRIGHT)[:, :1], LARGE, mode="bilinear")
+    pictures.save(folder / "photo.jpg", image)
+    pictures.save_map(folder / "depth.png", values[0, 0])
+    return folder / "photo.jpg", folder / "depth.png"
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report as Markdown."""
+    m = report["machine"]
+    lines = [
+        f"{m['cores']} cores of {m['cpu']}, {m['memory_gib']} GiB, device {m['device']}, torch {m['torch']} with "
+        f"{m['torch_threads']} threads, Python {m['python']}. System load at the start: {m['load_at_start']}.",
+    ]
+    for name, r in report["pictures"].items():
+        lines += [
+            "",
+            f"**{name}**: {r['width']} × {r['height']} ({r['megapixels']} MP), largest blur radius {r['largest_radius_px']} px",
+            "",
+            "| stage | time s | CPU time s | peak MiB | above start MiB |",
+            "|---|---:|---:|---:|---:|",
+            *(
+                f"| {s['stage']} | {s['seconds']:.2f} | {s['cpu_seconds']:.2f} | {s['peak_mib']} | {s['above_start_mib']} |"
+                for s in r["stages"]
+            ),
+        ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=("small", "large"))
+    parser.add_argument("--quality", default="normal", choices=tuple(bokeh.QUALITIES))
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--repeat", type=int, default=1, help="the fastest of so many runs counts")
+    args = parser.parse_args()
+    device = torch.device(args.device)
+    report: dict[str, Any] = {"machine": machine(device), "quality": args.quality, "blur_percent": BLUR_PERCENT, "pictures": {}}
+    if args.only != "large":
+        name = "motorcycle photo"
+        report["pictures"][name] = run(motorcycle.PHOTO, motorcycle.NEAR_BRIGHT, device, args.quality, args.repeat)
+    if args.only != "small":
+        with tempfile.TemporaryDirectory() as folder:
+            files = enlarge(Path(folder))
+            report["pictures"]["motorcycle photo enlarged to 12 MP"] = run(*files, device, args.quality, args.repeat)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "stages.json").write_text(json.dumps(report, indent=2) + "\n")
+    text = table(report)
+    (RESULTS / "stages.md").write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""The command line, end to end on a small version of the motorcycle with its true depth, and its messages."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from data import motorcycle
+from PIL import Image, ImageCms
+
+from refocus_core import bokeh, cli, defocus, depth, pictures
+from refocus_core.cli import main
+from refocus_core.color import linear_to_srgb, srgb_to_linear
+from refocus_core.optics import Blur, Lens
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+SIZE = (185, 125)
+METRES = ["--near-m", str(motorcycle.NEAR_M), "--far-m", str(motorcycle.FAR_M)]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A quarter of the motorcycle with camera data in it, its depth and a mask, as files."""
+    folder = tmp_path_factory.mktemp("small")
+    exif = Image.Exif()
+    exif[0x0110] = "Camera 1"
+    details = exif.get_ifd(0x8769)
+    details[0x829D], details[0x920A], details[0xA405] = 5.6, 20.0, 50
+    with Image.open(motorcycle.PHOTO) as im:
+        im.resize(SIZE, Image.Resampling.LANCZOS).save(folder / "photo.png", exif=exif.tobytes(), icc_profile=SRGB)
+    v = pictures.load_map(motorcycle.NEAR_BRIGHT)[:, :1, 1::4, 2::4]
+    pictures.save_map(folder / "depth.png", v[0, 0, : SIZE[1], : SIZE[0]])
+    mask = np.zeros((SIZE[1], SIZE[0]), np.uint8)
+    mask[75:90, 85:98] = 255  # on the engine
+    Image.fromarray(mask).save(folder / "mask.png")
+    Image.fromarray(np.eye(9, dtype=np.uint8) * 255).save(folder / "aperture.png")
+    return folder
+
+
+def run(small: Path, out: Path, *options: object) -> int:
+    # refine off: the small depth is a plain subsample, and the core calls below then see the same values
+    given = [small / "photo.png", "--depth", small / "depth.png", "--refine", 0, "--quality", "draft", "-o", out, *options]
+    return main([str(o) for o in given])
+
+
+def difference(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a - b).abs().max())
+
+
+def test_same_result_as_the_core_calls(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        run(small, tmp_path / "o.png", "--focus", "0.5,0.65", "--f-number", "1.4", "--focal-mm", "85", "--sensor-mm", 36, *METRES)
+        == 0
+    )
+    image = pictures.load(small / "photo.png").image
+    d = depth.from_image(pictures.load_map(small / "depth.png"), near_m=motorcycle.NEAR_M, far_m=motorcycle.FAR_M)
+    made = defocus.from_lens(d, Lens(85, 1.4), (0.5, 0.65))
+    want = linear_to_srgb(bokeh.render(srgb_to_linear(image), made, quality="draft")).clamp(0, 1)
+    got = pictures.load(tmp_path / "o.png")
+    assert got.bits == 8 and difference(got.image, want) <= 0.51 / 255
+    said = capsys.readouterr().out
+    assert f"185 x 125 px, 85 mm f/1.4 on 36 mm, focus at {1 / float(made.focus_disparity):.2f} m" in said
+
+
+def test_what_is_in_focus_stays_and_the_background_does_not(small: Path, tmp_path: Path) -> None:
+    assert run(small, tmp_path / "o.png", "--focus-mask", small / "mask.png", "--blur", 4) == 0
+    before, after = pictures.load(small / "photo.png").image[0], pictures.load(tmp_path / "o.png").image[0]
+    detail = lambda p, y, x: float((p[:, y, x].diff(dim=-1)).abs().mean())  # noqa: E731 - a formula
+    engine, shelf = (slice(76, 89), slice(86, 97)), (slice(5, 40), slice(100, 120))
+    assert detail(after, *engine) > 0.9 * detail(before, *engine)
+    assert detail(after, *shelf) < 0.4 * detail(before, *shelf)
+
+
+def test_metadata_and_16_bits(small: Path, tmp_path: Path) -> None:
+    assert run(small, tmp_path / "o.tif", "--blur", 0, "--bits", "16") == 0
+    got = pictures.load(tmp_path / "o.tif")
+    assert got.bits == 16 and got.icc == SRGB and got.camera.model == "Camera 1" and got.camera.f_number == pytest.approx(5.6)
+    assert difference(got.image, pictures.load(small / "photo.png").image) < 1e-4  # no blur: the photo
+
+
+def test_floating_point_is_linear_light(small: Path, tmp_path: Path) -> None:
+    assert run(small, tmp_path / "o.pfm", "--blur", 0, "--bits", "32f") == 0
+    assert difference(pictures.load_map(tmp_path / "o.pfm"), srgb_to_linear(pictures.load(small / "photo.png").image)) < 1e-5
+
+
+def test_transparency_is_kept(small: Path, tmp_path: Path) -> None:
+    rgb = np.asarray(Image.open(small / "photo.png"))
+    alpha = np.full((*rgb.shape[:2], 1), 77, np.uint8)
+    Image.fromarray(np.concatenate([rgb, alpha], 2)).save(tmp_path / "a.png")
+    options = ["--depth", str(small / "depth.png"), "--blur", "1", "--quality", "draft"]
+    assert main([str(tmp_path / "a.png"), *options, "-o", str(tmp_path / "o.png")]) == 0
+    assert bool((np.asarray(Image.open(tmp_path / "o.png"))[..., 3] == 77).all())
+
+
+def test_saved_depth_and_radius_can_be_read_again(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lens = ["--f-number", 2, "--focal-mm", 50, "--focus-distance", 2.5]
+    saved = ["--save-depth", tmp_path / "d.png", "--save-defocus", tmp_path / "r.tif"]
+    assert run(small, tmp_path / "a.png", *lens, *METRES, *saved) == 0
+    hint = capsys.readouterr().err.split("Read it again with ")[1].split("\n")[0].split()
+    again = [
+        str(small / "photo.png"),
+        "--depth",
+        str(tmp_path / "d.png"),
+        *hint,
+        *map(str, lens),
+        "--refine",
+        "0",
+        "--quality",
+        "draft",
+    ]
+    assert main([*again, "-o", str(tmp_path / "b.png"), "--save-defocus", str(tmp_path / "s.tif")]) == 0
+    r, s = pictures.load_map(tmp_path / "r.tif"), pictures.load_map(tmp_path / "s.tif")
+    assert float(r.min()) < -0.5 and float(r.max()) > 1.5 and difference(r, s) < 0.01
+    assert difference(pictures.load(tmp_path / "a.png").image, pictures.load(tmp_path / "b.png").image) < 0.02
+    assert (
+        run(small, tmp_path / "c.png", *lens, *METRES, "--save-depth", tmp_path / "z.pfm", "--save-defocus", tmp_path / "see.jpg")
+        == 0
+    )
+    z = pictures.load_map(tmp_path / "z.pfm")
+    assert float(z.min()) == pytest.approx(motorcycle.NEAR_M, abs=0.05) and float(z.max()) == pytest.approx(
+        motorcycle.FAR_M, abs=0.05
+    )
+    assert Image.open(tmp_path / "see.jpg").size == SIZE
+
+
+@pytest.mark.parametrize("aperture", ["polygon", "star", "aperture.png"])
+def test_apertures(small: Path, tmp_path: Path, aperture: str) -> None:
+    name = small / aperture if "." in aperture else aperture
+    assert run(small, tmp_path / "o.png", "--blur", 3, "--aperture", name) == 0
+    assert run(small, tmp_path / "c.png", "--blur", 3) == 0
+    assert difference(pictures.load(tmp_path / "o.png").image, pictures.load(tmp_path / "c.png").image) > 0.05
+
+
+def test_lens_from_exif(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """20 mm with an equivalent of 50 mm: a sensor of 14.4 mm."""
+    assert run(small, tmp_path / "o.png", "--exif-lens", *METRES) == 0
+    assert "20 mm f/5.6 on 14.4 mm" in capsys.readouterr().out
+    assert run(small, tmp_path / "o.png", "--f-number", 1.4, *METRES) == 0
+    assert "20 mm f/1.4 on 14.4 mm" in capsys.readouterr().out
+
+
+def test_deconvolution_sharpens_a_blurred_photo(small: Path, tmp_path: Path) -> None:
+    sharp = pictures.load(small / "photo.png").image
+    d = depth.from_image(pictures.load_map(small / "depth.png"))
+    made = defocus.from_lens(d, Blur(1.2), (0.5, 0.65))
+    soft = linear_to_srgb(bokeh.render(srgb_to_linear(sharp), made, quality="normal"))
+    pictures.save(tmp_path / "soft.png", soft, bits=16)
+    options = ["--depth", str(small / "depth.png"), "--refine", "0", "--blur", "0", "--deblur", "deconvolution"]
+    taken = ["--taken-focus", "0.5,0.65", "--taken-blur", "1.2", "--save-sharp", str(tmp_path / "sharp.png")]
+    assert main([str(tmp_path / "soft.png"), *options, *taken, "-o", str(tmp_path / "o.png")]) == 0
+    error = lambda image: float((image - sharp).square().mean())  # noqa: E731 - a formula
+    assert error(pictures.load(tmp_path / "sharp.png").image) < 0.8 * error(soft)
+    assert pictures.load(tmp_path / "sharp.png").bits == 16
+
+
+@pytest.mark.parametrize(
+    "options,message",
+    [
+        (["--focus", "320,200"], "they are not pixels"),
+        (["--focus", "middle"], "is not X,Y"),
+        (["--focus", "0.1,0.1", "--focus-distance", "2"], "not allowed with argument"),
+        (["--blur", "80"], "must lie in 0..50"),
+        (["--blur", "nan"], "must lie in 0..50"),
+        (["--blur", "1", "--f-number", "2"], "both set the strength"),
+        (["--focal-mm", "85"], "--focal-mm needs --f-number"),
+        (["--f-number", "2", "--focal-mm", "50"], "camera's blur needs depth in metres"),
+        (["--focus-distance", "2"], "needs depth in metres"),
+        (["--near-m", "2"], "Give both --near-m and --far-m"),
+        (["--near-m", "5", "--far-m", "2"], "near_m"),
+        (["--depth", "no_such_model"], "neither a file nor a model"),
+        (["--depth", "auto", "--depth-near", "dark"], "--depth-near is about a depth picture"),
+        (["--aperture", "triangle"], "neither a shape"),
+        (["--aperture", "polygon", "--blades", "2"], "blades"),
+        (["--bits", "16", "-o", "{out}/o.jpg"], "cannot hold 16 bits"),
+        (["-o", "{out}/o.gif"], "pictures are written as"),
+        (["-o", "{out}/none/o.png"], "does not exist. Create it first"),
+        (["-o", "{small}/photo.png"], "is the input"),
+        (["--save-depth", "{small}/depth.png"], "is the input"),
+        (["--save-depth", "{out}/o.png"], "same name"),
+        (["--save-depth", "{out}/d.jpg"], "maps are written as"),
+        (["--save-sharp", "{out}/s.png"], "--save-sharp needs --deblur"),
+        (["--deblur", "deconvolution", "--taken-focus", "2,2"], "they are not pixels"),
+        (["--taken-blur", "1"], "add --deblur deconvolution"),
+        (["--deblur", "magic"], "magic"),
+        (["--focus-mask", "{out}/none.png"], "There is no file"),
+        (["--frobnicate"], "unrecognized arguments"),
+    ],
+)
+def test_mistakes_end_with_one_clear_line(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    before = {p: p.read_bytes() for p in small.iterdir()}
+    filled = [o.format(out=tmp_path, small=small) for o in options]
+    try:
+        code = run(small, tmp_path / "o.png", "-q", *filled)
+    except SystemExit as error:  # argparse
+        code = error.code
+    said = capsys.readouterr().err.strip()
+    assert code == 2 and message in said and said.startswith("refocus: ") and "Traceback" not in said
+    assert len(said.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == [] and {p: p.read_bytes() for p in small.iterdir()} == before
+
+
+def test_an_empty_mask_and_an_unfit_depth(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(np.zeros((125, 185), np.uint8)).save(tmp_path / "empty.png")
+    Image.fromarray(np.zeros((125, 125), np.uint8)).save(tmp_path / "square.png")
+    assert run(small, tmp_path / "o.png", "--focus-mask", tmp_path / "empty.png") == 2
+    assert "mask is empty" in capsys.readouterr().err
+    assert main([str(small / "photo.png"), "--depth", str(tmp_path / "square.png"), "-o", str(tmp_path / "o.png")]) == 2
+    assert "125x125" in capsys.readouterr().err
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_overwrite_is_possible_when_asked(small: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "p.png"
+    copy.write_bytes((small / "photo.png").read_bytes())
+    assert main([str(copy), "--depth", str(small / "depth.png"), "--quality", "draft", "-o", str(copy), "--overwrite"]) == 0
+    assert copy.read_bytes() != (small / "photo.png").read_bytes() and pictures.load(copy).camera.model == "Camera 1"
+
+
+def test_interrupt_leaves_nothing(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bokeh, "render", stop)
+    assert run(small, tmp_path / "o.png") == 130
+    assert "nothing was written" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
+
+
+def test_names_in_the_help_are_those_of_the_core() -> None:
+    assert cli.SHAPES == bokeh.SHAPES and tuple(bokeh.QUALITIES) == cli.QUALITIES
+
+
+def test_help_and_mistakes_do_not_wait_for_torch() -> None:
+    """As a process of its own: `python -m refocus_core`."""
+    probe = (
+        "import sys; from refocus_core.cli import build_parser; build_parser().format_help(); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
+    done = subprocess.run([sys.executable, "-m", "refocus_core", "--help"], capture_output=True, text=True, check=True)
+    assert "examples" in done.stdout and "--focus X,Y" in done.stdout
