@@ -6,8 +6,7 @@ Prints a Markdown table and writes bench/results/stages.md and stages.json. The 
 enlarged (bicubic, its measured depth bilinear): the size is real, the detail is not. Depth comes from a file: what a network
 takes is its own matter. Memory is what the process has resident at most during a stage, and how much that is above the start
 of the stage; on CUDA what torch has allocated on the device. CPU time is that of all threads: where it is below the time, the
-machine was busy
-with other things.
+machine was busy with other things.
 """
 
 from __future__ import annotations
