@@ -169,7 +169,9 @@ def thumbnail(server: rig.Server, out: Path) -> None:
 def shoot(page: Page, out: Path) -> None:
     """A screenshot of the whole graph."""
     page.page.keyboard.press("Escape")
+    page.page.evaluate("() => window.app.extensionManager.setting.set('Comfy.Minimap.Visible', false)")
     page.fit()
+    page.page.wait_for_timeout(6000)  # the "Job completed" message goes
     Image.open(io.BytesIO(page.page.screenshot())).convert("RGB").save(out)
 
 
@@ -185,25 +187,25 @@ def main() -> None:
     args.pictures.mkdir(parents=True, exist_ok=True)
     from workflow_specs import WORKFLOWS
 
-    with (
-        tempfile.TemporaryDirectory() as base,
-        rig.prepared_server(Path(base), comfy) as server,
-        open_page(server, 1920, 1080) as page,
-    ):
+    with tempfile.TemporaryDirectory() as base, rig.prepared_server(Path(base), comfy) as server:
         for workflow in WORKFLOWS:
             if args.names and workflow.name not in args.names:
                 continue
-            saved = build(page, workflow)
             path = REPO / "workflows" / f"{workflow.name}.json"
+            # A fresh page for each: the page remembers widget values by node number, and would give them to the next graph.
+            with open_page(server, 1920, 1080) as page:
+                saved = build(page, workflow)
             path.write_text(json.dumps(saved, indent=1, ensure_ascii=False) + "\n")
-            page.load(saved)
-            set_test_values(page, workflow)
-            end = "not run" if args.dry else page.run()
-            print(f"{workflow.name}: {end}")
+            with open_page(server, 1920, 1080) as page:
+                page.load(saved)
+                set_test_values(page, workflow)
+                end = "not run" if args.dry else page.run()
+                print(f"{workflow.name}: {end}", *page.problems, sep="\n")
+                if end == "execution_error":
+                    print(server.log_text()[-3000:])
+                shoot(page, args.pictures / f"{workflow.name}.png")
             if end == "execution_success" and workflow.real:
                 thumbnail(server, path.with_suffix(".jpg"))
-            shoot(page, args.pictures / f"{workflow.name}.png")
-        print(*page.problems, sep="\n")
 
 
 if __name__ == "__main__":

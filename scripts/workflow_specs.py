@@ -106,17 +106,17 @@ Load `motorcycle.png` and `motorcycle_near_bright.png` (in {WHERE}) and `apertur
 and run.
 
 Any picture can be the aperture: bright is open, black is closed. Every light out of focus takes its shape; behind the focal plane
-it is upright, in front of it upside down. **highlight_boost** in Reblur gives clipped highlights their light back, so that the
-shapes show.
+it is upright, in front of it, as here, upside down. **highlight_boost** in Reblur gives clipped highlights their light back,
+so that the shapes show.
 """,
     {
         "photo": photo("motorcycle.png", title="Photo"),
         "picture": photo("motorcycle_near_bright.png", title="Depth picture"),
         "shape": photo("aperture_cat.png", title="Aperture"),
         "depth": measured_depth("photo", "picture"),
-        "defocus": defocus({"image": ["photo", 0], "focus": "distance", "distance_m": 30.0, "percent": 3.0}),
+        "defocus": defocus({"image": ["photo", 0], "focus": "distance", "distance_m": 4.9, "percent": 2.2}),
         "kernel": Node("RefocusBokehKernel", {"aperture_image": ["shape", 0], "shape": "image"}, width=320, height=560),
-        "reblur": reblur({"image": ["photo", 0], "defocus": ["defocus", 0], "kernel": ["kernel", 0], "highlight_boost": 4.0}),
+        "reblur": reblur({"image": ["photo", 0], "defocus": ["defocus", 0], "kernel": ["kernel", 0], "highlight_boost": 3.0}),
         "save": save("reblur", "aperture"),
     },
     [["photo", "picture", "shape"], ["depth"], ["defocus"], ["kernel", "reblur"], ["save"]],
@@ -219,8 +219,8 @@ TEXT_TO_IMAGE = Workflow(
 
 The last step after any text-to-image graph: the picture gets the depth of field of a real lens, with the focus where you want it.
 
-Needs a checkpoint (here Stable Diffusion 1.5; connect any other) and a depth model: switch on **allow_download** in Depth Estimate
-once, or put one into `models/refocus`. Asking for *deep focus* in the prompt gives Reblur a sharp picture to work on.
+Needs a checkpoint (here Stable Diffusion 1.5; connect any other) and a depth model: switch on **allow_download** in Depth
+Estimate once, or put one into `models/refocus`. Asking for *deep focus* in the prompt gives Reblur a sharp picture to work on.
 """,
     {
         "checkpoint": Node(

@@ -53,6 +53,8 @@ class Page:
               for (const name of ['execution_success', 'execution_error', 'execution_interrupted'])
                 window.app.api.addEventListener(name, () => { window.__end ??= name; }, {once: true});
               await window.app.queuePrompt(0, 1);
+              const refused = window.app.lastNodeErrors;
+              if (refused && Object.keys(refused).length) window.__end ??= 'refused: ' + JSON.stringify(refused);
             }"""
         )
         self.page.wait_for_function("() => window.__end", timeout=seconds * 1000)

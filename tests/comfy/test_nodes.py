@@ -1,0 +1,286 @@
+"""The five nodes in a real ComfyUI server, through its API."""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+import rig
+import torch
+import twin
+from PIL import Image
+
+DEFAULTS: dict[str, dict[str, Any]] = {}
+
+
+def node(server: rig.Server, kind: str, **inputs: Any) -> dict[str, Any]:
+    """A node in API form; widgets that are not given have their defaults from /object_info."""
+    if kind not in DEFAULTS:
+        info = server.get(f"/object_info/{kind}")[kind]["input"]
+        every = {**info.get("required", {}), **info.get("optional", {})}
+        DEFAULTS[kind] = {}
+        for name, (type_, *rest) in every.items():
+            options = rest[0] if rest else {}
+            if "default" in options:
+                DEFAULTS[kind][name] = options["default"]
+            elif isinstance(type_, list) or "options" in options:
+                DEFAULTS[kind][name] = (type_ if isinstance(type_, list) else options["options"])[0]
+    return {"class_type": kind, "inputs": {**DEFAULTS[kind], **inputs}}
+
+
+def noise(server: rig.Server, width: int = 64, height: int = 48, **inputs: Any) -> dict[str, Any]:
+    return node(server, "ProbeImage", **{"kind": "noise", "width": width, "height": height, **inputs})
+
+
+def chain(server: rig.Server, batch: int = 1, width: int = 64, height: int = 48, **image: Any) -> rig.Graph:
+    """Photo (1) and a depth picture (2) -> depth (3) -> defocus (4), kernel (5) -> reblur (6) -> preview (7)."""
+    return {
+        "1": noise(server, width, height, batch=batch, seed=1, **image),
+        "2": noise(server, width, height, batch=batch, seed=2),
+        "3": node(server, "RefocusDepthEstimate", image=["1", 0], depth_image=["2", 0], source="depth_image", refine=0.0),
+        "4": node(server, "RefocusDefocusMap", depth=["3", 0], image=["1", 0], focus="point", x=0.4, y=0.6, percent=6.0),
+        "5": node(server, "RefocusBokehKernel", shape="heart", rotation_deg=20.0),
+        "6": node(server, "RefocusReblur", image=["1", 0], defocus=["4", 0], kernel=["5", 0]),
+        "7": node(server, "PreviewImage", images=["6", 0]),
+    }
+
+
+def fails(server: rig.Server, graph: rig.Graph) -> str:
+    """The message of a graph that must fail while it runs."""
+    run = server.run(graph)
+    assert run.end == "execution_error", run.end
+    return run.error
+
+
+# --- what ComfyUI knows of us -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", rig.NODE_IDS)
+def test_object_info(comfy_server: rig.Server, kind: str) -> None:
+    info = comfy_server.get(f"/object_info/{kind}")[kind]
+    assert info["category"] == "Refocus"
+    assert info["display_name"] and info["description"]
+    assert not info["output_node"], "it would run even where nothing needs it"
+    inputs = {**info["input"].get("required", {}), **info["input"].get("optional", {})}
+    for name, spec in inputs.items():
+        assert len(spec) > 1 and len(spec[1].get("tooltip", "")) > 10, f"{name} has no tooltip"
+    assert all(info["output_tooltips"])
+
+
+def test_the_pack_loads_without_complaint(comfy_server: rig.Server) -> None:
+    bad = [line for line in comfy_server.log_text().splitlines() if "WARN" in line and "refocus" in line.lower()]
+    assert bad == []
+
+
+# --- running ------------------------------------------------------------------------------------------------------------
+
+
+def test_chain_is_what_the_core_gives_and_previews_appear(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server)
+    run = comfy_server.run(twin.probed(graph, ("6", 0), ("6", 1), ("4", 2)))
+    assert run.end == "execution_success", run.error
+    reference = twin.Twin(comfy_server, graph)
+    assert float((twin.read_probe(comfy_server, "6").movedim(-1, 1) - reference.value(["6", 0])).abs().max()) <= 1e-4
+    mask = twin.read_probe(comfy_server, "6", 1)
+    assert torch.equal(mask, reference.value(["6", 1])) and 0 < float(mask.mean()) < 1
+    assert torch.equal(twin.read_probe(comfy_server, "4", 2), mask)
+    for key, size in (("3", (64, 48)), ("4", (64, 48)), ("5", None), ("6", (64, 48))):
+        (image,) = run.ui(key)["images"]
+        picture = Image.open(io.BytesIO(comfy_server.view(image)))
+        assert size is None or picture.size == size
+        assert np.asarray(picture).std() > 1, f"the preview of node {key} is flat"
+
+
+def test_batch_of_three_equals_three_singles(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server, batch=3)
+    run = comfy_server.run(twin.probed(graph, ("6", 0), ("4", 0)))
+    assert run.end == "execution_success", run.error
+    assert len(run.ui("6")["images"]) == 3
+    out = twin.read_probe(comfy_server, "6")
+    assert out.shape == (3, 48, 64, 3)
+    # Each frame alone, with the defocus that the clip gave it: the depth range is the clip's, so it cannot be made alone.
+    from refocus_core import bokeh, color
+    from refocus_core.types import DefocusMap
+
+    photo, found = twin.read_probe(comfy_server, "1").movedim(-1, 1), twin.read_probe(comfy_server, "4")
+    kernel = twin.Twin(comfy_server, graph).value(["5", 0])
+    names = ("radius_px", "disparity", "focus_disparity", "gain_px")
+    for k in range(3):
+        single = DefocusMap(*(found[name][k : k + 1] for name in names))
+        alone = color.linear_to_srgb(bokeh.render(color.srgb_to_linear(photo[k : k + 1]), single, kernel))
+        assert float((out[k : k + 1].movedim(-1, 1) - alone).abs().max()) <= 1e-4
+
+
+def test_alpha_and_highlights_pass(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server, channels=4, kind="highlight")
+    run = comfy_server.run(twin.probed(graph, ("6", 0)))
+    assert run.end == "execution_success", run.error
+    out, source = twin.read_probe(comfy_server, "6"), twin.read_probe(comfy_server, "1")
+    assert out.shape[-1] == 4 and torch.equal(out[..., 3], source[..., 3])
+    sharp = {**graph, "4": node(comfy_server, "RefocusDefocusMap", depth=["3", 0], percent=0.0)}
+    comfy_server.run(twin.probed(sharp, ("6", 0)))
+    assert torch.allclose(twin.read_probe(comfy_server, "6"), source, atol=1e-5), "no blur must change nothing, above 1 either"
+    assert float(source.max()) == 4.0
+
+
+def test_second_run_comes_from_the_cache_with_its_previews(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server, width=72)
+    first = comfy_server.run(graph)
+    assert {"3", "4", "5", "6"} <= first.executed
+    second = comfy_server.run(graph)
+    assert second.end == "execution_success"
+    assert {"1", "2", "3", "4", "5", "6"} <= second.cached
+    assert not second.of("progress"), "something was computed again"
+    assert second.ui("6")["images"] == first.ui("6")["images"]
+    changed = {**graph, "5": node(comfy_server, "RefocusBokehKernel", shape="ring")}
+    third = comfy_server.run(changed)
+    assert {"3", "4"} <= third.cached and not {"5", "6"} & third.cached
+
+
+# --- progress and interrupt ---------------------------------------------------------------------------------------------
+
+
+def long_chain(server: rig.Server) -> rig.Graph:
+    """A Reblur that would take minutes."""
+    graph = chain(server, batch=8, width=900, height=700)
+    graph["4"]["inputs"]["percent"] = 4.0
+    graph["6"]["inputs"]["quality"] = "best"
+    return graph
+
+
+def test_progress_counts_up(comfy_server: rig.Server) -> None:
+    run = comfy_server.run(chain(comfy_server, batch=2, width=200, height=160))
+    steps = [(d["value"], d["max"]) for d in run.of("progress") if d["node"] == "6"]
+    assert len(steps) >= 2
+    assert [v for v, _ in steps] == sorted(v for v, _ in steps)
+    assert steps[-1][0] == steps[-1][1]
+
+
+def test_interrupt_stops_a_long_reblur(comfy_server: rig.Server) -> None:
+    run = comfy_server.run(long_chain(comfy_server), interrupt_after="6")
+    assert run.end == "execution_interrupted"
+    (stopped,) = run.of("execution_interrupted")
+    assert stopped["node_id"] == "6"
+    assert run.of("progress")[-1]["value"] < run.of("progress")[-1]["max"]
+    after = comfy_server.run(chain(comfy_server))  # and the server is as good as before
+    assert after.end == "execution_success"
+
+
+# --- messages -----------------------------------------------------------------------------------------------------------
+
+
+def test_nan_in_the_photo(comfy_server: rig.Server) -> None:
+    assert "NaN or infinite" in fails(comfy_server, chain(comfy_server, kind="nan"))
+
+
+def test_defocus_of_another_size(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server)
+    graph["8"] = noise(comfy_server, 40, 30)
+    graph["6"]["inputs"]["image"] = ["8", 0]
+    message = fails(comfy_server, graph)
+    assert "64" in message and "40" in message, message
+
+
+def test_empty_focus_mask_says_how_to_paint_one(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server)
+    graph["8"] = {"class_type": "SolidMask", "inputs": {"value": 0.0, "width": 64, "height": 64}}
+    graph["4"]["inputs"].update(focus="mask", focus_mask=["8", 0])
+    assert "MaskEditor" in fails(comfy_server, graph)
+
+
+def test_f_number_zero_is_refused_before_anything_runs(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server)
+    graph["4"]["inputs"].update(strength="camera", f_number=0.0)
+    with pytest.raises(RuntimeError, match="f_number"):
+        comfy_server.run(graph)
+
+
+def test_camera_without_metres(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server)
+    graph["4"]["inputs"]["strength"] = "camera"
+    assert "near_m and far_m" in fails(comfy_server, graph)
+
+
+def test_source_that_is_not_connected(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server)
+    graph["3"]["inputs"]["source"] = "da3_geometry"
+    assert "nothing is connected" in fails(comfy_server, graph)
+
+
+def test_aperture_from_nothing(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server)
+    graph["5"]["inputs"]["shape"] = "image"
+    assert "aperture_image or aperture_mask" in fails(comfy_server, graph)
+
+
+def test_missing_depth_model_names_the_switch_and_the_folder(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server)
+    graph["3"] = node(comfy_server, "RefocusDepthEstimate", image=["1", 0], source="model", model="depth-pro")
+    message = fails(comfy_server, graph)
+    assert "allow_download" in message and str(comfy_server.base / "models" / "refocus") in message
+
+
+def test_all_in_focus_without_a_map_says_what_to_do(comfy_server: rig.Server) -> None:
+    graph = {
+        "1": noise(comfy_server),
+        "2": node(comfy_server, "RefocusAllInFocus", image=["1", 0]),
+        "3": node(comfy_server, "PreviewImage", images=["2", 0]),
+    }
+    assert "defocus" in fails(comfy_server, graph).lower()
+
+
+# --- models -------------------------------------------------------------------------------------------------------------
+
+
+def with_models(server: rig.Server) -> rig.Graph:
+    """A depth network and a restoration network, both from folders that only extra_model_paths.yaml names."""
+    return {
+        "1": noise(server, 80, 64, seed=5),
+        "2": node(server, "RefocusDepthEstimate", image=["1", 0], source="model", model="tiny/model.safetensors"),
+        "3": node(server, "RefocusAllInFocus", image=["1", 0], method="model:tiny_nafnet.safetensors"),
+        "4": node(server, "RefocusDefocusMap", depth=["2", 0], percent=4.0),
+        "5": node(server, "RefocusReblur", image=["3", 0], defocus=["4", 0]),
+        "6": node(server, "PreviewImage", images=["5", 0]),
+    }
+
+
+def test_models_of_extra_model_paths_run_as_in_the_core(comfy_server: rig.Server) -> None:
+    graph = with_models(comfy_server)
+    run = comfy_server.run(twin.probed(graph, ("3", 0), ("5", 0)))
+    assert run.end == "execution_success", run.error
+    reference = twin.Twin(comfy_server, graph)
+    for key in ("3", "5"):
+        found = twin.read_probe(comfy_server, key).movedim(-1, 1)
+        assert float((found - reference.value([key, 0])).abs().max()) <= 1e-4
+
+
+def test_no_model_of_ours_stays_after_comfyui_frees_memory(comfy_server: rig.Server) -> None:
+    graph = with_models(comfy_server)
+    run = comfy_server.run(graph)
+    assert run.end == "execution_success", run.error
+    before = comfy_server.get("/probe/models")
+    classes = {"DepthModel", "DepthAnythingForDepthEstimation", "NAFNet"}
+    assert classes <= set(before["classes"]), "the models are kept for the next run"
+    assert before["loaded"].count("_Holder") == 2, "and ComfyUI knows them"
+    comfy_server.raw("/free", {"unload_models": True, "free_memory": True})
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        after = comfy_server.get("/probe/models")
+        if not classes & set(after["classes"]):
+            break
+        time.sleep(0.5)
+    assert not classes & set(after["classes"])
+    assert "_Holder" not in after["loaded"]
+    again = comfy_server.run(graph)
+    assert again.end == "execution_success" and {"2", "3"} <= again.executed
+
+
+def test_kept_models_are_not_loaded_twice(comfy_server: rig.Server) -> None:
+    comfy_server.run(with_models(comfy_server))
+    graph = with_models(comfy_server)
+    graph["1"]["inputs"]["seed"] = 6
+    comfy_server.run(graph)
+    assert comfy_server.get("/probe/models")["loaded"].count("_Holder") == 2

@@ -1,0 +1,102 @@
+"""Every shipped graph, opened in the real page, converted by it to API form, run in the real server, compared with the core."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import rig
+import torch
+import twin
+
+if TYPE_CHECKING:
+    from page import Page
+
+FILES = sorted((rig.REPO / "workflows").glob("*.json"))
+ONE_STEP = 1.5 / 255
+"""SaveImage cuts to 8 bits, which is less than one step; the rest is room for rounding."""
+
+
+def specs() -> dict[str, Any]:
+    """The descriptions that the files were built from: they say what to change where a graph needs a real model."""
+    sys.path.insert(0, str(rig.REPO / "scripts"))
+    try:
+        from workflow_specs import WORKFLOWS
+    finally:
+        sys.path.pop(0)
+    return {w.name: w for w in WORKFLOWS}
+
+
+def ours(graph: rig.Graph) -> set[str]:
+    return {n["class_type"] for n in graph.values() if n["class_type"] in rig.NODE_IDS}
+
+
+def test_every_node_is_in_a_workflow_and_every_workflow_has_a_thumbnail() -> None:
+    types = {n["type"] for f in FILES for n in json.loads(f.read_text())["nodes"]}
+    assert set(rig.NODE_IDS) <= types
+    assert {f.stem for f in FILES} == set(specs())
+    for f in FILES:
+        assert f.with_suffix(".jpg").stat().st_size < 100_000
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_nodes_do_not_overlap(path: Path) -> None:
+    """A title bar is 30 high and lies above `pos`."""
+    boxes = [(*n["pos"], *n["size"], n["type"]) for n in json.loads(path.read_text())["nodes"]]
+    for k, (x, y, w, h, kind) in enumerate(boxes):
+        for x2, y2, w2, h2, kind2 in boxes[k + 1 :]:
+            apart = x + w <= x2 or x2 + w2 <= x or y + h <= y2 - 30 or y2 + h2 <= y - 30
+            assert apart, f"{kind} and {kind2} overlap"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
+def test_workflow_gives_what_the_core_gives(path: Path, comfy_server: rig.Server, comfy_page: Page) -> None:
+    comfy_page.load(json.loads(path.read_text()))
+    assert comfy_page.missing() == []
+    graph = comfy_page.api()
+    assert ours(graph), "the page dropped our nodes"
+
+    changed = specs()[path.stem]
+    titles = {changed.nodes[k].title or k: v for k, v in changed.test_values.items()}
+    for key, values in changed.test_values.items():
+        kind = changed.nodes[key].type
+        (node,) = [n for n in graph.values() if n["class_type"] == kind and titles]
+        assert set(values) <= set(node["inputs"])
+        node["inputs"].update(values)
+
+    (reblur,) = [
+        n["inputs"]["images"][0]
+        for n in graph.values()
+        if n["class_type"] == "SaveImage" and graph[n["inputs"]["images"][0]]["class_type"] == "RefocusReblur"
+    ]
+    (save,) = [k for k, n in graph.items() if n["class_type"] == "SaveImage"]
+    run = comfy_server.run(twin.probed(graph, (reblur, 0)))
+    assert run.end == "execution_success", run.error
+    expected = twin.Twin(comfy_server, graph).value([reblur, 0])
+
+    exact = twin.read_probe(comfy_server, reblur).movedim(-1, 1)
+    assert exact.shape == expected.shape
+    assert float((exact - expected).abs().max()) <= 1e-4
+    picture = twin.saved(comfy_server, run, save)
+    assert float((picture - expected.clamp(0, 1)).abs().max()) <= ONE_STEP
+    # And it is a refocused picture: not what went in, and not flat.
+    source = twin.Twin(comfy_server, graph).picture(graph[reblur]["inputs"]["image"])
+    assert float((expected - source).abs().mean()) > 2e-3
+    assert float(torch.std(picture)) > 0.02
+
+
+def test_page_has_no_complaint_about_us(comfy_page: Page) -> None:
+    """Runs last in this file: after every graph was opened."""
+    assert comfy_page.problems == []
+
+
+def test_template_browser_lists_the_workflows_and_serves_their_thumbnails(comfy_server: rig.Server) -> None:
+    assert sorted(comfy_server.get("/workflow_templates")[rig.PACK]) == [f.stem for f in FILES]
+    for f in FILES:
+        address = f"/api/workflow_templates/{rig.PACK}/{f.stem}"
+        assert comfy_server.raw(address + ".jpg")[:2] == b"\xff\xd8"
+        assert comfy_server.get(address + ".json")["nodes"]

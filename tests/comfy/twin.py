@@ -1,0 +1,145 @@
+"""What a graph should give, computed with refocus_core alone.
+
+Written from the nodes' inputs as the page describes them, not from the nodes' code. Values that come from other nodes (pictures,
+Depth Anything 3, a sampler) are taken from the server through ProbeSave.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+import rig
+import torch
+from PIL import Image
+from safetensors import safe_open
+from torch import Tensor
+
+from refocus_core import bokeh, color, defocus, depth, restore
+from refocus_core.optics import SENSORS_MM, Blur, Lens
+
+
+def probed(graph: rig.Graph, *outputs: tuple[str, int]) -> rig.Graph:
+    """The graph, with a ProbeSave at every value that one of our nodes takes from another pack's, and at `outputs`."""
+    wanted = {
+        tuple(value)
+        for node in graph.values()
+        if node["class_type"] in rig.NODE_IDS
+        for value in node["inputs"].values()
+        if isinstance(value, list) and graph[value[0]]["class_type"] not in rig.NODE_IDS
+    }
+    extended = dict(graph)
+    for node, slot in sorted(wanted | set(outputs)):
+        inputs = {"value": [node, slot], "name": f"probe_{node}_{slot}"}
+        extended[f"probe_{node}_{slot}"] = {"class_type": "ProbeSave", "inputs": inputs}
+    return extended
+
+
+def read_probe(server: rig.Server, node: str, slot: int = 0) -> Any:
+    """A value that ProbeSave wrote: a tensor, or a dict of tensors and plain values."""
+    with safe_open(server.base / "output" / f"probe_{node}_{slot}.safetensors", "pt") as file:
+        found: dict[str, Any] = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 - not a dict
+        found |= json.loads((file.metadata() or {}).get("rest", "{}"))
+    return found["value"] if set(found) == {"value"} else found
+
+
+def saved(server: rig.Server, run: rig.Run, node: str) -> Tensor:
+    """The pictures that a SaveImage or PreviewImage node, or a node with a preview, made: [B,3,H,W] in 0..1, 8 bits."""
+    files = [server.view(image) for image in run.ui(node)["images"]]
+    arrays = [np.asarray(Image.open(io.BytesIO(f)).convert("RGB"), np.float32) / 255 for f in files]
+    return torch.from_numpy(np.stack(arrays)).movedim(-1, 1)
+
+
+class Twin:
+    """Evaluates our nodes of an API-form graph."""
+
+    def __init__(self, server: rig.Server, graph: rig.Graph) -> None:
+        self.server, self.graph = server, graph
+        self.done: dict[str, tuple[Any, ...]] = {}
+
+    def value(self, link: list[Any] | None) -> Any:
+        """The value behind a link [node, output]."""
+        if link is None:
+            return None
+        node, slot = link
+        if self.graph[node]["class_type"] not in rig.NODE_IDS:
+            return read_probe(self.server, node, slot)
+        if node not in self.done:
+            kind = self.graph[node]["class_type"].removeprefix("Refocus")
+            self.done[node] = getattr(self, kind)(self.graph[node]["inputs"])
+        return self.done[node][slot]
+
+    def picture(self, link: list[Any] | None) -> Tensor | None:
+        """The picture behind a link as [B,3,H,W]."""
+        found = self.value(link)
+        if found is None:
+            return None
+        return found if link and self.graph[link[0]]["class_type"] in rig.NODE_IDS else found[..., :3].movedim(-1, 1).contiguous()
+
+    def DepthEstimate(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802 - the node's name
+        photo = self.picture(i["image"])
+        assert photo is not None
+        metric = {"auto": None, "metres": True, "relative": False}[i["geometry_units"]]
+        focal = i["focal_px"] or None
+        if "da3_geometry" in i:
+            found = depth.from_da3(self.value(i["da3_geometry"]), focal, metric=metric, resolution=i["da3_resolution"])
+        elif "depth_image" in i:
+            found = depth.from_image(
+                self.picture(i["depth_image"]),
+                i["depth_kind"],
+                None if i["depth_near"] == "auto" else i["depth_near"],
+                near_m=i["near_m"] or None,
+                far_m=i["far_m"] or None,
+            )
+        else:
+            found = depth.predict(depth.load_model(self.server.base / "elsewhere" / "depth" / i["model"]), photo)
+        return (depth.refine(depth.fit(found, photo), photo, strength=i["refine"]),)
+
+    def DefocusMap(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
+        where = {
+            "auto": lambda: defocus.FocusMask(self.value(i["focus_mask"])) if "focus_mask" in i else defocus.FocusAuto(),
+            "point": lambda: defocus.FocusPoint(i["x"], i["y"], i["focus_radius"]),
+            "mask": lambda: defocus.FocusMask(self.value(i["focus_mask"])),
+            "distance": lambda: defocus.FocusDistance(i["distance_m"]),
+        }[i["focus"]]()
+        lens = Lens(i["focal_mm"], i["f_number"], SENSORS_MM[i["sensor"]]) if i["strength"] == "camera" else Blur(i["percent"])
+        made = defocus.from_lens(
+            self.value(i["depth"]),
+            lens,
+            where,
+            focus_range=i["focus_range"],
+            near_gain=i["near_gain"],
+            far_gain=i["far_gain"],
+            near_m=i["near_m"] or None,
+            far_m=i["far_m"] or None,
+        )
+        return made, None, made.in_focus()
+
+    def AllInFocus(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
+        photo, options = self.picture(i["image"]), {"strength": i["strength"], "tile_px": i["tile_px"]}
+        if i["method"].startswith("model:"):
+            path = self.server.base / "elsewhere" / "restore" / i["method"].removeprefix("model:")
+            return (restore.all_in_focus(photo, i["method"], model=restore.load_model(path), **options).image,)
+        defocus_map, kernel = self.value(i.get("defocus")), self.value(i.get("kernel"))
+        return (restore.all_in_focus(photo, i["method"], defocus_map, kernel=kernel, noise=i["noise"] or None, **options).image,)
+
+    def BokehKernel(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
+        if i["shape"] == "image":
+            linear = color.srgb_to_linear(self.picture(i["aperture_image"])[:1])
+            raster = linear[0] if i["color"] else color.luminance(linear)[0]
+            return (bokeh.kernel_from_image(raster, softness=i["softness"], center=i["center"]),)
+        names = ("blades", "curvature", "rotation_deg", "inner", "points", "softness")
+        return (bokeh.make_kernel(i["shape"], **{k: i[k] for k in names}),)
+
+    def Reblur(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
+        defocus_map = self.value(i["defocus"])
+        linear = bokeh.render(
+            color.srgb_to_linear(self.picture(i["image"])),
+            defocus_map,
+            self.value(i.get("kernel")),
+            quality=i["quality"],
+            highlight_boost=i["highlight_boost"],
+        )
+        return color.linear_to_srgb(linear), defocus_map.in_focus()
