@@ -3,8 +3,8 @@ would have saved. Run it after a node's inputs change, look at the pictures, and
 
     .venv/bin/python scripts/make_workflows.py [NAME ...] [--pictures DIR]
 
-writes the graphs, runs each one (with the tiny random models of the tests where a model is needed), saves a thumbnail beside
-it where the result is a real picture, and a screenshot of each into DIR (default out/graphs).
+writes the graphs, runs each one (with the tiny random models of the tests where a model is needed), and saves a thumbnail
+beside it: the result where it is a real picture, else the graph itself. Screenshots go into DIR (default out/graphs).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO / "tests" / "comfy"))
@@ -155,10 +155,14 @@ def set_test_values(page: Page, workflow: Workflow) -> None:
         )
 
 
-def thumbnail(server: rig.Server, out: Path) -> None:
-    """The newest saved picture, cut to the thumbnails' shape."""
-    newest = max((server.base / "output").glob("*.png"), key=lambda p: p.stat().st_mtime)
-    picture = Image.open(newest).convert("RGB")
+def newest(server: rig.Server) -> Path:
+    """The picture that was saved last."""
+    return max((server.base / "output").glob("*.png"), key=lambda p: p.stat().st_mtime)
+
+
+def thumbnail(source: Path, out: Path) -> None:
+    """A picture, cut to the thumbnails' shape."""
+    picture = Image.open(source).convert("RGB")
     w, h = THUMBNAIL
     scale = max(w / picture.width, h / picture.height)
     picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
@@ -167,12 +171,16 @@ def thumbnail(server: rig.Server, out: Path) -> None:
 
 
 def shoot(page: Page, out: Path) -> None:
-    """A screenshot of the whole graph."""
+    """A screenshot of the whole graph, without the page around it."""
     page.page.keyboard.press("Escape")
     page.page.evaluate("() => window.app.extensionManager.setting.set('Comfy.Minimap.Visible', false)")
     page.fit()
     page.page.wait_for_timeout(6000)  # the "Job completed" message goes
-    Image.open(io.BytesIO(page.page.screenshot())).convert("RGB").save(out)
+    picture = Image.open(io.BytesIO(page.page.screenshot())).convert("RGB")
+    picture = picture.crop((70, 130, picture.width - 20, picture.height - 90))
+    drawn = ImageChops.difference(picture, Image.new("RGB", picture.size, picture.getpixel((2, 2)))).convert("L")
+    box = drawn.point(lambda v: 255 * (v > 24)).getbbox() or (0, 0, *picture.size)
+    picture.crop((max(box[0] - 24, 0), max(box[1] - 24, 0), box[2] + 24, box[3] + 24)).save(out)
 
 
 def main() -> None:
@@ -196,7 +204,7 @@ def main() -> None:
             with open_page(server, 1920, 1080) as page:
                 saved = build(page, workflow)
             path.write_text(json.dumps(saved, indent=1, ensure_ascii=False) + "\n")
-            with open_page(server, 1920, 1080) as page:
+            with open_page(server, 2720, 1530) as page:
                 page.load(saved)
                 set_test_values(page, workflow)
                 end = "not run" if args.dry else page.run()
@@ -204,8 +212,9 @@ def main() -> None:
                 if end == "execution_error":
                     print(server.log_text()[-3000:])
                 shoot(page, args.pictures / f"{workflow.name}.png")
-            if end == "execution_success" and workflow.real:
-                thumbnail(server, path.with_suffix(".jpg"))
+            if end == "execution_success":
+                picture = newest(server) if workflow.real else args.pictures / f"{workflow.name}.png"
+                thumbnail(picture, path.with_suffix(".jpg"))
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class ProbeImage:
     INPUT_TYPES = classmethod(
         lambda cls: {
             "required": {
-                "kind": (["noise", "nan", "highlight"],),
+                "content": (["noise", "nan", "highlight", "disc"],),
                 "width": ("INT", {"default": 64}),
                 "height": ("INT", {"default": 64}),
                 "batch": ("INT", {"default": 1}),
@@ -62,12 +62,17 @@ class ProbeImage:
     FUNCTION = "make"
     CATEGORY = "probe"
 
-    def make(self, kind, width, height, batch, channels, seed):
+    def make(self, content, width, height, batch, channels, seed):
         image = torch.rand((batch, height, width, channels), generator=torch.Generator().manual_seed(seed))
-        if kind == "nan":
+        if content == "nan":
             image[:, height // 2, width // 2] = float("nan")
-        if kind == "highlight":
+        if content == "highlight":
             image[:, height // 2, width // 2] = 4.0
+        if content == "disc":  # a grey disc before a sloping ground, at another height in every frame
+            y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+            for k in range(batch):
+                inside = (x - width / 2) ** 2 + (y - height * (k + 1) / (batch + 1)) ** 2 < (height / 4) ** 2
+                image[k] = torch.where(inside, 0.9, 0.1 + 0.3 * y / height)[..., None]
         return (image,)
 
 
