@@ -13,14 +13,6 @@ _FOLDERS = ("upscale_models", host.FOLDER_KEY)
 _BYTES_PER_TILE_PX = 3 * 4 * 384  # as core's upscale node estimates what such networks need beside their weights
 
 
-def _advanced(widget: Any) -> Any:
-    """Fold an input away. Not as the keyword `advanced`, which older ComfyUI does not know."""
-    extra = getattr(widget, "extra_dict", None)
-    if isinstance(extra, dict):
-        extra["advanced"] = True
-    return widget
-
-
 def _models() -> dict[str, tuple[str, str]]:
     """Method name -> (folder key, file); the first folder wins, and depth models of our own folder are left out."""
     found: dict[str, tuple[str, str]] = {}
@@ -40,8 +32,8 @@ class RefocusAllInFocus(io.ComfyNode):
         return host.schema(
             node_id="RefocusAllInFocus",
             display_name="All In Focus",
-            description="Takes the lens blur out of a photo, as far as that can be done: by deconvolution, which needs a defocus map of "
-            "this photo, or with a restoration model from a model folder.",
+            description="Takes the lens blur out of a photo, as far as that can be done: by deconvolution, which needs "
+            "a defocus map of this photo, or with a restoration model from a model folder.",
             search_aliases=["deblur", "sharpen", "deconvolution", "restoration", "all-in-focus", "refocus"],
             has_intermediate_output=True,
             inputs=[
@@ -52,7 +44,8 @@ class RefocusAllInFocus(io.ComfyNode):
                     default="auto",
                     tooltip="auto: deconvolution when defocus is connected, otherwise an error that says what to do.\n"
                     "deconvolution: undoes the blur that defocus describes; weak beyond about 10 px.\n"
-                    "model:...: a 1x restoration network (safetensors, such as NAFNet) from models/upscale_models or models/refocus.\n"
+                    "model:...: a 1x restoration network (safetensors, such as NAFNet) from models/upscale_models "
+                    "or models/refocus.\n"
                     "none: the photo as it is.",
                 ),
                 io.Float.Input(
@@ -61,20 +54,21 @@ class RefocusAllInFocus(io.ComfyNode):
                     min=0.0,
                     max=4.0,
                     step=0.05,
-                    tooltip="0: the photo, 1: full effect. Above 1 deconvolution is sharper and noisier; a model has no more than 1.",
+                    tooltip="0: the photo, 1: full effect. Above 1 deconvolution is sharper and noisier; "
+                    "a model has no more than 1.",
                 ),
-                _advanced(
+                host.advanced(
                     io.Float.Input(
                         "noise",
                         default=0.0,
                         min=0.0,
                         max=0.5,
                         step=0.001,
-                        tooltip="Noise of the photo: standard deviation where white is 1 (one 8-bit step is 0.004). Larger: smoother. "
-                        "0: measure it. Deconvolution only.",
+                        tooltip="Noise of the photo: standard deviation where white is 1 (one 8-bit step is 0.004). "
+                        "Larger: smoother. 0: measure it. Deconvolution only.",
                     )
                 ),
-                _advanced(
+                host.advanced(
                     io.Int.Input(
                         "tile_px",
                         default=512,

@@ -15,14 +15,6 @@ _RUN_BYTES = 3 << 30  # what a network needs beside its weights; ComfyUI makes r
 _LICENCES = "\n".join(f"{e.name}: {e.size_text}, {e.licence}. {e.notes}" for e in depth.MODELS.values())
 
 
-def _advanced(widget: Any) -> Any:
-    """Fold an input away. Not as the keyword `advanced`, which older ComfyUI does not know."""
-    extra = getattr(widget, "extra_dict", None)
-    if isinstance(extra, dict):
-        extra["advanced"] = True
-    return widget
-
-
 class RefocusDepthEstimate(io.ComfyNode):
     """IMAGE -> REFOCUS_DEPTH, preview, focal length."""
 
@@ -73,7 +65,7 @@ class RefocusDepthEstimate(io.ComfyNode):
                     step=1.0,
                     tooltip="Focal length in pixels of this picture, where you know it. 0: unknown, take what the source says.",
                 ),
-                _advanced(
+                host.advanced(
                     io.Combo.Input(
                         "geometry_units",
                         options=["auto", "metres", "relative"],
@@ -82,7 +74,7 @@ class RefocusDepthEstimate(io.ComfyNode):
                         "focal_px is given and the model is Mono or Metric. Choose metres for DA3 Metric, relative for DA3 Mono.",
                     )
                 ),
-                _advanced(
+                host.advanced(
                     io.Int.Input(
                         "da3_resolution",
                         default=504,
@@ -93,7 +85,7 @@ class RefocusDepthEstimate(io.ComfyNode):
                         "0: it ran at the picture's own size.",
                     )
                 ),
-                _advanced(
+                host.advanced(
                     io.Combo.Input(
                         "depth_kind",
                         options=["disparity", "depth"],
@@ -102,7 +94,7 @@ class RefocusDepthEstimate(io.ComfyNode):
                         "depth: distance, as a render's Z pass.",
                     )
                 ),
-                _advanced(
+                host.advanced(
                     io.Combo.Input(
                         "depth_near",
                         options=["auto", "bright", "dark"],
@@ -110,7 +102,7 @@ class RefocusDepthEstimate(io.ComfyNode):
                         tooltip="Which end of depth_image is near; swap to invert. auto: bright for disparity, dark for depth.",
                     )
                 ),
-                _advanced(
+                host.advanced(
                     io.Float.Input(
                         "near_m",
                         default=0.0,
@@ -120,7 +112,7 @@ class RefocusDepthEstimate(io.ComfyNode):
                         tooltip="Metres that the near end (of 0..1) of depth_image stands for. 0: unknown. Needs far_m.",
                     )
                 ),
-                _advanced(
+                host.advanced(
                     io.Float.Input(
                         "far_m",
                         default=0.0,
@@ -130,7 +122,7 @@ class RefocusDepthEstimate(io.ComfyNode):
                         tooltip="Metres that the far end (of 0..1) of depth_image stands for. 0: unknown. Needs near_m.",
                     )
                 ),
-                _advanced(
+                host.advanced(
                     io.Float.Input(
                         "metres_per_unit",
                         default=0.0,
