@@ -10,7 +10,7 @@ where |grad x| is taken over both directions and all three colours at once (edge
     0   outside the picture: what lies there is unknown and found along with the rest, so nothing rings at the border
     0   where the radius is another one: the sharp subject does not ring into the blurred background behind it. A pixel beside a
         subject in focus sees the whole background through the lens, also the part that the subject hides, so this is exact there
-    one-sided where the sensor clipped: there the light was this much *or more*
+    one-sided where the sensor clipped: there the light was this much *or more*, and nothing becomes darker
 
 The minimum is found by the alternating direction method of multipliers with the splittings v = k * x and d = grad x, which keep w
 out of the Fourier domain: Almeida & Figueiredo, "Deconvolving images with unknown boundaries using the alternating direction
@@ -38,14 +38,16 @@ IDENTITY_RADIUS_PX = 0.5
 """Up to here the whole blur lies within one pixel: such pixels are returned as they came."""
 FIRST_RADIUS_PX = 0.75
 """Radius of the first bin; between the two the result fades in."""
-BIN_RATIO = 1.15
-"""Radii of neighbouring bins. The eye does not see a radius that is wrong by half of this."""
+BIN_RATIO = 1.25
+"""Radii of neighbouring bins. Finer bins measure no better: each is solved at the mean radius of its pixels."""
 MERGE_RATIO = 1.04
-"""Neighbouring bins of a tile whose pixels have mean radii closer than this are solved as one."""
+"""Neighbouring bins whose pixels have mean radii closer than this are solved as one."""
 MISMATCH = (0.2, 0.5)
 """A pixel whose radius differs from the bin's by this fraction counts in full ... not at all."""
 NOISE_FLOOR = 0.002
 """sRGB units. Less noise than half an 8-bit step is never claimed: the model of the blur is not that good."""
+MIN_SUPPORT = 0.25
+"""Fraction of the surrounding pixels that must be of the radius in question; with fewer the result fades to the photo."""
 MODEL_ERROR_PER_PX = 0.001
 MODEL_ERROR_MAX = 0.006
 """sRGB units. A map is never exact and its error grows with the radius: added to the noise as if it were noise (measured to be
@@ -53,9 +55,13 @@ best for radii from 2 to 8 px, with exact maps and with maps that are wrong by 1
 CLIP_LEVEL = 0.995
 """sRGB value from which a pixel of a picture without values above 1 counts as clipped by the sensor."""
 REGULARISATION = 0.08
-ITERATIONS = 16
-DATA_PENALTY = 1.5
+CLIP_SMOOTHING = 8.0
+"""How much more regularisation there is beside clipped light."""
+ITERATIONS = 20
+DATA_PENALTY = 0.3
 GRADIENT_PENALTY = 0.012
+POSITIVE_PENALTY = 0.01
+RELAXATION = 1.7
 TILE_PX = 512
 BLEND_PX = 16
 """Neighbouring tiles fade into each other over twice this width."""
@@ -88,20 +94,23 @@ def noise_level(image_srgb: Tensor, radius_px: Tensor | None = None) -> float:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One bin in one tile. Its share is 1 between `full_from_px` and `full_to_px`, 0 outside `above_px` and `below_px`."""
+class _Bin:
+    """Radii solved as one. Their share is 1 between `full_from_px` and `full_to_px`, 0 outside `above_px` and `below_px`."""
 
-    tile: tuple[int, int, int, int]
-    """[top, bottom) x [left, right)"""
     above_px: float
     full_from_px: float
     full_to_px: float
     below_px: float
-    radius_px: float
-    """Mean radius of the pixels in the bin, by share."""
-    share: float
     side: int
     """+1 behind the focal plane, -1 in front of it, 0 both"""
+    radius_px: float = 0.0
+    """Mean radius of the frame's pixels in the bin, by share."""
+    total: float = 0.0
+    """Sum of the shares."""
+
+
+_Tile = tuple[int, int, int, int]
+"""[top, bottom) x [left, right)"""
 
 
 def deconvolve(
@@ -145,11 +154,11 @@ def deconvolve(
         # A picture that holds values above 1 was not clipped at 1.
         clipped = image >= CLIP_LEVEL if float(image.max()) <= 1.001 else torch.zeros_like(image, dtype=torch.bool)
         change = torch.zeros_like(linear)
-        for job in plan:
-            signed = -job.radius_px if job.side < 0 else job.radius_px
-            level = math.hypot(sigma, min(MODEL_ERROR_PER_PX * job.radius_px, MODEL_ERROR_MAX))
+        for tile_box, bin_ in plan:
+            signed = -bin_.radius_px if bin_.side < 0 else bin_.radius_px
+            level = math.hypot(sigma, min(MODEL_ERROR_PER_PX * bin_.radius_px, MODEL_ERROR_MAX))
             spot = (psf.disc(signed) if kernel is None else psf.rasterize(kernel.raster, signed)).to(image)
-            _solve_into(change, linear, clipped, radius, job, spot, level / max(strength, 1.0))
+            _solve_into(change, linear, clipped, radius, tile_box, bin_, spot, level / max(strength, 1.0))
             done += 1
             if progress is not None:
                 progress(done, total)
@@ -162,20 +171,20 @@ def _symmetric(raster: Tensor) -> bool:
     return bool(((raster - raster.flip(-2, -1)).abs().max() <= 1e-3 * raster.max()).item())
 
 
-def _bins(largest_px: float) -> list[tuple[float, float, float]]:
+def _scale(largest_px: float) -> list[tuple[float, float, float]]:
     """(where its share starts, where it is full, where it ends), on one fixed scale so that no frame depends on another."""
     count = max(math.ceil(math.log(max(largest_px, FIRST_RADIUS_PX) / FIRST_RADIUS_PX) / math.log(BIN_RATIO)), 0) + 1
     radii = [IDENTITY_RADIUS_PX, *(FIRST_RADIUS_PX * BIN_RATIO**i for i in range(count + 1))]
     return list(zip(radii, radii[1:], radii[2:], strict=False))
 
 
-def _share(radius: Tensor, job: _Job) -> Tensor:
+def _share(radius: Tensor, bin_: _Bin) -> Tensor:
     """How much of the result comes from this bin: a hat over the logarithm of the radius; the hats of all bins sum to 1."""
     size = radius.abs().clamp_min(1e-6)
-    up = (size / job.above_px).log() / math.log(job.full_from_px / job.above_px)
-    down = (job.below_px / size).log() / math.log(job.below_px / job.full_to_px)
+    up = (size / bin_.above_px).log() / math.log(bin_.full_from_px / bin_.above_px)
+    down = (bin_.below_px / size).log() / math.log(bin_.below_px / bin_.full_to_px)
     share = torch.minimum(up, down).clamp(0, 1)
-    return share if job.side == 0 else share * (radius * job.side > 0)
+    return share if bin_.side == 0 else share * (radius * bin_.side > 0)
 
 
 def _steps(length: int, tile: int) -> list[tuple[int, int]]:
@@ -184,37 +193,40 @@ def _steps(length: int, tile: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(edges))
 
 
-def _plan(radius: Tensor, tile: int, mirrored: bool) -> list[_Job]:
-    """The tiles and bins of a frame [H,W] that have any pixel to give."""
-    h, w = radius.shape
+def _used_bins(radius: Tensor, mirrored: bool) -> list[_Bin]:
+    """The bins that a frame [H,W] needs; neighbours whose pixels are of nearly the same radius are merged."""
     largest = float(radius.abs().max())
     if largest <= IDENTITY_RADIUS_PX:
         return []
-    jobs: list[_Job] = []
+    used: list[_Bin] = []
+    for side in (1, -1) if mirrored else (0,):
+        adjacent = False
+        for above, full, below in _scale(largest):
+            bin_ = _Bin(above, full, full, below, side)
+            share = _share(radius, bin_).double()
+            total = float(share.sum())
+            if total == 0:
+                adjacent = False
+                continue
+            bin_ = replace(bin_, radius_px=float((share * radius.abs()).sum()) / total, total=total)
+            if adjacent and bin_.radius_px < used[-1].radius_px * MERGE_RATIO:
+                last = used.pop()
+                total += last.total
+                mean = (last.radius_px * last.total + bin_.radius_px * bin_.total) / total
+                bin_ = replace(bin_, above_px=last.above_px, full_from_px=last.full_from_px, radius_px=mean, total=total)
+            used.append(bin_)
+            adjacent = True
+    return used
+
+
+def _plan(radius: Tensor, tile: int, mirrored: bool) -> list[tuple[_Tile, _Bin]]:
+    """The tiles and bins of a frame [H,W] that have any pixel to give."""
+    h, w = radius.shape
+    bins = _used_bins(radius, mirrored)
+    jobs: list[tuple[_Tile, _Bin]] = []
     for (top, bottom), (left, right) in itertools.product(_steps(h, tile), _steps(w, tile)):
         part = radius[max(top - BLEND_PX, 0) : bottom + BLEND_PX, max(left - BLEND_PX, 0) : right + BLEND_PX]
-        for side in (1, -1) if mirrored else (0,):
-            last: _Job | None = None
-            for above, full, below in _bins(largest):
-                job = _Job((top, bottom, left, right), above, full, full, below, full, 0.0, side)
-                share = _share(part, job)
-                total = float(share.sum())
-                if total == 0:
-                    last = None
-                    continue
-                job = replace(job, radius_px=float((share * part.abs()).sum()) / total, share=total)
-                if last is not None and job.radius_px < last.radius_px * MERGE_RATIO:
-                    jobs.pop()
-                    mean = (last.radius_px * last.share + job.radius_px * total) / (last.share + total)
-                    job = replace(
-                        job,
-                        above_px=last.above_px,
-                        full_from_px=last.full_from_px,
-                        radius_px=mean,
-                        share=last.share + total,
-                    )
-                jobs.append(job)
-                last = job
+        jobs += [((top, bottom, left, right), b) for b in bins if bool((_share(part, b) > 0).any())]
     return jobs
 
 
@@ -227,32 +239,55 @@ def _fade(start: int, end: int, length: int, lo: int, hi: int, like: Tensor) -> 
     return rise * fall
 
 
-def _solve_into(change: Tensor, linear: Tensor, clipped: Tensor, radius: Tensor, job: _Job, kernel: Tensor, sigma: float) -> None:
-    """Add this job's share of (result - photo) to `change` [3,H,W], in linear light."""
+def _solve_into(
+    change: Tensor, linear: Tensor, clipped: Tensor, radius: Tensor, tile: _Tile, bin_: _Bin, kernel: Tensor, sigma: float
+) -> None:
+    """Add this bin's share of (result - photo) to `change` [3,H,W], in linear light."""
     h, w = radius.shape
-    top, bottom, left, right = job.tile
+    top, bottom, left, right = tile
     y0, y1 = max(top - BLEND_PX, 0), min(bottom + BLEND_PX, h)
     x0, x1 = max(left - BLEND_PX, 0), min(right + BLEND_PX, w)
-    share = _share(radius[y0:y1, x0:x1], job)
+    share = _share(radius[y0:y1, x0:x1], bin_)
     rows, cols = (share > 0).any(1).nonzero(), (share > 0).any(0).nonzero()
     if rows.numel() == 0:
         return
     y0, y1 = y0 + int(rows[0]), y0 + int(rows[-1]) + 1
     x0, x1 = x0 + int(cols[0]), x0 + int(cols[-1]) + 1
-    share = _share(radius[y0:y1, x0:x1], job)
+    share = _share(radius[y0:y1, x0:x1], bin_)
     share = share * _fade(top, bottom, h, y0, y1, share)[:, None] * _fade(left, right, w, x0, x1, share)[None]
 
     # What this box can tell from its surroundings: the blur reaches r, and the inverse of the blur some radii farther.
-    context = math.ceil(4 * job.radius_px) + 8
+    context = math.ceil(4 * bin_.radius_px) + 8
     a, b, c, d = max(y0 - context, 0), min(y1 + context, h), max(x0 - context, 0), min(x1 + context, w)
     near = radius[a:b, c:d]
-    mismatch = (near.abs() - job.radius_px).abs() / job.radius_px
+    mismatch = (near.abs() - bin_.radius_px).abs() / bin_.radius_px
     trust = ((MISMATCH[1] - mismatch) / (MISMATCH[1] - MISMATCH[0])).clamp(0, 1)
-    if job.side:
-        trust = trust * (near * job.side >= 0)
+    if bin_.side:
+        trust = trust * (near * bin_.side >= 0)
+    trust = trust * _unmixed(near, bin_.radius_px)
+    # With hardly any pixel around that tells of this blur, the photo is a better guess than a continuation of nothing.
+    window = 2 * math.ceil(bin_.radius_px) + 1
+    support = F.avg_pool2d(trust[None, None], (window, 1), 1, (window // 2, 0), count_include_pad=False)
+    support = F.avg_pool2d(support, (1, window), 1, (0, window // 2), count_include_pad=False)[0, 0]
+    share = share * (support[y0 - a : y1 - a, x0 - c : x1 - c] / MIN_SUPPORT).clamp(0, 1)
     x = _solve(linear[:, a:b, c:d], trust, clipped[:, a:b, c:d], kernel, sigma)
     inner = x[:, y0 - a : y1 - a, x0 - c : x1 - c] - linear[:, y0:y1, x0:x1]
+    # How light is spread inside a clipped area is not in the data: no hole may open there.
+    inner = torch.where(clipped[:, y0:y1, x0:x1], inner.clamp_min(0), inner)
     change[:, y0:y1, x0:x1] += share * inner
+
+
+def _unmixed(radius: Tensor, radius_px: float) -> Tensor:
+    """[h,w], 0 where a blurred surface in front of the focal plane lets the sharper one behind it show through its soft edge.
+
+    There the photo is a mixture that no single blur explains; the pixels do not count, and the result is continued into them.
+    """
+    if float(radius.min()) > -IDENTITY_RADIUS_PX:
+        return torch.ones_like(radius)
+    behind = (radius > -(1 - MISMATCH[1]) * radius_px).float()[None, None]
+    reach = math.ceil(radius_px)
+    spread = F.max_pool2d(F.max_pool2d(behind, (2 * reach + 1, 1), 1, (reach, 0)), (1, 2 * reach + 1), 1, (0, reach))[0, 0]
+    return 1 - min(max(radius_px - 1, 0.0), 1.0) * spread * (radius < 0)
 
 
 def _fast_length(n: int) -> int:
@@ -305,26 +340,35 @@ def _solve(y: Tensor, trust: Tensor, clipped: Tensor, kernel: Tensor, sigma: flo
     freq_y = torch.arange(height, device=y.device)[:, None] * (2 * math.pi / height)
     freq_x = torch.arange(transfer.shape[-1], device=y.device)[None] * (2 * math.pi / width)
     laplacian = 4 - 2 * freq_y.cos() - 2 * freq_x.cos()
-    denominator = DATA_PENALTY * transfer.abs().square() + GRADIENT_PENALTY * laplacian + 1e-7
-    threshold = REGULARISATION * sigma / GRADIENT_PENALTY
+    denominator = DATA_PENALTY * transfer.abs().square() + GRADIENT_PENALTY * laplacian + POSITIVE_PENALTY
+    # Around clipped light the data say little, and what they leave open must not ring into the surroundings.
+    reach = 2 * m + 1
+    near = F.avg_pool2d(clipped.any(0, keepdim=True).float()[None], (reach, 1), 1, (reach // 2, 0))
+    near = F.avg_pool2d(near, (1, reach), 1, (0, reach // 2)) * reach**2 / m**2
+    threshold = REGULARISATION * sigma / GRADIENT_PENALTY * (1 + CLIP_SMOOTHING * near.clamp_max(1))
 
     v, v_dual = y, torch.zeros_like(y)
     d = _gradient(y)
     d_dual = torch.zeros_like(d)
+    positive, positive_dual = y, torch.zeros_like(y)
     x = y
     for _ in range(ITERATIONS):
         data = torch.fft.rfft2(v - v_dual) * transfer.conj()
-        prior = torch.fft.rfft2(_gradient_adjoint(d - d_dual))
-        spectrum = (DATA_PENALTY * data + GRADIENT_PENALTY * prior) / denominator
+        prior = GRADIENT_PENALTY * _gradient_adjoint(d - d_dual) + POSITIVE_PENALTY * (positive - positive_dual)
+        spectrum = (DATA_PENALTY * data + torch.fft.rfft2(prior)) / denominator
         x = torch.fft.irfft2(spectrum, s=(height, width))
-        z = torch.fft.irfft2(spectrum * transfer, s=(height, width)) + v_dual
+        kx = torch.fft.irfft2(spectrum * transfer, s=(height, width))
+        z = RELAXATION * kx + (1 - RELAXATION) * v + v_dual
         v = (weight * y + DATA_PENALTY * z) / (weight + DATA_PENALTY)
         v = torch.where(clipped & (z > y), z, v)
         v_dual = z - v
-        z = _gradient(x) + d_dual
+        z = RELAXATION * _gradient(x) + (1 - RELAXATION) * d + d_dual
         length = z.square().sum((0, 1), keepdim=True).div_(3).sqrt_()
         d = z * (1 - threshold / length.clamp_min(1e-12)).clamp_min(0)
         d_dual = z - d
+        z = RELAXATION * x + (1 - RELAXATION) * positive + positive_dual
+        positive = z.clamp_min(0)
+        positive_dual = z - positive
     return x[:, top : top + h, left : left + w]
 
 

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 TILE_PX = 512
 MIN_TILE_PX = 64
+_OutOfMemoryError: type[RuntimeError] = getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError)  # its older name
 OVERLAP_PX = 32
 """Neighbouring tiles share this many pixels (an eighth of the tile where that is less) and fade into each other."""
 
@@ -115,7 +116,8 @@ def run_model(
 
     The network sees values clamped to 0..1, which is all it knows. What was above 1 (or below 0) is added to its answer again,
     so highlights keep their excess: 8.0 over a restored 1.0 stays 8.0. On CUDA the network runs under autocast to the
-    half-precision type that its architecture supports; sums stay in float32. When memory runs out the tile is halved, down to 64 px.
+    half-precision type that its architecture supports; sums stay in float32. When memory runs out the tile is halved,
+    down to 64 px.
 
     Args:
         model: from `load_model`, on the device of `image_srgb`.
@@ -135,11 +137,11 @@ def run_model(
     while True:
         try:
             return _tiled(model, image_srgb.float(), tile, progress)
-        except torch.OutOfMemoryError as error:
+        except _OutOfMemoryError as error:
             # No frame of the failed attempt may stay alive: its tensors are the memory that is missing.
             error.__traceback__ = None
             if tile // 2 < MIN_TILE_PX:
-                raise torch.OutOfMemoryError(
+                raise _OutOfMemoryError(
                     f"{model.name} does not fit into memory even in tiles of {tile} px. Free memory, or choose a smaller model."
                 ) from error
             tile //= 2

@@ -68,7 +68,8 @@ def choose(name: str, *, has_defocus: bool) -> Method:
         if not ranked:
             raise ValueError(
                 "method 'auto' has nothing to choose from: no defocus map of the source photo is given, and no restoration "
-                "network is built in. Connect a defocus map of this photo, choose a model file (model:NAME.safetensors), or choose 'none'."
+                "network is built in. Connect a defocus map of this photo, choose a model file "
+                "(model:NAME.safetensors), or choose 'none'."
             )
         return min(ranked, key=lambda m: m.auto_rank or 0)
     for method in METHODS:
