@@ -160,11 +160,11 @@ def newest(server: rig.Server) -> Path:
     return max((server.base / "output").glob("*.png"), key=lambda p: p.stat().st_mtime)
 
 
-def thumbnail(source: Path, out: Path) -> None:
-    """A picture, cut to the thumbnails' shape."""
+def thumbnail(source: Path, out: Path, whole: bool = False) -> None:
+    """A picture, cut to the thumbnails' shape, or `whole` within it."""
     picture = Image.open(source).convert("RGB")
     w, h = THUMBNAIL
-    scale = max(w / picture.width, h / picture.height)
+    scale = (min if whole else max)(w / picture.width, h / picture.height)
     picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
     left, top = (picture.width - w) // 2, (picture.height - h) // 2
     picture.crop((left, top, left + w, top + h)).save(out, quality=85, optimize=True)
@@ -206,6 +206,8 @@ def main() -> None:
             path.write_text(json.dumps(saved, indent=1, ensure_ascii=False) + "\n")
             with open_page(server, 2720, 1530) as page:
                 page.load(saved)
+                shown = args.pictures / f"{workflow.name}_before.png"
+                shoot(page, shown)
                 set_test_values(page, workflow)
                 end = "not run" if args.dry else page.run()
                 print(f"{workflow.name}: {end}", *page.problems, sep="\n")
@@ -213,8 +215,8 @@ def main() -> None:
                     print(server.log_text()[-3000:])
                 shoot(page, args.pictures / f"{workflow.name}.png")
             if end == "execution_success":
-                picture = newest(server) if workflow.real else args.pictures / f"{workflow.name}.png"
-                thumbnail(picture, path.with_suffix(".jpg"))
+                # Random weights make no picture worth showing: then the thumbnail is the graph.
+                thumbnail(newest(server) if workflow.real else shown, path.with_suffix(".jpg"), whole=not workflow.real)
 
 
 if __name__ == "__main__":

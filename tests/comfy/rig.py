@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import shutil
@@ -77,6 +78,11 @@ class Run:
         return self.history["outputs"].get(node, {})
 
 
+def _die_with_parent() -> None:
+    """In the child: ask Linux for SIGTERM when the test process is gone, however it went."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
 class Server:
     """One ComfyUI process on a free port with its own base folder. `input`, `output` and `models` are in `base`."""
 
@@ -106,6 +112,7 @@ class Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
 
     def wait(self, seconds: float = 180) -> None:
