@@ -55,8 +55,6 @@ best for radii from 2 to 8 px, with exact maps and with maps that are wrong by 1
 CLIP_LEVEL = 0.995
 """sRGB value from which a pixel of a picture without values above 1 counts as clipped by the sensor."""
 REGULARISATION = 0.08
-CLIP_SMOOTHING = 8.0
-"""How much more regularisation there is beside clipped light."""
 ITERATIONS = 20
 DATA_PENALTY = 0.3
 GRADIENT_PENALTY = 0.012
@@ -341,11 +339,7 @@ def _solve(y: Tensor, trust: Tensor, clipped: Tensor, kernel: Tensor, sigma: flo
     freq_x = torch.arange(transfer.shape[-1], device=y.device)[None] * (2 * math.pi / width)
     laplacian = 4 - 2 * freq_y.cos() - 2 * freq_x.cos()
     denominator = DATA_PENALTY * transfer.abs().square() + GRADIENT_PENALTY * laplacian + POSITIVE_PENALTY
-    # Around clipped light the data say little, and what they leave open must not ring into the surroundings.
-    reach = 2 * m + 1
-    near = F.avg_pool2d(clipped.any(0, keepdim=True).float()[None], (reach, 1), 1, (reach // 2, 0))
-    near = F.avg_pool2d(near, (1, reach), 1, (0, reach // 2)) * reach**2 / m**2
-    threshold = REGULARISATION * sigma / GRADIENT_PENALTY * (1 + CLIP_SMOOTHING * near.clamp_max(1))
+    threshold = REGULARISATION * sigma / GRADIENT_PENALTY
 
     v, v_dual = y, torch.zeros_like(y)
     d = _gradient(y)
