@@ -70,6 +70,13 @@ def test_object_info(comfy_server: rig.Server, kind: str) -> None:
     assert all(info["output_tooltips"])
 
 
+@pytest.mark.parametrize("kind", rig.NODE_IDS)
+def test_help_page_names_every_input(comfy_server: rig.Server, kind: str) -> None:
+    page = comfy_server.raw(f"/extensions/{rig.PACK}/docs/{kind}.md").decode()
+    inputs = comfy_server.get(f"/object_info/{kind}")[kind]["input"]
+    assert not [n for part in ("required", "optional") for n in inputs.get(part, {}) if n not in page]
+
+
 def test_the_pack_loads_without_complaint(comfy_server: rig.Server) -> None:
     bad = [line for line in comfy_server.log_text().splitlines() if "WARN" in line and "refocus" in line.lower()]
     assert bad == []
