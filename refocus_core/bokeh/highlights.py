@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from ..color import srgb_to_linear
+
 FULL_EFFECT_PX = 4.0
 
 
@@ -32,7 +34,7 @@ def boost_highlights(image_linear: Tensor, radius_px: Tensor, stops: float, thre
     if stops == 0:
         return image_linear
     peak = image_linear.amax(1, keepdim=True)
-    low = threshold**2.2
+    low = float(srgb_to_linear(torch.tensor(threshold)))
     bright = ((peak - low) / (1 - low)).clamp(0, 1)
     bright = bright * bright * (3 - 2 * bright)
     blurred = ((radius_px.abs()[:, None] - 0.5) / (FULL_EFFECT_PX - 0.5)).clamp(0, 1)

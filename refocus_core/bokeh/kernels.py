@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
+from ..color import linear_to_srgb
 from ..types import Kernel
 
 RASTER_PX = 256
@@ -141,11 +143,12 @@ def kernel_from_image(raster: Tensor, *, softness: float = 0.0, center: bool = F
     """Any picture as an aperture: bright is open.
 
     Args:
-        raster: [h,w], [C,h,w] or [1,C,h,w] with C = 1 or 3, values >= 0 taken as linear transmission (decode sRGB pictures first).
-            It is padded to a square around its middle, which is the optical axis. Each channel is scaled to sum 1, so a
+        raster: [h,w], [C,h,w] or [1,C,h,w] with C = 1 or 3, values >= 0 taken as linear transmission (decode sRGB pictures
+            first). It is padded to a square around its middle, which is the optical axis. Each channel is scaled to sum 1, so a
             coloured aperture fringes highlights without tinting the picture.
         softness: as in `make_kernel`.
-        center: move the centre of gravity to the optical axis. Off by default: an off-axis aperture shifts the blur, as in a lens.
+        center: move the centre of gravity to the optical axis, size kept. Off by default: an off-axis aperture shifts the
+            blur, as in a lens.
         name: for people.
 
     Returns:
@@ -192,7 +195,7 @@ def kernel_from_image(raster: Tensor, *, softness: float = 0.0, center: bool = F
 def kernel_preview(kernel: Kernel, size: int = 256) -> Tensor:
     """The aperture as a picture [1,3,size,size] in 0..1 sRGB, brightest cell white."""
     k = F.interpolate(kernel.raster[None].expand(1, 3, -1, -1), (size, size), mode="area")
-    return (k / k.amax().clamp_min(1e-20)).clamp(0, 1).pow(1 / 2.2)
+    return linear_to_srgb((k / k.amax().clamp_min(1e-20)).clamp(0, 1))
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:
@@ -203,7 +206,8 @@ def _within(name: str, value: float, low: float, high: float) -> None:
 def _falloff(mask: Tensor, softness: float) -> Tensor:
     """Smooth rise from the edge of `mask` inwards over `softness` times the largest inner distance."""
     closed = F.pad((mask > 0.5).cpu(), (1, 1, 1, 1))  # the raster's border is an edge too
-    depth = torch.from_numpy(ndimage.distance_transform_edt(closed.numpy())[1:-1, 1:-1])
+    distance = np.asarray(ndimage.distance_transform_edt(closed.numpy()))
+    depth = torch.from_numpy(distance[1:-1, 1:-1])
     t = (depth / (softness * depth.max().clamp_min(1))).clamp(0, 1)
     return t * t * (3 - 2 * t)
 
@@ -222,4 +226,9 @@ def _centred(k: Tensor) -> Tensor:
     pad = math.ceil(max(abs(cy), abs(cx))) + 1
     k = F.pad(k, (pad, pad, pad, pad))
     moved = torch.from_numpy(ndimage.shift(k.numpy(), (0, -cy, -cx), order=1)).clamp_min(0)
+    # The raster's side is the blur's scale: what was added is taken off again as far as it is dark, so the shape keeps its size.
+    lit = (moved.amax(0) > 1e-9 * moved.max()).nonzero()
+    spare = int(torch.minimum(lit.amin(), moved.shape[-1] - 1 - lit.amax()))
+    cut = min(pad, spare)
+    moved = moved[:, cut : moved.shape[1] - cut, cut : moved.shape[2] - cut]
     return moved / moved.sum((1, 2), keepdim=True)

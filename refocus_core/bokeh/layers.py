@@ -86,108 +86,162 @@ def snap(image: Tensor, radius: Tensor, reach: int = SNAP_REACH_PX) -> Tensor:
     wide = span > threshold * 1.5
     if not bool(wide.any()):
         return radius
-    level = (radius - near) / span.clamp_min(1e-6)
-    between = wide & (level > 0.12) & (level < 0.88)
-    # A soft transition has pixels between the levels; an exact step has none, a slope has almost only such pixels.
+    # A soft transition rises on both sides of some pixel; an exact step is flat on one. A slope rises everywhere.
+    ramp = torch.zeros_like(wide)
+    for dim in (0, 1):
+        rise = radius.diff(dim=dim)
+        n = rise.shape[dim]
+        before, after = rise.narrow(dim, 0, max(n - 1, 0)), rise.narrow(dim, 1, max(n - 1, 0))
+        steep = torch.where(before * after > 0, torch.minimum(before.abs(), after.abs()), torch.zeros_like(before))
+        middle = ramp.narrow(dim, 1, max(n - 1, 0))
+        middle |= steep > 0.1 * span.narrow(dim, 1, max(n - 1, 0))
+    ramp &= wide
+    if not bool(ramp.any()):
+        return radius
     k = 2 * reach + 1
-    share = F.avg_pool2d(F.pad(between.float()[None, None], (reach,) * 4, mode="replicate"), k, 1)[0, 0]
-    soft = wide & (share > 0.12) & (share < 0.75)
+    share = F.avg_pool2d(F.pad(ramp.float()[None, None], (reach,) * 4, mode="replicate"), k, 1)[0, 0]
+    soft = wide & (share > 0.02) & (share < 0.75)
     index = soft.nonzero()
     if index.numel() == 0:
         return radius
     return _vote(image, radius, index, reach)
 
 
-def _vote(image: Tensor, radius: Tensor, index: Tensor, reach: int) -> Tensor:
-    """Assign each listed pixel to the near or far level of its window by colour, weighted by distance and certainty."""
-    h, w = radius.shape
-    far_reach = reach + 2
-    offsets = torch.arange(-far_reach, far_reach + 1, device=radius.device)
+def _window(index: Tensor, h: int, w: int, reach: int) -> tuple[Tensor, Tensor]:
+    """Flat indices [n,k] of the square window around each listed pixel, and squared distances [k]."""
+    offsets = torch.arange(-reach, reach + 1, device=index.device)
     oy, ox = (o.flatten() for o in torch.meshgrid(offsets, offsets, indexing="ij"))
-    yy = (index[:, :1] + oy).clamp_(0, h - 1)
-    xx = (index[:, 1:] + ox).clamp_(0, w - 1)
-    flat = yy * w + xx
+    flat = (index[:, :1] + oy).clamp_(0, h - 1) * w + (index[:, 1:] + ox).clamp_(0, w - 1)
+    return flat, (oy**2 + ox**2).float()
+
+
+_VOTE_COLOR = 0.05
+"""Standard deviation of display values (gamma 2.2, 0..1) within which a neighbour counts as alike."""
+_THIN_GAIN = 3.0
+
+
+def _vote(image: Tensor, radius: Tensor, index: Tensor, reach: int) -> Tensor:
+    """Assign each listed pixel to the near or far level of its window, whichever side has the more similar colour."""
+    h, w = radius.shape
+    flat, distance2 = _window(index, h, w, reach + 2)
+    own_at = index[:, 0] * w + index[:, 1]
     r = radius.flatten()[flat]
     near, far = r.amin(1, keepdim=True), r.amax(1, keepdim=True)
-    level = (r - near) / (far - near).clamp_min(1e-6)
-    # perceptual values: equal steps count equally in shadows and lights
+    span = (far - near).clamp_min(1e-6)
+    level = (r - near) / span
+    # display values: equal steps count equally in shadows and lights
     display = image.clamp_min(0).pow(1 / 2.2).flatten(1)
-    colors = display[:, flat]
-    own = display[:, index[:, 0] * w + index[:, 1]][:, :, None]
-    distance2 = (oy**2 + ox**2).to(r)
-    weight = torch.exp(-distance2 / (2 * (0.6 * far_reach) ** 2))
-    near_w = weight * (level < 0.25)
-    far_w = weight * (level > 0.75)
-    difference2 = (colors - own).square().sum(0)
-    scale = 2 * 0.04**2
+    difference2 = (display[:, flat] - display[:, own_at][:, :, None]).square().sum(0)
+    alike = torch.exp(-distance2 / (2 * (0.6 * (reach + 2)) ** 2) - difference2 / (2 * _VOTE_COLOR**2))
+    weight = torch.exp(-distance2 / (2 * (0.6 * (reach + 2)) ** 2)).expand_as(alike)
 
     def likeness(side: Tensor) -> Tensor:
-        return (side * torch.exp(-difference2 / scale)).sum(1) / side.sum(1).clamp_min(1e-6) + 1e-6
+        return (side * alike).sum(1) / (side * weight).sum(1).clamp_min(1e-6) + 1e-4
 
-    middle = level[:, level.shape[1] // 2]
-    prior = (1 - middle).clamp(0.05, 0.95) / middle.clamp(0.05, 0.95)
-    is_near = likeness(near_w) / likeness(far_w) * prior > 1
+    middle = ((radius.flatten()[own_at] - near[:, 0]) / span[:, 0]).clamp(0.05, 0.95)
+    is_near = likeness((level < 0.25).float()) / likeness((level > 0.75).float()) * ((1 - middle) / middle) > 1
 
-    def mean(side: Tensor, fallback: Tensor) -> Tensor:
-        total = side.sum(1)
-        return torch.where(total > 1e-6, (side * r).sum(1) / total.clamp_min(1e-6), fallback.squeeze(1))
+    def plateau(side: Tensor, extreme: Tensor) -> Tensor:
+        total = (side * weight).sum(1)
+        return torch.where(total > 1e-6, (side * weight * r).sum(1) / total.clamp_min(1e-6), extreme[:, 0])
 
-    out = radius.clone()
-    value = torch.where(is_near, mean(near_w * (level < 0.1), near), mean(far_w * (level > 0.9), far))
-    out[index[:, 0], index[:, 1]] = value
-    return out
+    near_level, far_level = plateau((level < 0.1).float(), near), plateau((level > 0.9).float(), far)
+    out = radius.flatten().clone()
+    out[own_at] = torch.where(is_near, near_level, far_level)
+
+    # Blur keeps the sum: a structure thinner than the blur never reaches its level, but over the window its deviation from
+    # the other side adds up to (true step) x (its share of the window).
+    labels = out[flat]
+    is_near_there = (labels < 0.5 * (near_level + far_level)[:, None]).float()
+    near_share = is_near_there.mean(1)
+    far_share = 1 - near_share
+    step = (far_level - near_level).clamp_min(1e-6)
+    near_step = ((far_level[:, None] - r).clamp_min(0).mean(1) / near_share.clamp_min(1e-3)).minimum(_THIN_GAIN * step)
+    far_step = ((r - near_level[:, None]).clamp_min(0).mean(1) / far_share.clamp_min(1e-3)).minimum(_THIN_GAIN * step)
+    snapped = out.view(h, w)
+    flatness = window_extreme(snapped, 2, True) - window_extreme(snapped, 2, False)
+    thick = (flatness < jump_threshold(snapped, snapped)).flatten()[flat]
+    beside = 0.2 * step[:, None]
+    one_far = (((labels - far_level[:, None]).abs() < beside) | (is_near_there > 0)).all(1)
+    one_near = (((labels - near_level[:, None]).abs() < beside) | (is_near_there == 0)).all(1)
+    thin_near = is_near & one_far & (near_step > step) & ~(thick & (is_near_there > 0)).any(1)
+    thin_far = ~is_near & one_near & (far_step > step) & ~(thick & (is_near_there == 0)).any(1)
+    corrected = torch.where(thin_near, far_level - near_step, out[own_at])
+    out[own_at] = torch.where(thin_far, near_level + far_step, corrected)
+    return out.view(h, w)
 
 
 def _nearest_far_side(radius: Tensor, reach: int) -> tuple[Tensor, Tensor]:
-    """For every pixel on the near side of a jump, and those behind it up to `reach` deep: the far pixel across the nearest jump.
+    """For pixels on the near side of a jump, and those behind it up to `reach` deep: the far side across the nearest jump.
 
-    A jump flood (Rong & Tan, I3D 2006) that only accepts seeds farther away than the pixel itself.
+    A jump flood (Rong & Tan, I3D 2006) that only accepts seeds farther away than the pixel itself, on every second pixel first.
 
     Returns:
-        [H,W] flat index of the far pixel (-1: none) and [H,W] distance in px.
+        [H,W] radius of the far side, and [H,W] distance to it in px (infinite where there is none within reach).
     """
     h, w = radius.shape
-    device = radius.device
-    position = torch.arange(h * w, device=device, dtype=torch.int32).view(h, w)
-    seed = torch.full((h, w), -1, device=device, dtype=torch.int32)
-    best = torch.full((h, w), -float("inf"), device=device)
+    infinity = float("inf")
+    ys = torch.arange(h, device=radius.device, dtype=torch.float32).view(h, 1)
+    xs = torch.arange(w, device=radius.device, dtype=torch.float32).view(1, w)
+    # channels: row, column and radius of the best seed so far
+    seed = radius.new_zeros(3, h, w)
+    dist2 = torch.full_like(radius, infinity)
+    best = torch.full_like(radius, -infinity)
+    position = torch.stack([ys.expand(h, w), xs.expand(h, w), radius])
     for here, there in _neighbours(radius):
         rise = radius[there] - radius[here]
         take = (rise > jump_threshold(radius[here], radius[there])) & (rise > best[here])
-        seed[here] = torch.where(take, position[there], seed[here])
+        seed[:, here[0], here[1]] = torch.where(take, position[:, there[0], there[1]], seed[:, here[0], here[1]])
         best[here] = torch.where(take, rise, best[here])
-    ys = torch.arange(h, device=device, dtype=torch.float32).view(h, 1)
-    xs = torch.arange(w, device=device, dtype=torch.float32).view(1, w)
-    flat_radius = radius.flatten()
+        dist2[here] = torch.where(take, 1.0, dist2[here])
+    if not bool((dist2 < infinity).any()):
+        return radius, dist2
 
-    def distance2(s: Tensor, y: Tensor, x: Tensor) -> Tensor:
-        safe = s.clamp_min(0)
-        sy = torch.div(safe, w, rounding_mode="floor")
-        d = (sy - y).square() + ((safe - sy * w) - x).square()
-        return torch.where(s >= 0, d, torch.full_like(d, float("inf")))
+    if min(h, w) >= 2 and reach > 2:
+        # Every 2 x 2 block is represented by its nearest pixel; seeds keep their full-resolution position.
+        h2, w2 = h // 2 * 2, w // 2 * 2
+        blocks = [(slice(i, h2, 2), slice(j, w2, 2)) for i in (0, 1) for j in (0, 1)]
+        coarse_r, coarse_seed, coarse_d = radius[blocks[0]], seed[:, blocks[0][0], blocks[0][1]], dist2[blocks[0]]
+        for block in blocks[1:]:
+            take = (dist2[block] < coarse_d) | ((coarse_d == infinity) & (radius[block] < coarse_r))
+            coarse_r = torch.where(take, radius[block], coarse_r)
+            coarse_seed = torch.where(take, seed[:, block[0], block[1]], coarse_seed)
+            coarse_d = torch.where(take, dist2[block], coarse_d)
+        step = 1 << math.ceil(math.log2(max(reach / 2, 1)))
+        steps: list[int] = [1]
+        while step >= 1:
+            steps.append(step)
+            step //= 2
+        coarse_seed, coarse_d = _flood(coarse_r, coarse_seed, coarse_d, ys[0:h2:2] + 0.5, xs[:, 0:w2:2] + 0.5, steps)
+        for block in blocks:
+            _offer(radius, seed, dist2, block, coarse_seed, coarse_d, ys, xs)
+    seed, dist2 = _flood(radius, seed, dist2, ys, xs, [1])
+    return seed[2], dist2.sqrt()
 
-    dist = distance2(seed, ys, xs)
-    if not bool((seed >= 0).any()):
-        return seed, dist
-    step = 1 << max(math.ceil(math.log2(max(reach, 1))), 0)
-    steps = [1]
-    while step >= 1:
-        steps.append(step)
-        step //= 2
-    for step in [*steps, 1]:
+
+def _offer(
+    radius: Tensor, seed: Tensor, dist2: Tensor, here: tuple[slice, slice], candidate: Tensor, known: Tensor, ys: Tensor, xs: Tensor
+) -> None:
+    """Take `candidate` seeds at the pixels `here` where they are nearer than what is there, and farther away in depth."""
+    d = (candidate[0] - ys[here[0]]).square_().add_((candidate[1] - xs[:, here[1]]).square_())
+    r, own = candidate[2], radius[here]
+    take = (d < dist2[here]) & (r - own > jump_threshold(r, own)) & (known < float("inf"))
+    seed[:, here[0], here[1]] = torch.where(take, candidate, seed[:, here[0], here[1]])
+    dist2[here] = torch.where(take, d, dist2[here])
+
+
+def _flood(radius: Tensor, seed: Tensor, dist2: Tensor, ys: Tensor, xs: Tensor, steps: list[int]) -> tuple[Tensor, Tensor]:
+    h, w = radius.shape
+    seed, dist2 = seed.clone(), dist2.clone()
+    for step in steps:
         for dy in (-step, 0, step):
             for dx in (-step, 0, step):
                 if dy == dx == 0 or abs(dy) >= h or abs(dx) >= w:
                     continue
                 here = (slice(max(-dy, 0), h - max(dy, 0)), slice(max(-dx, 0), w - max(dx, 0)))
-                there = (slice(max(dy, 0), h - max(-dy, 0)), slice(max(dx, 0), w - max(-dx, 0)))
-                candidate = seed[there]
-                d = distance2(candidate, ys[here[0]], xs[:, here[1]])
-                r_seed = flat_radius[candidate.clamp_min(0).long()]
-                take = (d < dist[here]) & (r_seed - radius[here] > jump_threshold(r_seed, radius[here]))
-                seed[here] = torch.where(take, candidate, seed[here])
-                dist[here] = torch.where(take, d, dist[here])
-    return seed, dist.sqrt()
+                rows, cols = slice(max(dy, 0), h - max(-dy, 0)), slice(max(dx, 0), w - max(-dx, 0))
+                _offer(radius, seed, dist2, here, seed[:, rows, cols], dist2[rows, cols], ys, xs)
+    return seed, dist2
 
 
 def push_pull(values: Tensor, weight: Tensor) -> Tensor:
@@ -271,15 +325,14 @@ def _unmix(image: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, Tensor, Tenso
 
 def build(image: Tensor, radius: Tensor) -> Layers:
     """Split a picture [3,H,W] (linear) with signed radius [H,W] px into front and back elements."""
-    h, w = radius.shape
     front = torch.cat([image, torch.ones_like(image[:1])])
     front_radius = radius
     back = torch.zeros_like(front)
     back_radius = radius.clone()
     edge = torch.zeros_like(radius, dtype=torch.bool)
     span = float(radius.max() - radius.min())
-    seed, dist = _nearest_far_side(radius, math.ceil(span) + 2)
-    if not bool((seed >= 0).any()):
+    far_radius, dist = _nearest_far_side(radius, math.ceil(span) + 2)
+    if not bool((dist < float("inf")).any()):
         return Layers(front, front_radius, back, back_radius, edge)
 
     index, alpha, near_c, far_c, near_r, far_r = _unmix(image, radius)
@@ -290,8 +343,7 @@ def build(image: Tensor, radius: Tensor) -> Layers:
     far_color = torch.where(mostly_far, ((own - alpha * near_c) / (1 - alpha).clamp_min(0.5)).clamp_min(0), far_c)
 
     # Far colours, seen: all pixels, and the far part of mixed ones. Filled behind near surfaces slab by slab of far radius.
-    hidden = (seed >= 0) & (dist <= radius.flatten()[seed.clamp_min(0).long()] - radius + 2)
-    far_radius = radius.flatten()[seed.clamp_min(0).long()]
+    hidden = dist <= far_radius - radius + 2
     back_radius = torch.where(hidden, far_radius, back_radius)
     seen_color, seen_weight, seen_radius = image.clone(), torch.ones_like(radius), radius.clone()
     seen_color[:, y, x] = far_color

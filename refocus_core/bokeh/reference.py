@@ -66,7 +66,11 @@ class LayeredScene:
 
 
 def aperture_samples(kernel: Kernel, count: int, seed: float = 0.5) -> tuple[Tensor, Tensor]:
-    """About `count` points of the R2 low-discrepancy sequence (Roberts 2018) inside the aperture: [m,2] (x, y) and weights [C,m]."""
+    """About `count` points of the R2 low-discrepancy sequence (Roberts 2018) inside the aperture.
+
+    Returns:
+        [m,2] points (x, y) in -1..1, and [C,m] weights, sum 1 per channel.
+    """
     raster = kernel.raster.double()
     channels, n, _ = raster.shape
     open_share = float((raster.sum(0) > 0).double().mean())
@@ -112,14 +116,17 @@ def _composite_weights(alpha: Tensor, radius: Tensor) -> Tensor:
 
 
 def pinhole(scene: LayeredScene) -> tuple[Tensor, Tensor]:
-    """The all-in-focus photo [1,3,H,W] (box-filtered, linear) and the radius [1,H,W] of the plane that fills most of each pixel."""
+    """The all-in-focus photo, and the map that goes with it.
+
+    Returns:
+        [1,3,H,W] linear, box-filtered, and [1,H,W] the radius of the plane that fills most of each pixel.
+    """
     m = scene.margin_px * SUBPIXELS
     crop = (slice(m, -m), slice(m, -m))
     alpha = torch.stack([p.alpha[crop] for p in scene.planes])
     radius = scene.radius_maps()
     weights = _composite_weights(alpha, radius if scene.sort else torch.arange(len(scene.planes)).view(-1, 1, 1).expand_as(alpha))
-    color = sum(w * p.color[:, m:-m, m:-m] for w, p in zip(weights, scene.planes, strict=True))
-    assert isinstance(color, Tensor)
+    color = torch.stack([w * p.color[:, m:-m, m:-m] for w, p in zip(weights, scene.planes, strict=True)]).sum(0)
     share = F.avg_pool2d(weights[None], SUBPIXELS)[0]
     majority = share.argmax(0, keepdim=True)
     return F.avg_pool2d(color[None], SUBPIXELS), F.avg_pool2d(radius[None], SUBPIXELS)[0].gather(0, majority)

@@ -10,7 +10,7 @@ correlation between what a nearer surface hides and what a farther one shows.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +31,7 @@ class Quality:
     Attributes:
         resolution_px: a bin of radius r is blurred at 1/s of the resolution, s a power of two with r/s >= resolution_px.
         bin_step: spacing of the bins, 1 = 0.75 px near focus and 15 % of the radius farther out.
-        pieces: parts of the aperture that are composited separately: 1, 4, or a square number.
+        pieces: parts of the aperture that are composited separately near depth edges: a square number.
         snap: sharpen soft depth transitions to the photo's edges first.
     """
 
@@ -42,9 +42,9 @@ class Quality:
 
 
 QUALITIES: dict[str, Quality] = {
-    "draft": Quality(resolution_px=6, bin_step=1.5, pieces=1),
-    "normal": Quality(resolution_px=12, bin_step=1.0, pieces=1),
-    "best": Quality(resolution_px=32, bin_step=0.5, pieces=16),
+    "draft": Quality(resolution_px=12, bin_step=1.5, pieces=1),
+    "normal": Quality(resolution_px=24, bin_step=1.0, pieces=4),
+    "best": Quality(resolution_px=64, bin_step=0.5, pieces=16),
 }
 
 GROUP_GAP = 2.0
@@ -235,9 +235,10 @@ class _Blur:
 
     def __init__(self, kernel: Kernel, bins: Bins, quality: Quality) -> None:
         self.bins, self.quality = bins, quality
+        self.whole = _pieces(kernel.raster, 1)
         self.pieces = _pieces(kernel.raster, quality.pieces)
         self.colour = kernel.raster.shape[0] == 3
-        self._spectra: dict[tuple[int, int, int, int], Tensor] = {}
+        self._spectra: dict[tuple[int, int, int, int, int], Tensor] = {}
         self.scales: list[int] = []
         self.radii: list[float] = []  # at the bin's own resolution
         for c in bins.centres:
@@ -256,10 +257,11 @@ class _Blur:
     def is_sharp(self, i: int) -> bool:
         return psf.size_px(self.radii[i]) == 1
 
-    def spectrum(self, i: int, piece: int, fh: int, fw: int) -> Tensor:
-        key = (i, piece, fh, fw)
+    def spectrum(self, i: int, pieces: int, piece: int, fh: int, fw: int) -> Tensor:
+        """Spectrum of the normalised piece `piece` of `pieces` (the whole aperture, or all its pieces) at bin i."""
+        key = (i, pieces, piece, fh, fw)
         if key not in self._spectra:
-            raster, weight = self.pieces[piece]
+            raster, weight = (self.whole if pieces == 1 else self.pieces)[piece]
             k = psf.rasterize(raster, self.radii[i]) / weight.view(-1, 1, 1)
             n = k.shape[-1] // 2
             full = k.new_zeros(k.shape[0], fh, fw)
@@ -331,7 +333,7 @@ class _Tiles:
         top, left = (y - halo) // coarsest * coarsest, (x - halo) // coarsest * coarsest
         bottom, right = y + h + halo, x + w + halo
         view = _View(self, top, left, bottom, right, (y - top, x - left), size)
-        pieces = range(len(blur.pieces))
+        pieces = blur.pieces if view.needs_pieces() else blur.whole
         stacks = [_Stack(out.new_zeros(()), size, blur.colour) for _ in pieces]
         for i in present:
             plane = view.plane(i)
@@ -341,11 +343,11 @@ class _Tiles:
                 for stack in stacks:
                     stack.add(core, bins.positions[i] * blur.quality.bin_step)
                 continue
-            for p, blurred in enumerate(view.blurred(i, plane)):
+            for p, blurred in enumerate(view.blurred(i, plane, len(pieces))):
                 stacks[p].add(blurred, bins.positions[i] * blur.quality.bin_step)
         result = out.new_zeros(3, h, w)
         coverage = out.new_zeros(3 if blur.colour else 1, h, w)
-        for (_, weight), stack in zip(blur.pieces, stacks, strict=True):
+        for (_, weight), stack in zip(pieces, stacks, strict=True):
             share = weight.view(-1, 1, 1)
             result += share * stack.light / stack.coverage.clamp_min(1e-6)
             coverage += share * stack.coverage
@@ -391,6 +393,13 @@ class _View:
         if tiles.has_back and bool((lay.back[3, rows, cols] > 0).any()):
             self.back, self.back_u = lay.back[:, rows, cols], tiles.back_u[rows, cols]
 
+    def needs_pieces(self) -> bool:
+        """Whether a blurred surface covers a blurred one here. Where either is in focus, one pass is exact."""
+        if self.back is None or len(self.blur.pieces) == 1:
+            return False
+        both = (self.front_u.abs() > _BLURRED_U) & (self.back_u.abs() > _BLURRED_U) & (self.back[3] > 0)
+        return bool(both.float().mean() > _PIECES_SHARE)
+
     def plane(self, i: int) -> Tensor:
         """[4,fh,fw] what falls into bin i."""
         out = self.front * self.blur.bins.share(self.front_u, i)
@@ -402,16 +411,16 @@ class _View:
         (y, x), (h, w) = self.offset, self.size
         return plane[:, y : y + h, x : x + w]
 
-    def blurred(self, i: int, plane: Tensor) -> list[Tensor]:
-        """The bin through each piece of the aperture, cropped to the tile: [4,h,w], or [6,h,w] for a coloured aperture."""
+    def blurred(self, i: int, plane: Tensor, pieces: int) -> list[Tensor]:
+        """The bin through each of `pieces` pieces of the aperture, cropped to the tile: [4,h,w], or [6,h,w] for a coloured aperture."""
         s = self.blur.scales[i]
         if s > 1:
             plane = F.avg_pool2d(plane[None], s)[0]
         fh, fw = plane.shape[-2:]
         light = torch.fft.rfft2(plane)
         out: list[Tensor] = []
-        for p in range(len(self.blur.pieces)):
-            k = self.blur.spectrum(i, p, fh, fw)
+        for p in range(pieces):
+            k = self.blur.spectrum(i, pieces, p, fh, fw)
             spectrum = torch.cat([light[:3] * k, light[3:] * k]) if self.blur.colour else light * k
             full = torch.fft.irfft2(spectrum, s=(fh, fw))
             if s > 1:
@@ -467,8 +476,5 @@ class _Stack:
 
 
 _PRESENT = 1e-3
-
-
-def with_pieces(quality: str, pieces: int) -> Quality:
-    """A preset with another number of aperture pieces."""
-    return replace(QUALITIES[quality], pieces=pieces)
+_BLURRED_U = 2.5
+_PIECES_SHARE = 2e-3
