@@ -267,6 +267,10 @@ def push_pull(values: Tensor, weight: Tensor) -> Tensor:
     return filled
 
 
+_PRIOR_SPREAD = 0.3
+_OVERRULE = 0.0
+
+
 def _unmix(image: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Split pixels beside a jump into near and far side.
 
@@ -314,9 +318,11 @@ def _unmix(image: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, Tensor, Tenso
     axis = near_c - far_c
     length2 = axis.square().sum(0)
     estimate = ((own - far_c) * axis).sum(0) / length2.clamp_min(1e-9)
-    hard = own_is_near.float()
-    # a pixel on its own side is at least half of it: the map says where the edge lies, colour says by how much
-    estimate = torch.where(own_is_near, estimate.clamp(0.5, 1), estimate.clamp(0, 0.5))
+    # The map says where the edge lies; maps are jagged, so a share of the neighbours softens its word.
+    cross = (oy.abs() + ox.abs()) == 1
+    hard = (1 - _PRIOR_SPREAD) * own_is_near.float() + _PRIOR_SPREAD * is_near[:, cross].float().mean(1)
+    # Colour says by how much, and may overrule the map where it is sure.
+    estimate = torch.where(own_is_near, estimate.clamp(_OVERRULE, 1), estimate.clamp(0, 1 - _OVERRULE))
     confidence = length2 / (length2 + 2.0 * (near_v + far_v) + 1e-5)
     confidence = ((confidence - 0.5) / 0.4).clamp(0, 1)
     alpha = hard + confidence * (estimate - hard)
