@@ -50,7 +50,8 @@ class RefocusBokehKernel(io.ComfyNode):
                     min=0.0,
                     max=0.95,
                     step=0.01,
-                    tooltip="Ring: radius of the dark middle (mirror lens). Star: radius of the notches (0.1 at least). 1 = outer radius.",
+                    tooltip="Ring: radius of the dark middle (mirror lens). Star: radius of the notches, at least 0.1. "
+                    "As a share of the outer radius.",
                 ),
                 io.Int.Input("points", default=5, min=3, max=24, tooltip="Tips of the star."),
                 io.Float.Input(
@@ -64,12 +65,14 @@ class RefocusBokehKernel(io.ComfyNode):
                 io.Boolean.Input(
                     "color",
                     default=False,
-                    tooltip="Image only. On: a coloured aperture fringes highlights in its colours (no channel may be black). Off: its brightness.",
+                    tooltip="Image only. On: a coloured aperture fringes highlights in its colours (no channel may be black). "
+                    "Off: its brightness.",
                 ),
                 io.Boolean.Input(
                     "center",
                     default=False,
-                    tooltip="Image or mask only. On: move its centre of gravity to the lens axis. Off: keep it; off-centre shapes shift the blur.",
+                    tooltip="Image or mask only. On: move its centre of gravity to the lens axis. "
+                    "Off: keep it; off-centre shapes shift the blur.",
                 ),
                 io.Image.Input(
                     "aperture_image", optional=True, tooltip="Picture as the aperture: bright is open, black closed. First frame."

@@ -56,7 +56,8 @@ class RefocusReblur(io.ComfyNode):
                 io.Mask.Input(
                     "matte",
                     optional=True,
-                    tooltip="Coverage of the foreground, 1 = foreground (hair, fur). Needs the background. None: edges are split by colour.",
+                    tooltip="Coverage of the foreground, 1 = foreground (hair, fur). Needs the background. "
+                    "None: edges are split by colour.",
                 ),
             ],
             outputs=[

@@ -1,0 +1,379 @@
+"""How right and how fast: our renderer beside what others do, against a lens integrated on scenes whose hidden parts are known.
+
+    python bench/render.py [--quick] [--cases 'two-*'] [--quality normal best] [--soft] [--no-times] [--device cpu]
+
+Prints Markdown tables and writes bench/results/render.md and render.json. The truth of every scene is integrated once (about half
+a minute each on one core) and kept under bench/.cache. `--quick` takes a few cases and no times, `--soft` only the soft maps.
+
+PSNR is in dB on display-encoded pictures, mean over cases. The radius map is exact, or *soft*: blurred, half a pixel off and with
+slow errors, as a network gives it (`scenes.soften`). *Layers given*: background plate, its radius and matte are inputs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import functools
+import hashlib
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+import torch  # noqa: E402 - after the path is set
+import torch.nn.functional as F  # noqa: E402
+from torch import Tensor  # noqa: E402
+
+from bench import baselines, metrics, scenes, stereo  # noqa: E402
+from refocus_core import bokeh, color  # noqa: E402
+from refocus_core.bokeh import reference  # noqa: E402
+from refocus_core.types import DefocusMap, Kernel  # noqa: E402
+
+CACHE = ROOT / "bench" / ".cache"
+RESULTS = ROOT / "bench" / "results"
+QUICK = ("two-front", "two-middle", "three-middle", "hair-front", "slanted-back", "lights-front")
+LAYERED = ("two-*", "thin-*", "hair-*", "lights-*")
+"""Scenes of two planes, for which the background plate and the matte say everything."""
+FRAME_PX = 28
+MODES = ("exact", "soft", "layers given")
+MODE_TEXT = {
+    "exact": "exact radius map",
+    "soft": "soft radius map",
+    "layers given": "background plate and matte given (scenes of two planes), exact map",
+}
+RADII = (8, 16, 32, 64)
+PHOTO_CROP = (slice(90, 410), slice(150, 590))
+PHOTO_RADIUS_PX = 12.0
+
+Method = Callable[[Tensor, Tensor, Kernel], Tensor]
+"""(image [3,H,W], radius [H,W], kernel) -> [3,H,W]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """image [3,H,W], radius [H,W], truth [3,H,W], hidden share [H,W]."""
+
+    image: Tensor
+    radius: Tensor
+    truth: Tensor
+    hidden: Tensor
+
+
+def code_key(*modules: Any) -> str:
+    """Changes when the code that a cached truth depends on changes."""
+    text = b"".join(Path(m.__file__).read_bytes() for m in modules)
+    return hashlib.sha256(text.replace(b" ", b"").replace(b"\n", b"")).hexdigest()[:12]
+
+
+def cached(name: str, make: Callable[[], Truth]) -> Truth:
+    """The truth kept under this name, made if it is not there."""
+    path = CACHE / f"{name}.pt"
+    if path.exists():
+        return Truth(**torch.load(path, weights_only=True))
+    made = make()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    torch.save(made.__dict__, path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)
+    return made
+
+
+def truth_of(case: scenes.Case) -> Truth:
+    """Photo, map and truth of a scene."""
+
+    def make() -> Truth:
+        print(f"integrating {case.name} ...", file=sys.stderr, flush=True)
+        scene, kernel = case.build(), bokeh.make_kernel(case.shape)
+        image, radius = reference.pinhole(scene)
+        picture, hidden = reference.render_reference(scene, kernel)
+        return Truth(image[0], radius[0], picture[0], hidden[0])
+
+    return cached(f"{case.name}-{code_key(scenes, reference)}", make)
+
+
+def layers_of(case: scenes.Case) -> tuple[bokeh.Plate, Tensor]:
+    """Background plate with its radius, and matte [1,H,W], of a scene of two planes."""
+    front, back = case.build().planes
+    alone = reference.LayeredScene((back,), scenes.MARGIN)
+    image, radius = reference.pinhole(alone)
+    m = scenes.MARGIN * reference.SUBPIXELS
+    matte = F.avg_pool2d(front.alpha[None, m:-m, m:-m], reference.SUBPIXELS)
+    return bokeh.Plate(image, radius), matte
+
+
+def ours(quality: str, device: torch.device, **layers: Any) -> Method:
+    """Our renderer as a method."""
+
+    def render(image: Tensor, radius: Tensor, kernel: Kernel) -> Tensor:
+        on = DefocusMap.from_radius(radius).to(device)
+        return bokeh.render(image[None].to(device), on, kernel, quality=quality, **layers)[0].cpu()
+
+    return render
+
+
+def timed(method: Method, *args: Any) -> tuple[Tensor, float]:
+    """Result, and seconds on the clock."""
+    start = time.perf_counter()
+    out = method(*args)
+    return out, time.perf_counter() - start
+
+
+def quality_table(
+    mode: str, cases: Iterable[scenes.Case], methods: dict[str, Method], device: torch.device
+) -> list[dict[str, Any]]:
+    """One row per case and method."""
+    rows: list[dict[str, Any]] = []
+    for case in cases:
+        if mode == "layers given" and not any(fnmatch.fnmatch(case.name, p) for p in LAYERED):
+            continue
+        t = truth_of(case)
+        kernel = bokeh.make_kernel(case.shape)
+        where = metrics.regions(t.radius, t.hidden, FRAME_PX)
+        radius = scenes.soften(t.radius[None])[0] if mode == "soft" else t.radius
+        chosen = methods
+        if mode == "layers given":
+            plate, matte = layers_of(case)
+            given = {"background": bokeh.Plate(plate.image.to(device), plate.radius_px), "matte": matte.to(device)}
+            chosen = {name: ours(name.split()[-1], device, **given) for name in methods if name.startswith("ours")}
+        for name, method in chosen.items():
+            picture, seconds = timed(method, t.image, radius, kernel)
+            row = {"mode": mode, "case": case.name, "method": name, **metrics.scores(picture, t.truth, where), "seconds": seconds}
+            if case.lights:
+                row["iou"] = metrics.highlight_iou(picture, t.truth, where["whole"] & (t.hidden < metrics.HIDDEN_SHARE))
+            rows.append(row)
+            print(
+                f"{mode:12} {case.name:22} {name:20}",
+                *(f"{k} {row[k]:5.1f}" for k in metrics.REGIONS),
+                flush=True,
+                file=sys.stderr,
+            )
+    return rows
+
+
+def energy_errors(methods: dict[str, Method]) -> dict[str, float]:
+    """Largest relative change of a picture's light on a single plane, both signs, several radii, one bright point and texture."""
+    out: dict[str, float] = {}
+    h = w = 192
+    for name, method in methods.items():
+        worst = 0.0
+        for r in (24.0, -24.0, 9.3, -3.1, 0.8):
+            image = torch.zeros(3, h, w)
+            image[:, 64:128, 64:128] = scenes.texture(3, 64, 64)
+            image[:, 90, 101] = 60.0
+            got = method(image, torch.full((h, w), r), bokeh.make_kernel("circle"))
+            worst = max(worst, abs(float(got.double().sum() / image.double().sum()) - 1))
+        out[name] = worst
+    return out
+
+
+def photo_and_disparity() -> tuple[Tensor, Tensor]:
+    """A part of the motorcycle photo [3,h,w] in linear light, and its measured disparity [h,w] in 1/m."""
+    from data import motorcycle
+
+    rows, cols = PHOTO_CROP
+    image = color.srgb_to_linear(motorcycle.photo())[0, :, rows, cols]
+    return image.contiguous(), motorcycle.depth_map().disparity[0, rows, cols].contiguous()
+
+
+FOCI = {"near": 0.97, "middle": 0.55, "far": 0.03}
+"""Quantile of the photo's disparity that is in focus."""
+
+
+def photo_truth(focus: str) -> Truth:
+    """The motorcycle photo through many views warped by its measured disparity."""
+    image, disparity = photo_and_disparity()
+    gain = PHOTO_RADIUS_PX / float(disparity.max() - disparity.min())
+    radius = gain * (float(torch.quantile(disparity.flatten()[::7], FOCI[focus])) - disparity)
+
+    def make() -> Truth:
+        print(f"warping views of the photo, {focus} focus ...", file=sys.stderr, flush=True)
+        picture, hidden = stereo.average_views(image, radius, bokeh.make_kernel("circle"))
+        return Truth(image, radius, picture, hidden)
+
+    return cached(f"photo-{focus}-{code_key(stereo)}", make)
+
+
+def photo_table(methods: dict[str, Method]) -> list[dict[str, Any]]:
+    """The second oracle: a real photo; pixels that show hidden content in the oracle are left out everywhere."""
+    rows: list[dict[str, Any]] = []
+    for focus in FOCI:
+        t = photo_truth(focus)
+        where = metrics.regions(t.radius, t.hidden, unscored_frame_px(t.radius))
+        known = t.hidden < metrics.HIDDEN_SHARE
+        for name, method in methods.items():
+            picture, seconds = timed(method, t.image, t.radius, bokeh.make_kernel("circle"))
+            scored = metrics.scores(picture, t.truth, {k: m & known for k, m in where.items() if k != "band"})
+            rows.append({"focus": focus, "method": name, **scored, "seconds": seconds})
+    return rows
+
+
+def unscored_frame_px(radius: Tensor) -> int:
+    """Width of the frame that is not scored: what lies beyond the photo's border is anybody's guess."""
+    return int(radius.abs().max()) + 2
+
+
+def time_table(methods: dict[str, Method], slow: Iterable[str]) -> list[dict[str, Any]]:
+    """Seconds for one megapixel: a ramp of radii over -R..R, and the photo with its measured depth (largest radius R)."""
+    image = scenes.texture(1, 1024, 1024)
+    ramp = torch.linspace(-1, 1, 1024).expand(1024, 1024)
+    photo, disparity = photo_and_disparity()
+    photo = F.interpolate(photo[None], (872, 1200), mode="bicubic")[0].clamp_min(0)
+    depth = F.interpolate(disparity[None, None], (872, 1200), mode="nearest")[0, 0]
+    relative = float(depth.median()) - depth
+    relative = relative / relative.abs().max()
+    kernel = bokeh.make_kernel("circle")
+    rows: list[dict[str, Any]] = []
+    for name, method in methods.items():
+        for r in RADII:
+            if name in slow and r > 32:
+                continue
+            for kind, picture, unit in (("ramp", image, ramp), ("photo", photo, relative)):
+                if name in slow and kind == "ramp" and r > 16:
+                    continue
+                seconds = timed(method, picture, (unit * r).contiguous(), kernel)[1]
+                rows.append({"method": name, "map": kind, "radius": r, "seconds": seconds})
+                print(f"time {name:20} {kind:6} R={r:3} {seconds:6.2f} s", file=sys.stderr, flush=True)
+    return rows
+
+
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """A cell."""
+    return "–" if value is None or value != value else f"{value:.{digits}f}"
+
+
+def report(data: dict[str, Any]) -> str:
+    """render.md."""
+    parts = [
+        "# The renderer, measured\n",
+        f"`{data['command']}` on {data['machine']}, torch {data['torch']}, {data['threads']} thread(s), "
+        f"device {data['device']}.\n",
+        "PSNR in dB on display-encoded pictures, mean over cases. "
+        + "; ".join(f"**{k}**: {v}" for k, v in metrics.REGION_TEXT.items())
+        + ". **iou**: overlap of the highlights' discs. **s**: seconds per case (320 x 320 px).\n",
+    ]
+    for mode in MODES:
+        rows = [r for r in data["quality"] if r["mode"] == mode]
+        if not rows:
+            continue
+        parts.append(f"## Layered scenes, {MODE_TEXT[mode]} ({len({r['case'] for r in rows})} cases)\n")
+        body: list[list[str]] = []
+        for name in dict.fromkeys(r["method"] for r in rows):
+            of = [r for r in rows if r["method"] == name]
+            iou = metrics.mean([r["iou"] for r in of if "iou" in r])
+            seconds = metrics.mean([r["seconds"] for r in of])
+            quality = [number(metrics.mean([r[k] for r in of])) for k in metrics.REGIONS]
+            body.append([name, *quality, number(iou, 3), number(seconds, 2)])
+        parts.append(markdown(["method", *metrics.REGIONS, "iou", "s"], body) + "\n")
+    for mode in MODES:
+        rows = [r for r in data["quality"] if r["mode"] == mode]
+        if rows:
+            names = list(dict.fromkeys(r["method"] for r in rows))
+            found = {(r["case"], r["method"]): r["band"] for r in rows}
+            body = [[c, *(number(found.get((c, n))) for n in names)] for c in dict.fromkeys(r["case"] for r in rows)]
+            parts.append(f"Band PSNR of every case, {MODE_TEXT[mode]}:\n\n" + markdown(["case", *names], body) + "\n")
+    if data["photo"]:
+        parts.append(
+            "## A real photo\n\nA part of the motorcycle photo against views warped by its measured disparity, without the "
+            f"pixels that look behind something; radii over {PHOTO_RADIUS_PX:g} px. The oracle does not split pixels that mix "
+            "near and far.\n"
+        )
+        keys = [k for k in metrics.REGIONS if k != "band"]
+        body = [[r["focus"], r["method"], *(number(r[k]) for k in keys)] for r in data["photo"]]
+        parts.append(markdown(["focus", "method", *keys], body) + "\n")
+    if data["energy"]:
+        parts.append(
+            "## Energy\n\nLargest relative change of a picture's light on a single plane, radii 24, -24, 9.3, -3.1, 0.8 px.\n"
+        )
+        parts.append(markdown(["method", "error"], [[n, f"{100 * v:.3f} %"] for n, v in data["energy"].items()]) + "\n")
+    if data["times"]:
+        parts.append(
+            "## Seconds for 1 megapixel\n\nA ramp of radii over -R..R / the photo with its measured depth, largest radius R.\n"
+        )
+        found = {(r["method"], r["map"], r["radius"]): r["seconds"] for r in data["times"]}
+        body = []
+        for name in dict.fromkeys(r["method"] for r in data["times"]):
+            body.append([name, *(" / ".join(number(found.get((name, m, r))) for m in ("ramp", "photo")) for r in RADII)])
+        parts.append(markdown(["method", *(f"R = {r}" for r in RADII)], body) + "\n")
+    return "\n".join(parts)
+
+
+def machine() -> str:
+    """Processor and system."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        models = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        name = f"{models[0]} ({len(models)} logical cores)" if models else name
+    return f"{name}, {platform.system()}"
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", nargs="+", default=["*"], help="names or patterns of scenes")
+    parser.add_argument("--quality", nargs="+", default=list(bokeh.QUALITIES), choices=list(bokeh.QUALITIES))
+    parser.add_argument("--soft", action="store_true", help="only the soft radius maps")
+    parser.add_argument("--quick", action="store_true", help="a few scenes, one quality, no times")
+    parser.add_argument("--no-times", action="store_true")
+    parser.add_argument("--ours", action="store_true", help="without the rows of others")
+    parser.add_argument("--device", default="cpu", help="where our renderer runs; the others run on the CPU")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    device = torch.device(options.device)
+    qualities = ["normal"] if options.quick else options.quality
+    mine = {f"ours, {q}": ours(q, device) for q in qualities}
+    everyone: dict[str, Method] = {**mine} if options.ours else {**mine, **baselines.BASELINES}
+    cases = [
+        c
+        for c in scenes.CASES
+        if any(fnmatch.fnmatch(c.name, p) for p in options.cases) and (not options.quick or c.name in QUICK)
+    ]
+    if not cases:
+        parser.error(f"no scene is called {' '.join(options.cases)}; there are {', '.join(c.name for c in scenes.CASES)}")
+    modes = ("soft",) if options.soft else MODES
+    gpu = f", {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
+    data: dict[str, Any] = {
+        "command": "python bench/render.py " + " ".join(sys.argv[1:]),
+        "machine": machine() + gpu,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "device": str(device),
+        "quality": [],
+        "photo": [],
+        "energy": {},
+        "times": [],
+    }
+    options.out.mkdir(parents=True, exist_ok=True)
+
+    def save() -> None:
+        (options.out / "render.json").write_text(json.dumps(data, indent=1) + "\n")
+        (options.out / "render.md").write_text(report(data))
+
+    work: list[tuple[str, Callable[[], Any]]] = [
+        ("quality", functools.partial(quality_table, mode, cases, everyone, device)) for mode in modes
+    ]
+    if not options.soft:
+        work += [("photo", lambda: photo_table(everyone)), ("energy", lambda: energy_errors(everyone))]
+    if not (options.quick or options.no_times or options.soft):
+        work.append(("times", lambda: time_table(everyone, slow=("ours, best", "scatter (BokehMe)", "gather 192 (game)"))))
+    for key, job in work:
+        found = job()
+        data[key] = data[key] + found if isinstance(found, list) else found
+        save()  # a long run that is stopped leaves what it has
+    print(report(data))
+
+
+if __name__ == "__main__":
+    main()
