@@ -196,7 +196,7 @@ class Kernel:
         if float(k.min()) < 0:
             raise ValueError("Kernel.raster must not be negative: an aperture cannot remove light that is not there.")
         if bool(((k.sum((1, 2)) - 1).abs() > 1e-3).any()):
-            raise ValueError("Every channel of Kernel.raster must sum to 1; use bokeh.kernel_from_image for an arbitrary picture.")
+            raise ValueError("Every channel of Kernel.raster must sum to 1; use bokeh.kernel_from_image for any picture.")
 
     def to(self, device: torch.device | str) -> Kernel:
         """The same kernel on another device."""

@@ -11,6 +11,7 @@ step() {
   "$@"
 }
 export PATH="$PWD/.venv/bin:$PATH" PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH="$PWD/tests/comfy/shim" # see there: torchvision beside a CPU torch
 step "lint" ruff check .
 step "format" ruff format --check .
 step "types" basedpyright

@@ -220,7 +220,14 @@ def _nearest_far_side(radius: Tensor, reach: int) -> tuple[Tensor, Tensor]:
 
 
 def _offer(
-    radius: Tensor, seed: Tensor, dist2: Tensor, here: tuple[slice, slice], candidate: Tensor, known: Tensor, ys: Tensor, xs: Tensor
+    radius: Tensor,
+    seed: Tensor,
+    dist2: Tensor,
+    here: tuple[slice, slice],
+    candidate: Tensor,
+    known: Tensor,
+    ys: Tensor,
+    xs: Tensor,
 ) -> None:
     """Take `candidate` seeds at the pixels `here` where they are nearer than what is there, and farther away in depth."""
     d = (candidate[0] - ys[here[0]]).square_().add_((candidate[1] - xs[:, here[1]]).square_())
@@ -275,7 +282,8 @@ def _unmix(image: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, Tensor, Tenso
     """Split pixels beside a jump into near and far side.
 
     Returns:
-        index [n,2] of the pixels, alpha [n] of the near side, near colour [3,n], far colour [3,n], near radius [n], far radius [n].
+        index [n,2] of the pixels, alpha [n] of the near side, near colour [3,n], far colour [3,n], near radius [n],
+        far radius [n].
     """
     h, w = radius.shape
     beside = torch.zeros_like(radius, dtype=torch.bool)

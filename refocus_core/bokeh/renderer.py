@@ -276,7 +276,7 @@ interpolation takes a part of that back."""
 
 
 def _pieces(raster: Tensor, count: int) -> list[tuple[Tensor, Tensor]]:
-    """Cut the aperture into a square grid of `count` pieces: ([C,n,n], share of the light per channel [C]) for those that pass light."""
+    """Cut the aperture into a square grid of `count` pieces: ([C,n,n], share of the light [C]) for those that pass light."""
     side = math.isqrt(count)
     if side * side != count or count < 1:
         raise ValueError(f"Quality.pieces must be a square number (1, 4, 9, ...), got {count}.")
@@ -412,7 +412,7 @@ class _View:
         return plane[:, y : y + h, x : x + w]
 
     def blurred(self, i: int, plane: Tensor, pieces: int) -> list[Tensor]:
-        """The bin through each of `pieces` pieces of the aperture, cropped to the tile: [4,h,w], or [6,h,w] for a coloured aperture."""
+        """The bin through each of `pieces` pieces of the aperture, cropped: [4,h,w], or [6,h,w] for a coloured aperture."""
         s = self.blur.scales[i]
         if s > 1:
             plane = F.avg_pool2d(plane[None], s)[0]

@@ -69,8 +69,7 @@ def all_in_focus(
             model = models.load_model(registry.find_model(chosen.name, folders)).to(image.device)
         result = models.run_model(model, image, tile_px=tile_px, progress=progress)
         return Restored(result if strength >= 1 else torch.lerp(image, result, strength))
-    if chosen.kind != "deconvolution" or defocus_map is None:
-        raise NotImplementedError(f"method '{chosen.name}' of kind '{chosen.kind}' has no runner yet.")
+    assert defocus_map is not None  # `choose` refuses deconvolution without one
     radius = defocus_map.radius_px.to(image.device)
     if radius.shape[-2:] != image.shape[-2:]:
         raise ValueError(
