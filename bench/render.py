@@ -345,7 +345,7 @@ def main() -> None:
     modes = ("soft",) if options.soft else MODES
     gpu = f", {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
     data: dict[str, Any] = {
-        "command": "python bench/render.py " + " ".join(sys.argv[1:]),
+        "command": " ".join(["python bench/render.py", *sys.argv[1:]]).split(" --out")[0],
         "machine": machine() + gpu,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),

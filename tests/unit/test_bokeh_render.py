@@ -196,13 +196,15 @@ def test_a_fronto_parallel_plane_is_a_convolution_inside() -> None:
 def test_radius_zero_is_the_input_bit_for_bit(quality: str) -> None:
     image = torch.rand(2, 3, 21, 33) * 5
     assert torch.equal(_render(image, torch.zeros(2, 21, 33), quality=quality), image)
-    # also where other parts of the picture are blurred, out of their reach
-    radius = torch.zeros(1, 21, 90)
-    radius[..., 60:] = 6.0
+    # also where other parts of the picture are blurred and bright, out of their reach
     wide = torch.rand(1, 3, 21, 90)
-    out = _render(wide, radius, quality=quality)
-    assert torch.equal(out[..., :50], wide[..., :50])
-    assert not torch.equal(out[..., 70:], wide[..., 70:])
+    wide[..., 60:] *= 300
+    for r in (6.0, -6.0):
+        radius = torch.zeros(1, 21, 90)
+        radius[..., 60:] = r
+        out = _render(wide, radius, quality=quality)
+        assert torch.equal(out[..., :50], wide[..., :50])
+        assert not torch.equal(out[..., 70:], wide[..., 70:])
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
