@@ -403,7 +403,9 @@ def build_with_plate(image: Tensor, radius: Tensor, plate: Tensor, plate_radius:
     empty = (matte < 0.02).float()
     if float(solid.sum()) == 0:
         solid = (matte >= 0.5 * matte.max()).float()
-    front_radius = torch.where(solid > 0, radius, push_pull(radius[None], solid)[0])
+    # Where nothing of the foreground lies, the radius stays the photo's: it tells what is in focus there.
+    near_radius = torch.where(solid > 0, radius, push_pull(radius[None], solid)[0])
+    front_radius = torch.where(matte > 0, near_radius, radius)
     if plate_radius is None:
         plate_radius = torch.where(empty > 0, radius, push_pull(radius[None], empty)[0])
     front_color = (image - (1 - matte) * plate).clamp_min(0) * (matte > 0)

@@ -10,7 +10,7 @@ correlation between what a nearer surface hides and what a farther one shows.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -39,6 +39,12 @@ class Quality:
     bin_step: float
     pieces: int
     snap: bool = True
+
+    def __post_init__(self) -> None:
+        if self.pieces < 1 or math.isqrt(self.pieces) ** 2 != self.pieces:
+            raise ValueError(f"Quality.pieces must be a square number (1, 4, 9, ...), got {self.pieces}.")
+        if not (self.resolution_px > 0 and self.bin_step > 0):
+            raise ValueError(f"Quality.resolution_px and bin_step must be above 0, got {self.resolution_px} and {self.bin_step}.")
 
 
 QUALITIES: dict[str, Quality] = {
@@ -198,7 +204,7 @@ def _render_one(inputs: _Inputs, kernel: Kernel, quality: Quality, steps: _Steps
             steps.advance()
         return out
     bins = Bins.of(every, quality.bin_step)
-    blur = _Blur(kernel, bins, quality)
+    blur = _Blur(kernel, bins, quality if _blurred_surfaces_overlap(radius) else replace(quality, pieces=1))
     # The layers of a pixel depend on jumps within the span of radii; a blurred pixel depends on layers within its radius.
     margin = math.ceil(largest) + 2 + 2 * math.ceil(float(every.max() - every.min()))
     margin = min(math.ceil(margin / 64) * 64, max(math.ceil(max(h, w) / 64) * 64, 64))
@@ -230,6 +236,20 @@ def _render_part(part: _Inputs, reach: tuple[int, int], blur: _Blur, out: Tensor
             steps.advance()
 
 
+def _blurred_surfaces_overlap(radius: Tensor) -> bool:
+    """Whether blurred surfaces cover blurred ones. Where either is in focus, one pass over the aperture is exact.
+
+    Decided for the whole picture, so that parts of it do not differ.
+    """
+    count = 0.0
+    for dim in (0, 1):
+        n = radius.shape[dim] - 1
+        a, b = radius.narrow(dim, 0, n), radius.narrow(dim, 1, n)
+        both = torch.minimum(a.abs(), b.abs()) > _BLURRED_PX
+        count += float((both & ((a - b).abs() > ldi.jump_threshold(a, b))).sum())
+    return count > _OVERLAP_SHARE * radius.numel()
+
+
 class _Blur:
     """The aperture at every bin's radius, as spectra made when first needed."""
 
@@ -246,13 +266,15 @@ class _Blur:
             while r / s >= 2 * quality.resolution_px:
                 s *= 2
             self.scales.append(s)
-            # Averaging s x s pixels and interpolating back widen the blur; the radius gives that much second moment back.
-            self.radii.append(math.copysign(math.sqrt(max(r * r - _WIDENING * (s * s - 1), 0.0)) / s, c) if r > 0 else 0.0)
+            # A disc of radius r has the variance r^2/4 along an axis. The tent that shrinks adds s^2/6, and the kernel's larger
+            # pixels (s^2-1)/12: the radius gives that back.
+            added = s * s / 6 + (s * s - 1) / 12 if s > 1 else 0.0
+            self.radii.append(math.copysign(math.sqrt(max(r * r - 4 * added, 0.0)) / s, c) if r > 0 else 0.0)
 
     def support(self, i: int) -> int:
         """How far bin i spreads, in full-resolution pixels."""
         s = self.scales[i]
-        return 0 if self.is_sharp(i) else (math.ceil(abs(self.radii[i])) + (2 if s > 1 else 0)) * s
+        return 0 if self.is_sharp(i) else (math.ceil(abs(self.radii[i])) + (3 if s > 1 else 0)) * s
 
     def is_sharp(self, i: int) -> bool:
         return psf.size_px(self.radii[i]) == 1
@@ -270,16 +292,9 @@ class _Blur:
         return self._spectra[key]
 
 
-_WIDENING = 0.25
-"""A disc of radius r has the variance r^2/4 along an axis. Box averaging over s pixels adds (s^2-1)/12, and bicubic
-interpolation takes a part of that back."""
-
-
 def _pieces(raster: Tensor, count: int) -> list[tuple[Tensor, Tensor]]:
     """Cut the aperture into a square grid of `count` pieces: ([C,n,n], share of the light [C]) for those that pass light."""
     side = math.isqrt(count)
-    if side * side != count or count < 1:
-        raise ValueError(f"Quality.pieces must be a square number (1, 4, 9, ...), got {count}.")
     n = raster.shape[-1]
     cell = (torch.arange(n, device=raster.device) + 0.5) / n * side
     index = cell.long()[:, None] * side + cell.long()[None]
@@ -333,7 +348,7 @@ class _Tiles:
         top, left = (y - halo) // coarsest * coarsest, (x - halo) // coarsest * coarsest
         bottom, right = y + h + halo, x + w + halo
         view = _View(self, top, left, bottom, right, (y - top, x - left), size)
-        pieces = blur.pieces if view.needs_pieces() else blur.whole
+        pieces = blur.whole if view.back is None else blur.pieces
         stacks = [_Stack(out.new_zeros(()), size, blur.colour) for _ in pieces]
         for i in present:
             plane = view.plane(i)
@@ -349,8 +364,9 @@ class _Tiles:
         coverage = out.new_zeros(3 if blur.colour else 1, h, w)
         for (_, weight), stack in zip(pieces, stacks, strict=True):
             share = weight.view(-1, 1, 1)
-            result += share * stack.light / stack.coverage.clamp_min(1e-6)
+            result += share * stack.light
             coverage += share * stack.coverage
+        result = torch.where(coverage > _PRESENT, result / coverage.clamp_min(_PRESENT), out)
         # A focused pixel that nothing nearer touches is the photo itself, not a sum that equals it up to rounding.
         core_rows, core_cols = slice(y, y + h), slice(x, x + w)
         untouched = (
@@ -393,13 +409,6 @@ class _View:
         if tiles.has_back and bool((lay.back[3, rows, cols] > 0).any()):
             self.back, self.back_u = lay.back[:, rows, cols], tiles.back_u[rows, cols]
 
-    def needs_pieces(self) -> bool:
-        """Whether a blurred surface covers a blurred one here. Where either is in focus, one pass is exact."""
-        if self.back is None or len(self.blur.pieces) == 1:
-            return False
-        both = (self.front_u.abs() > _BLURRED_U) & (self.back_u.abs() > _BLURRED_U) & (self.back[3] > 0)
-        return bool(both.float().mean() > _PIECES_SHARE)
-
     def plane(self, i: int) -> Tensor:
         """[4,fh,fw] what falls into bin i."""
         out = self.front * self.blur.bins.share(self.front_u, i)
@@ -415,7 +424,7 @@ class _View:
         """The bin through each of `pieces` pieces of the aperture, cropped: [4,h,w], or [6,h,w] for a coloured aperture."""
         s = self.blur.scales[i]
         if s > 1:
-            plane = F.avg_pool2d(plane[None], s)[0]
+            plane = _shrunk(plane, s)
         fh, fw = plane.shape[-2:]
         light = torch.fft.rfft2(plane)
         out: list[Tensor] = []
@@ -435,7 +444,16 @@ class _View:
         y0, x0 = max(y // s - 2, 0), max(x // s - 2, 0)
         y1, x1 = min(-(-(y + h) // s) + 2, full.shape[1]), min(-(-(x + w) // s) + 2, full.shape[2])
         up = F.interpolate(full[None, :, y0:y1, x0:x1], scale_factor=s, mode="bicubic", align_corners=False)[0]
-        return up[:, y - y0 * s : y - y0 * s + h, x - x0 * s : x - x0 * s + w]
+        return up[:, y - y0 * s : y - y0 * s + h, x - x0 * s : x - x0 * s + w].clamp_min(0)  # bicubic undershoots
+
+
+def _shrunk(planes: Tensor, s: int) -> Tensor:
+    """[C,h,w] at 1/s: every pixel is shared linearly between the coarse pixels around it, so a point of light keeps its place."""
+    i = torch.arange(2 * s, device=planes.device, dtype=planes.dtype)
+    tent = 1 - (i + 0.5 - s).abs() / s
+    tent = tent / tent.sum()
+    padded = F.pad(planes[:, None], (s // 2,) * 4, mode="replicate")
+    return F.conv2d(padded, (tent[:, None] * tent[None])[None, None], stride=s)[:, 0]
 
 
 class _Stack:
@@ -476,5 +494,5 @@ class _Stack:
 
 
 _PRESENT = 1e-3
-_BLURRED_U = 2.5
-_PIECES_SHARE = 2e-3
+_BLURRED_PX = 2.0
+_OVERLAP_SHARE = 1e-4
