@@ -59,6 +59,9 @@ GROUP_GAP = 2.0
 MACRO_TILE_PX = 1280
 """Side of the parts that are split into layers at a time; bounds the memory of large pictures."""
 
+_CONTEXT_PX = 256
+"""Most that such a part looks beyond the reach of its blur for what lies hidden behind depth edges."""
+
 TILE_PX = 256
 """Side of the parts that are blurred at a time: small transforms stay in the processor's cache, and hold few bins."""
 
@@ -155,8 +158,8 @@ class _Steps:
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress, self._total, self._done = progress, total, 0
 
-    def advance(self) -> None:
-        self._done += 1
+    def advance(self, tiles: int = 1) -> None:
+        self._done += tiles
         if self._progress is not None:
             self._progress(self._done, self._total)
 
@@ -200,13 +203,12 @@ def _render_one(inputs: _Inputs, kernel: Kernel, quality: Quality, steps: _Steps
     every = radius if inputs.plate_radius is None else torch.cat([radius, inputs.plate_radius])
     largest = float(every.abs().max())
     if largest <= 0.5:  # no pixel's light leaves its pixel
-        for _ in range(_tile_count(h, w)):
-            steps.advance()
+        steps.advance(_tile_count(h, w))
         return out
     bins = Bins.of(every, quality.bin_step)
     blur = _Blur(kernel, bins, quality if _blurred_surfaces_overlap(radius) else replace(quality, pieces=1))
     # The layers of a pixel depend on jumps within the span of radii; a blurred pixel depends on layers within its radius.
-    margin = math.ceil(largest) + 2 + 2 * math.ceil(float(every.max() - every.min()))
+    margin = math.ceil(largest) + 2 + min(2 * math.ceil(float(every.max() - every.min())), _CONTEXT_PX)
     margin = min(math.ceil(margin / 64) * 64, max(math.ceil(max(h, w) / 64) * 64, 64))
     for y0 in range(0, h, MACRO_TILE_PX):
         for x0 in range(0, w, MACRO_TILE_PX):
@@ -229,11 +231,13 @@ def _render_part(part: _Inputs, reach: tuple[int, int], blur: _Blur, out: Tensor
         layers = ldi.build(part.image, radius)
     tiles = _Tiles(layers, blur)
     h, w = out.shape[1:]
-    for y in range(0, h, TILE_PX):
-        for x in range(0, w, TILE_PX):
-            size = (min(TILE_PX, h - y), min(TILE_PX, w - x))
+    # Where the blur reaches farther than a tile, larger tiles do less twice.
+    side = TILE_PX * (1 if blur.reach <= TILE_PX / 2 else 2 if blur.reach <= TILE_PX else 4)
+    for y in range(0, h, side):
+        for x in range(0, w, side):
+            size = (min(side, h - y), min(side, w - x))
             tiles.render(y + reach[0], x + reach[1], size, out[:, y : y + size[0], x : x + size[1]])
-            steps.advance()
+            steps.advance(math.ceil(size[0] / TILE_PX) * math.ceil(size[1] / TILE_PX))
 
 
 def _blurred_surfaces_overlap(radius: Tensor) -> bool:
@@ -270,6 +274,8 @@ class _Blur:
             # pixels (s^2-1)/12: the radius gives that back.
             added = s * s / 6 + (s * s - 1) / 12 if s > 1 else 0.0
             self.radii.append(math.copysign(math.sqrt(max(r * r - 4 * added, 0.0)) / s, c) if r > 0 else 0.0)
+
+        self.reach = max(self.support(i) for i in range(len(bins.centres)))
 
     def support(self, i: int) -> int:
         """How far bin i spreads, in full-resolution pixels."""
@@ -310,9 +316,10 @@ def _pieces(raster: Tensor, count: int) -> list[tuple[Tensor, Tensor]]:
     return [(piece, weight / total * raster.sum((1, 2))) for piece, weight in out] if out else [(raster, raster.sum((1, 2)))]
 
 
-def _fast_size(n: int) -> int:
-    """The next size that transforms quickly and divides by every resolution step."""
-    return math.ceil(n / 32) * 32
+def _fast_size(n: int, s: int) -> int:
+    """The next size that transforms quickly at 1/s of the resolution."""
+    step = max(32, 8 * s)
+    return -(-n // step) * step
 
 
 class _Tiles:
@@ -323,7 +330,6 @@ class _Tiles:
         step = blur.quality.bin_step
         self.front_u = bin_position(layers.front_radius, step)
         self.back_u = bin_position(layers.back_radius, step)
-        self.reaches = max((blur.support(i) for i in range(len(blur.bins.centres))), default=0)
         self.has_back = bool((layers.back[3] > 0).any())
 
     def render(self, y: int, x: int, size: tuple[int, int], out: Tensor) -> None:
@@ -332,7 +338,7 @@ class _Tiles:
         h, w = size
         height, width = self.front_u.shape
         # Shrink the halo to what the bins inside of it really reach.
-        halo = self.reaches
+        halo = blur.reach
         present: list[int] = []
         for _ in range(3):
             rows = slice(max(y - halo, 0), min(y + h + halo, height))
@@ -344,22 +350,15 @@ class _Tiles:
             halo = needed
         if all(blur.is_sharp(i) for i in present):
             return  # `out` already holds the picture
-        coarsest = max(blur.scales[i] for i in present)
-        top, left = (y - halo) // coarsest * coarsest, (x - halo) // coarsest * coarsest
-        bottom, right = y + h + halo, x + w + halo
-        view = _View(self, top, left, bottom, right, (y - top, x - left), size)
+        top, left, bottom, right = y - halo, x - halo, y + h + halo, x + w + halo
+        view = _View(self, top, left, bottom, right, (halo, halo), size)
         pieces = blur.whole if view.back is None else blur.pieces
         stacks = [_Stack(out.new_zeros(()), size, blur.colour) for _ in pieces]
         for i in present:
-            plane = view.plane(i)
-            if blur.is_sharp(i):
-                core = view.crop(plane)
-                core = torch.cat([core[:3], core[3:].expand(3 if blur.colour else 1, -1, -1)])
-                for stack in stacks:
-                    stack.add(core, bins.positions[i] * blur.quality.bin_step)
-                continue
-            for p, blurred in enumerate(view.blurred(i, plane, len(pieces))):
-                stacks[p].add(blurred, bins.positions[i] * blur.quality.bin_step)
+            position = bins.positions[i] * blur.quality.bin_step
+            planes = [view.sharp(i)] * len(pieces) if blur.is_sharp(i) else view.blurred(i, len(pieces))
+            for stack, plane in zip(stacks, planes, strict=True):
+                stack.add(plane, position)
         result = out.new_zeros(3, h, w)
         coverage = out.new_zeros(3 if blur.colour else 1, h, w)
         for (_, weight), stack in zip(pieces, stacks, strict=True):
@@ -386,7 +385,7 @@ class _Tiles:
 
 
 class _View:
-    """A padded window of the layers, in which the bins of one tile are blurred."""
+    """A window of the layers around one tile, in which its bins are blurred. Coordinates start at (top, left)."""
 
     def __init__(
         self, tiles: _Tiles, top: int, left: int, bottom: int, right: int, offset: tuple[int, int], size: tuple[int, int]
@@ -394,57 +393,59 @@ class _View:
         lay, self.blur = tiles.layers, tiles.blur
         height, width = tiles.front_u.shape
         rows, cols = slice(max(top, 0), min(bottom, height)), slice(max(left, 0), min(right, width))
-        # Windows beyond the mirrored border stay empty: the coverage at the end makes up for it.
-        pad = (rows.start - top, cols.start - left)
-        self.shape = (_fast_size(bottom - top), _fast_size(right - left))
         self.offset, self.size = offset, size
-        self._pad = (
-            pad[1],
-            self.shape[1] - pad[1] - (cols.stop - cols.start),
-            pad[0],
-            self.shape[0] - pad[0] - (rows.stop - rows.start),
-        )
+        self._start = (rows.start - top, cols.start - left)
         self.front, self.front_u = lay.front[:, rows, cols], tiles.front_u[rows, cols]
         self.back: Tensor | None = None
         if tiles.has_back and bool((lay.back[3, rows, cols] > 0).any()):
             self.back, self.back_u = lay.back[:, rows, cols], tiles.back_u[rows, cols]
 
-    def plane(self, i: int) -> Tensor:
-        """[4,fh,fw] what falls into bin i."""
-        out = self.front * self.blur.bins.share(self.front_u, i)
+    def _plane(self, i: int, top: int, left: int, bottom: int, right: int) -> Tensor:
+        """[4,bottom-top,right-left] what falls into bin i. Beyond the mirrored border nothing does: coverage makes up for it."""
+        height, width = self.front_u.shape
+        (sy, sx) = self._start
+        y0, x0 = max(top - sy, 0), max(left - sx, 0)
+        y1, x1 = max(min(bottom - sy, height), y0), max(min(right - sx, width), x0)
+        rows, cols = slice(y0, y1), slice(x0, x1)
+        out = self.front[:, rows, cols] * self.blur.bins.share(self.front_u[rows, cols], i)
         if self.back is not None:
-            out += self.back * self.blur.bins.share(self.back_u, i)
-        return F.pad(out, self._pad)
+            out += self.back[:, rows, cols] * self.blur.bins.share(self.back_u[rows, cols], i)
+        pad = (x0 + sx - left, right - (x1 + sx), y0 + sy - top, bottom - (y1 + sy))
+        return F.pad(out, pad) if any(pad) else out
 
-    def crop(self, plane: Tensor) -> Tensor:
+    def sharp(self, i: int) -> Tensor:
+        """Bin i of the tile as it is: [4,h,w], or [6,h,w] for a coloured aperture."""
         (y, x), (h, w) = self.offset, self.size
-        return plane[:, y : y + h, x : x + w]
+        core = self._plane(i, y, x, y + h, x + w)
+        return torch.cat([core[:3], core[3:].expand(3, -1, -1)]) if self.blur.colour else core
 
-    def blurred(self, i: int, plane: Tensor, pieces: int) -> list[Tensor]:
-        """The bin through each of `pieces` pieces of the aperture, cropped: [4,h,w], or [6,h,w] for a coloured aperture."""
-        s = self.blur.scales[i]
+    def blurred(self, i: int, pieces: int) -> list[Tensor]:
+        """Bin i of the tile through each of `pieces` pieces of the aperture, shaped as in `sharp`."""
+        (y, x), (h, w) = self.offset, self.size
+        s, halo = self.blur.scales[i], self.blur.support(i)
+        top, left = (y - halo) // s * s, (x - halo) // s * s
+        fh, fw = _fast_size(y + h + halo - top, s), _fast_size(x + w + halo - left, s)
+        plane = self._plane(i, top, left, top + fh, left + fw)
         if s > 1:
             plane = _shrunk(plane, s)
-        fh, fw = plane.shape[-2:]
         light = torch.fft.rfft2(plane)
         out: list[Tensor] = []
         for p in range(pieces):
-            k = self.blur.spectrum(i, pieces, p, fh, fw)
+            k = self.blur.spectrum(i, pieces, p, fh // s, fw // s)
             spectrum = torch.cat([light[:3] * k, light[3:] * k]) if self.blur.colour else light * k
-            full = torch.fft.irfft2(spectrum, s=(fh, fw))
-            if s > 1:
-                full = self._enlarged(full, s)
-                out.append(full)
-            else:
-                out.append(self.crop(full))
+            full = torch.fft.irfft2(spectrum, s=(fh // s, fw // s))
+            y0, x0 = y - top, x - left
+            out.append(full[:, y0 : y0 + h, x0 : x0 + w] if s == 1 else _enlarged(full, s, (y0, x0), (h, w)))
         return out
 
-    def _enlarged(self, full: Tensor, s: int) -> Tensor:
-        (y, x), (h, w) = self.offset, self.size
-        y0, x0 = max(y // s - 2, 0), max(x // s - 2, 0)
-        y1, x1 = min(-(-(y + h) // s) + 2, full.shape[1]), min(-(-(x + w) // s) + 2, full.shape[2])
-        up = F.interpolate(full[None, :, y0:y1, x0:x1], scale_factor=s, mode="bicubic", align_corners=False)[0]
-        return up[:, y - y0 * s : y - y0 * s + h, x - x0 * s : x - x0 * s + w].clamp_min(0)  # bicubic undershoots
+
+def _enlarged(coarse: Tensor, s: int, at: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """The window of `size` at `at` (in fine pixels) of `coarse`, enlarged s times."""
+    (y, x), (h, w) = at, size
+    y0, x0 = max(y // s - 2, 0), max(x // s - 2, 0)
+    y1, x1 = min(-(-(y + h) // s) + 2, coarse.shape[1]), min(-(-(x + w) // s) + 2, coarse.shape[2])
+    up = F.interpolate(coarse[None, :, y0:y1, x0:x1], scale_factor=s, mode="bicubic", align_corners=False)[0]
+    return up[:, y - y0 * s : y - y0 * s + h, x - x0 * s : x - x0 * s + w].clamp_min(0)  # bicubic undershoots
 
 
 def _shrunk(planes: Tensor, s: int) -> Tensor:
