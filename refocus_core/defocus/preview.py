@@ -69,10 +69,15 @@ def preview(defocus_map: DefocusMap, image_srgb: Tensor | None = None, *, focus:
 
 def _outline(inside: Tensor, width_px: int) -> Tensor:
     """Inner border of the region [B,1,H,W]; specks and noise smaller than the line are left out of it."""
-    k = 2 * width_px + 1
-    eroded = -F.max_pool2d(-inside, k, 1, width_px)
-    solid = F.max_pool2d(eroded, 2 * k - 1, 1, k - 1)  # near something that survives erosion
+    eroded = -_widest(-inside, width_px)
+    solid = _widest(eroded, 2 * width_px)  # near something that survives erosion
     return (inside - eroded).clamp_min(0) * solid
+
+
+def _widest(x: Tensor, reach: int) -> Tensor:
+    """Maximum over a square window, one axis after the other."""
+    k = 2 * reach + 1
+    return F.max_pool2d(F.max_pool2d(x, (k, 1), 1, (reach, 0)), (1, k), 1, (0, reach))
 
 
 def _ring(image: Tensor, point: FocusPoint, width_px: int) -> Tensor:
