@@ -49,7 +49,7 @@ class Quality:
 
 QUALITIES: dict[str, Quality] = {
     "draft": Quality(resolution_px=12, bin_step=1.5, pieces=1),
-    "normal": Quality(resolution_px=24, bin_step=1.25, pieces=4),
+    "normal": Quality(resolution_px=24, bin_step=1.0, pieces=4),
     "best": Quality(resolution_px=64, bin_step=0.5, pieces=16),
 }
 
