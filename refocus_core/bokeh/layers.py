@@ -107,12 +107,11 @@ def snap(image: Tensor, radius: Tensor, reach: int = SNAP_REACH_PX) -> Tensor:
     return _vote(image, radius, index, reach)
 
 
-def _window(index: Tensor, h: int, w: int, reach: int) -> tuple[Tensor, Tensor]:
-    """Flat indices [n,k] of the square window around each listed pixel, and squared distances [k]."""
+def _window(index: Tensor, h: int, w: int, reach: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Flat indices [n,k] of the square window around each listed pixel, and the offsets [k] along y and x."""
     offsets = torch.arange(-reach, reach + 1, device=index.device)
     oy, ox = (o.flatten() for o in torch.meshgrid(offsets, offsets, indexing="ij"))
-    flat = (index[:, :1] + oy).clamp_(0, h - 1) * w + (index[:, 1:] + ox).clamp_(0, w - 1)
-    return flat, (oy**2 + ox**2).float()
+    return (index[:, :1] + oy).clamp_(0, h - 1) * w + (index[:, 1:] + ox).clamp_(0, w - 1), oy, ox
 
 
 _VOTE_COLOR = 0.05
@@ -123,7 +122,8 @@ _THIN_GAIN = 3.0
 def _vote(image: Tensor, radius: Tensor, index: Tensor, reach: int) -> Tensor:
     """Assign each listed pixel to the near or far level of its window, whichever side has the more similar colour."""
     h, w = radius.shape
-    flat, distance2 = _window(index, h, w, reach + 2)
+    flat, oy, ox = _window(index, h, w, reach + 2)
+    distance2 = (oy**2 + ox**2).float()
     own_at = index[:, 0] * w + index[:, 1]
     r = radius.flatten()[flat]
     near, far = r.amin(1, keepdim=True), r.amax(1, keepdim=True)
@@ -274,8 +274,9 @@ def push_pull(values: Tensor, weight: Tensor) -> Tensor:
     return filled
 
 
+_UNMIX_REACH_PX = 3
 _PRIOR_SPREAD = 0.3
-_OVERRULE = 0.0
+"""Share of a pixel's coverage that is taken from its neighbours' sides where colour does not tell."""
 
 
 def _unmix(image: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -290,10 +291,7 @@ def _unmix(image: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, Tensor, Tenso
     for here, there in _neighbours(radius):
         beside[here] |= (radius[there] - radius[here]).abs() > jump_threshold(radius[here], radius[there])
     index = beside.nonzero()
-    reach = 3
-    offsets = torch.arange(-reach, reach + 1, device=radius.device)
-    oy, ox = (o.flatten() for o in torch.meshgrid(offsets, offsets, indexing="ij"))
-    flat = (index[:, :1] + oy).clamp_(0, h - 1) * w + (index[:, 1:] + ox).clamp_(0, w - 1)
+    flat, oy, ox = _window(index, h, w, _UNMIX_REACH_PX)
     r = radius.flatten()[flat]
     own_r = radius[index[:, 0], index[:, 1]]
     ring = (oy.abs() <= 1) & (ox.abs() <= 1)
@@ -330,7 +328,7 @@ def _unmix(image: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, Tensor, Tenso
     cross = (oy.abs() + ox.abs()) == 1
     hard = (1 - _PRIOR_SPREAD) * own_is_near.float() + _PRIOR_SPREAD * is_near[:, cross].float().mean(1)
     # Colour says by how much, and may overrule the map where it is sure.
-    estimate = torch.where(own_is_near, estimate.clamp(_OVERRULE, 1), estimate.clamp(0, 1 - _OVERRULE))
+    estimate = estimate.clamp(0, 1)
     confidence = length2 / (length2 + 2.0 * (near_v + far_v) + 1e-5)
     confidence = ((confidence - 0.5) / 0.4).clamp(0, 1)
     alpha = hard + confidence * (estimate - hard)
