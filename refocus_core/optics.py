@@ -105,8 +105,3 @@ def coc_radius_px(disparity: Tensor, focus_disparity: Tensor, gain_px: Tensor) -
 def focal_px_to_mm(focal_px: float, sensor_mm: float, long_edge_px: int) -> float:
     """Focal length in mm from pixels, for a sensor whose long side is `sensor_mm` and spans `long_edge_px` pixels."""
     return focal_px * sensor_mm / long_edge_px
-
-
-def focal_mm_to_px(focal_mm: float, sensor_mm: float, long_edge_px: int) -> float:
-    """Focal length in pixels from mm; the inverse of `focal_px_to_mm`."""
-    return focal_mm * long_edge_px / sensor_mm

@@ -365,14 +365,12 @@ def build(image: Tensor, radius: Tensor) -> Layers:
     back[3] = hidden.float()
     edge |= hidden
 
-    back_radius = back_radius.clone()
-    front = front.clone()
     front_radius = radius.clone()
     front[:3, y, x] = near_part
     front[3, y, x] = alpha
     front_radius[y, x] = near_r
     # mixed pixels: the far part is seen and fills the whole pixel behind the near part
-    seen_part = mostly_far | (alpha < 1)
+    seen_part = alpha < 1
     ys, xs = y[seen_part], x[seen_part]
     back[:3, ys, xs] = far_color[:, seen_part]
     back[3, ys, xs] = 1.0

@@ -14,7 +14,6 @@ from refocus_core.optics import (
     Lens,
     blur_gain_px,
     coc_radius_px,
-    focal_mm_to_px,
     focal_px_to_mm,
     lens_gain_px,
 )
@@ -111,5 +110,5 @@ def test_impossible_blur(value: float) -> None:
 
 def test_focal_conversions_are_inverse() -> None:
     for sensor in SENSORS_MM.values():
-        assert focal_px_to_mm(focal_mm_to_px(50, sensor, 4000), sensor, 4000) == pytest.approx(50)
-    assert focal_mm_to_px(36, 36, 1000) == pytest.approx(1000)
+        assert focal_px_to_mm(50 * 4000 / sensor, sensor, 4000) == pytest.approx(50)
+    assert focal_px_to_mm(1000, 36, 1000) == pytest.approx(36)
