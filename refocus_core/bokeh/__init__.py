@@ -2,7 +2,8 @@
 
 from .highlights import boost_highlights
 from .kernels import SHAPES, kernel_from_image, kernel_preview, make_kernel
-from .renderer import QUALITIES, Plate, Quality, render
+from .plan import QUALITIES, Quality
+from .renderer import Plate, render
 
 __all__ = [
     "QUALITIES",

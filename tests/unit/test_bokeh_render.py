@@ -13,6 +13,7 @@ from torch import Tensor
 
 from refocus_core import bokeh, psf
 from refocus_core.bokeh import renderer
+from refocus_core.bokeh import tiles as tile_engine
 from refocus_core.types import DefocusMap, Kernel
 
 QUALITIES = list(bokeh.QUALITIES)
@@ -439,7 +440,7 @@ def test_tiles_do_not_show(quality: str, monkeypatch: pytest.MonkeyPatch) -> Non
     h, w = 150, 170
     image, radius = _noise(h, w, 9), _mixed_radii(h, w)
     whole = _render(image, radius, quality=quality)
-    monkeypatch.setattr(renderer, "TILE_PX", 64)
+    monkeypatch.setattr(tile_engine, "TILE_PX", 64)
     tiles = _render(image, radius, quality=quality)
     assert float((tiles - whole).abs().max()) < TILE_BOUND
     assert float((tiles - whole).abs().mean()) < 2e-3
@@ -450,14 +451,14 @@ def test_tiles_do_not_show(quality: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_uniform_picture_has_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renderer, "TILE_PX", 32)
+    monkeypatch.setattr(tile_engine, "TILE_PX", 32)
     monkeypatch.setattr(renderer, "MACRO_TILE_PX", 64)
     out = _render(torch.full((1, 3, 100, 120), 0.5), _mixed_radii(100, 120))
     assert float((out - 0.5).abs().max()) < 1e-3
 
 
 def test_progress_counts_up_and_may_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renderer, "TILE_PX", 32)
+    monkeypatch.setattr(tile_engine, "TILE_PX", 32)
     image, radius = _noise(60, 70, 10, batch=2), _mixed_radii(60, 70)
     calls: list[tuple[int, int]] = []
     _render(image, radius, progress=lambda done, total: calls.append((done, total)))

@@ -1,0 +1,126 @@
+"""What the rendering of one picture consists of: quality, bins of radius, their resolution, the aperture cut into pieces.
+
+Every engine that blurs and composites follows the same plan, so that they agree.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .. import psf
+from ..types import Kernel
+from .bins import Bins
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What a quality preset means.
+
+    Attributes:
+        resolution_px: a bin of radius r is blurred at 1/s of the resolution, s a power of two with r/s >= resolution_px.
+        bin_step: spacing of the bins, 1 = 0.75 px near focus and 15 % of the radius farther out.
+        pieces: parts of the aperture that are composited separately near depth edges: a square number.
+        snap: sharpen soft depth transitions to the photo's edges first.
+    """
+
+    resolution_px: float
+    bin_step: float
+    pieces: int
+    snap: bool = True
+
+    def __post_init__(self) -> None:
+        if self.pieces < 1 or math.isqrt(self.pieces) ** 2 != self.pieces:
+            raise ValueError(f"Quality.pieces must be a square number (1, 4, 9, ...), got {self.pieces}.")
+        if not (self.resolution_px > 0 and self.bin_step > 0):
+            raise ValueError(f"Quality.resolution_px and bin_step must be above 0, got {self.resolution_px} and {self.bin_step}.")
+
+
+QUALITIES: dict[str, Quality] = {
+    "draft": Quality(resolution_px=12, bin_step=1.5, pieces=1),
+    "normal": Quality(resolution_px=24, bin_step=1.0, pieces=4),
+    "best": Quality(resolution_px=64, bin_step=0.5, pieces=16),
+}
+
+GROUP_GAP = 2.0
+"""Bins (at bin_step 1) without coverage that separate two surfaces at a pixel."""
+
+PRESENT = 1e-3
+"""Coverage from which on a bin counts as present at a pixel."""
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A part of the aperture: [C,n,n] raster, and its share of the light [C]."""
+
+    raster: Tensor
+    weight: Tensor
+
+
+class Plan:
+    """Bins and aperture of one picture.
+
+    Attributes:
+        bins: the bins of radius, nearest first.
+        positions: where each lies, in bins at bin_step 1 (what GROUP_GAP counts).
+        scales: bin i is blurred at 1/scales[i] of the resolution.
+        radii: signed radius of bin i at that resolution.
+        whole, pieces: the aperture as one piece, and cut up.
+        colour: whether the aperture differs between the colour channels.
+    """
+
+    def __init__(self, kernel: Kernel, bins: Bins, quality: Quality) -> None:
+        self.bins, self.quality = bins, quality
+        self.positions = [p * quality.bin_step for p in bins.positions]
+        self.whole = cut_aperture(kernel.raster, 1)
+        self.pieces = cut_aperture(kernel.raster, quality.pieces)
+        self.colour = kernel.raster.shape[0] == 3
+        self.scales: list[int] = []
+        self.radii: list[float] = []
+        for c in bins.centres:
+            r, s = abs(c), 1
+            while r / s >= 2 * quality.resolution_px:
+                s *= 2
+            self.scales.append(s)
+            # A disc of radius r has the variance r^2/4 along an axis. The tent that shrinks adds s^2/6, and the kernel's larger
+            # pixels (s^2-1)/12: the radius gives that back.
+            added = s * s / 6 + (s * s - 1) / 12 if s > 1 else 0.0
+            self.radii.append(math.copysign(math.sqrt(max(r * r - 4 * added, 0.0)) / s, c) if r > 0 else 0.0)
+        self.reach = max(self.support(i) for i in range(len(bins.centres)))
+
+    def support(self, i: int) -> int:
+        """How far bin i spreads, in full-resolution pixels."""
+        s = self.scales[i]
+        return 0 if self.is_sharp(i) else (math.ceil(abs(self.radii[i])) + (3 if s > 1 else 0)) * s
+
+    def is_sharp(self, i: int) -> bool:
+        """Whether the blur of bin i stays within its pixel."""
+        return psf.size_px(self.radii[i]) == 1
+
+    def kernel(self, i: int, piece: Piece) -> Tensor:
+        """[C,m,m] normalised blur of bin i through a piece, at the bin's resolution."""
+        return psf.rasterize(piece.raster, self.radii[i]) / piece.weight.view(-1, 1, 1)
+
+
+def cut_aperture(raster: Tensor, count: int) -> list[Piece]:
+    """Cut the aperture [C,n,n] into a square grid of `count` pieces; those that pass no light are left out."""
+    side = math.isqrt(count)
+    n = raster.shape[-1]
+    cell = (torch.arange(n, device=raster.device) + 0.5) / n * side
+    index = cell.long()[:, None] * side + cell.long()[None]
+    whole = Piece(raster, raster.sum((1, 2)))
+    out: list[Piece] = []
+    for i in range(count):
+        piece = raster * (index == i)
+        weight = piece.sum((1, 2))
+        if bool((weight > 1e-6).all()):
+            out.append(Piece(piece, weight))
+        elif bool((weight > 1e-6).any()):  # a coloured aperture whose piece is dark in one channel only: do not cut it
+            return [whole]
+    if not out:
+        return [whole]
+    total = torch.stack([p.weight for p in out]).sum(0)
+    return [Piece(p.raster, p.weight / total * whole.weight) for p in out]
