@@ -28,10 +28,12 @@ class Bins:
         centres: signed radius of each bin in px: the mean radius of its content, so that a plane that faces the camera
             is blurred by its exact radius. Content at focus has a bin at exactly 0.
         positions: the same as bin coordinates.
+        step: what the coordinates are divided by.
     """
 
     centres: tuple[float, ...]
     positions: tuple[float, ...]
+    step: float = 1.0
 
     @classmethod
     def of(cls, radius_px: Tensor, step: float = 1.0) -> Bins:
@@ -56,33 +58,21 @@ class Bins:
                 merged[-1] = [mean, float(bin_position(torch.tensor(mean), step)), both]
                 continue
             merged.append([mean, u, float(count)])
-        return cls(tuple(m[0] for m in merged), tuple(m[1] for m in merged))
+        return cls(tuple(m[0] for m in merged), tuple(m[1] for m in merged), step)
 
-    def share(self, u: Tensor, i: int) -> Tensor:
-        """How much of content at bin coordinate `u` goes to bin i; the shares of all bins sum to 1."""
-        p = self.positions
-        out = torch.ones_like(u)
-        if i > 0:
-            out = _ramp(u, p[i - 1], p[i])
-        if i + 1 < len(p):
-            falling = 1 - _ramp(u, p[i], p[i + 1])
-            out = torch.minimum(out, falling)
-        return out
+    def split(self, radius_px: Tensor) -> tuple[Tensor, Tensor]:
+        """Between which bins the content of a radius map lies: index of the lower bin (int16), and the share of the upper one.
 
-    def occupied(self, u: Tensor) -> Tensor:
-        """[bins] bool: which bins get a share of content at the coordinates `u`."""
-        edges = torch.tensor(self.positions, device=u.device, dtype=u.dtype)
-        right = torch.bucketize(u.reshape(-1), edges)  # content lies between right-1 and right
-        count = torch.bincount(right, minlength=len(edges) + 1)
-        inside = count > 0
-        return inside[:-1] | inside[1:]
-
-
-def _ramp(u: Tensor, a: float, b: float) -> Tensor:
-    """0 at a, 1 at b; linear between neighbouring bins, a step in the middle of a gap (nothing lies there)."""
-    if b - a > 2.0:
-        return (u > 0.5 * (a + b)).to(u.dtype)
-    return ((u - a) / max(b - a, 1e-9)).clamp(0, 1)
+        Linear between neighbouring bins; a step in the middle of a gap, where nothing lies.
+        """
+        u = bin_position(radius_px, self.step)
+        p = torch.tensor(self.positions, device=u.device, dtype=u.dtype)
+        if len(p) == 1:
+            return torch.zeros_like(u, dtype=torch.int16), torch.zeros_like(u)
+        lower = (torch.bucketize(u, p, out_int32=True, right=True) - 1).clamp_(0, len(p) - 2)
+        gap = p.diff()
+        share = ((u - p[lower]) / gap[lower].clamp_min(1e-9)).clamp_(0, 1)
+        return lower.short(), torch.where(gap[lower] > 2.0, share.round(), share)
 
 
 def _radius_of(u: Tensor) -> Tensor:

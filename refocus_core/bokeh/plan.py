@@ -98,7 +98,11 @@ class Plan:
 
     def is_sharp(self, i: int) -> bool:
         """Whether the blur of bin i stays within its pixel."""
-        return psf.size_px(self.radii[i]) == 1
+        return self.kernel_size(i) == 1
+
+    def kernel_size(self, i: int) -> int:
+        """Odd side of bin i's blur at its resolution."""
+        return psf.size_px(self.radii[i])
 
     def kernel(self, i: int, piece: Piece) -> Tensor:
         """[C,m,m] normalised blur of bin i through a piece, at the bin's resolution."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .bins import bin_position
 from .layers import Layers
 from .plan import GROUP_GAP, PRESENT, Piece, Plan
 
 TILE_PX = 256
 """Side of the parts that are blurred at a time: small transforms stay in the processor's cache, and hold few bins."""
+
+_BLOCK_PX = 16
+"""Grain in which it is known where a bin has content."""
+
+_SPECTRA_BYTES = 64 * 2**20
 
 
 class TileEngine:
@@ -22,7 +27,9 @@ class TileEngine:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self._kernels: dict[tuple[int, int], Tensor] = {}
         self._spectra: dict[tuple[int, int, int, int], Tensor] = {}
+        self._spectra_bytes = 0
 
     def composite(
         self, layers: Layers, reach: tuple[int, int], origin: tuple[int, int], out: Tensor, advance: Callable[[int], None]
@@ -43,19 +50,29 @@ class TileEngine:
         for y in range(0, h, side):
             for x in range(0, w, side):
                 size = (min(side, h - y), min(side, w - x))
-                window.render(y + reach[0], x + reach[1], size, out[:, y : y + size[0], x : x + size[1]])
+                window.render((y + reach[0], x + reach[1]), size, out[:, y : y + size[0], x : x + size[1]])
                 advance(tile_count(*size))
 
-    def spectrum(self, i: int, piece: Piece, fh: int, fw: int) -> Tensor:
-        """Spectrum of bin i's blur through a piece, on a grid of fh x fw."""
-        key = (i, id(piece), fh, fw)
-        if key not in self._spectra:
-            k = self.plan.kernel(i, piece)
-            n = k.shape[-1] // 2
-            full = k.new_zeros(k.shape[0], fh, fw)
-            full[:, : k.shape[1], : k.shape[2]] = k
-            self._spectra[key] = torch.fft.rfft2(full.roll((-n, -n), (-2, -1)))
-        return self._spectra[key]
+    def spectra(self, i: int, pieces: list[Piece], fh: int, fw: int) -> Tensor:
+        """[Q,C,fh,fw//2+1] spectra of bin i's blur through each piece, on a grid of fh x fw."""
+        key = (i, len(pieces), fh, fw)
+        found = self._spectra.get(key)
+        if found is not None:
+            return found
+        kernels = self._kernels.get(key[:2])
+        if kernels is None:
+            kernels = self._kernels[key[:2]] = torch.stack([self.plan.kernel(i, p) for p in pieces])
+        m = kernels.shape[-1]
+        full = kernels.new_zeros(*kernels.shape[:2], fh, fw)
+        full[..., :m, :m] = kernels
+        found = torch.fft.rfft2(full.roll((-(m // 2), -(m // 2)), (-2, -1)))
+        size = found.numel() * found.element_size()
+        while self._spectra and self._spectra_bytes + size > _SPECTRA_BYTES:
+            oldest = self._spectra.pop(next(iter(self._spectra)))
+            self._spectra_bytes -= oldest.numel() * oldest.element_size()
+        self._spectra[key] = found
+        self._spectra_bytes += size
+        return found
 
 
 def tile_count(h: int, w: int) -> int:
@@ -63,133 +80,160 @@ def tile_count(h: int, w: int) -> int:
     return math.ceil(h / TILE_PX) * math.ceil(w / TILE_PX)
 
 
-def _fast_size(n: int, s: int) -> int:
-    """The next size that transforms quickly at 1/s of the resolution."""
-    step = max(32, 8 * s)
-    return -(-n // step) * step
+def _fast_size(n: int) -> int:
+    """The next size that transforms quickly; few sizes, so that spectra are used more than once."""
+    if n <= 16:
+        return 16
+    unit = 1 << (n.bit_length() - 4)  # n lies in 8..16 units
+    return next(unit * k for k in (8, 9, 10, 12, 14, 16, 18) if unit * k >= n)
+
+
+class _Span(tuple[int, int]):
+    """An interval start..stop-1 along one axis."""
+
+    __slots__ = ()
+
+    def grown(self, by: int) -> _Span:
+        return _Span((self[0] - by, self[1] + by))
+
+    def within(self, other: _Span) -> _Span:
+        return _Span((max(self[0], other[0]), min(self[1], other[1])))
+
+    def aligned(self, s: int, origin: int) -> _Span:
+        """Grown to whole coarse pixels of s px, which are aligned to the picture."""
+        return _Span(((self[0] + origin) // s * s - origin, -(-(self[1] + origin) // s) * s - origin))
+
+    @property
+    def length(self) -> int:
+        return self[1] - self[0]
 
 
 class _Window:
-    """Layers of a window of the picture, and the rendering of tiles inside of it."""
+    """Layers of a window of the picture, and the rendering of tiles inside of it. Coordinates are the window's."""
 
     def __init__(self, layers: Layers, engine: TileEngine, origin: tuple[int, int]) -> None:
         self.layers, self.engine, self.plan, self.origin = layers, engine, engine.plan, origin
-        step = self.plan.quality.bin_step
-        self.front_u = bin_position(layers.front_radius, step)
-        self.back_u = bin_position(layers.back_radius, step)
-        self.has_back = bool((layers.back[3] > 0).any())
-
-    def render(self, y: int, x: int, size: tuple[int, int], out: Tensor) -> None:
-        """Write the tile of `size` at (y, x) of the window into `out`."""
-        plan = self.plan
-        h, w = size
-        height, width = self.front_u.shape
-        # Shrink the halo to what the bins inside of it really reach.
-        halo = plan.reach
-        present: list[int] = []
-        for _ in range(3):
-            rows = slice(max(y - halo, 0), min(y + h + halo, height))
-            cols = slice(max(x - halo, 0), min(x + w + halo, width))
-            present = self._present(rows, cols)
-            needed = max(plan.support(i) for i in present)
-            if needed >= halo:
-                break
-            halo = needed
-        if all(plan.is_sharp(i) for i in present):
-            return  # `out` already holds the picture
-        view = _View(self, (y, x), size, halo)
-        pieces = plan.whole if view.back is None else plan.pieces
-        stacks = [_Stack(out.new_zeros(()), size, plan.colour) for _ in pieces]
-        for i in present:
-            planes = [view.sharp(i)] * len(pieces) if plan.is_sharp(i) else view.blurred(i, pieces)
-            for stack, plane in zip(stacks, planes, strict=True):
-                stack.add(plane, plan.positions[i])
-        result = out.new_zeros(3, h, w)
-        coverage = out.new_zeros(3 if plan.colour else 1, h, w)
-        for piece, stack in zip(pieces, stacks, strict=True):
-            share = piece.weight.view(-1, 1, 1)
-            result += share * stack.light
-            coverage += share * stack.coverage
-        result = torch.where(coverage > PRESENT, result / coverage.clamp_min(PRESENT), out)
-        # A focused pixel that nothing nearer touches is the photo itself, not a sum that equals it up to rounding.
-        core_rows, core_cols = slice(y, y + h), slice(x, x + w)
-        untouched = (
-            (self.layers.front_radius[core_rows, core_cols].abs() <= 1e-3)
-            & ~self.layers.edge[core_rows, core_cols]
-            & (torch.stack([s.before_focus for s in stacks]).amax(0) <= 1e-4)
-        )
-        out.copy_(torch.where(untouched, out, result))
-
-    def _present(self, rows: slice, cols: slice) -> list[int]:
-        found = self.plan.bins.occupied(self.front_u[rows, cols])
+        self.size = layers.front_radius.shape
+        self.front_bin, self.front_share = self.plan.bins.split(layers.front_radius)
+        lies = layers.back[3] > 0
+        self.has_back = bool(lies.any())
+        self.occupied = self._occupancy(self.front_bin, self.front_share)
         if self.has_back:
-            lies = self.layers.back[3, rows, cols] > 0
-            if bool(lies.any()):
-                found = found | self.plan.bins.occupied(self.back_u[rows, cols][lies])
-        return [i for i, f in enumerate(found.tolist()) if f]
+            self.back_bin, self.back_share = self.plan.bins.split(layers.back_radius)
+            self.occupied |= self._occupancy(self.back_bin, self.back_share, lies)
+            self._lies = self._blocks(lies)
 
+    def _blocks(self, mask: Tensor) -> np.ndarray:
+        """[rows,columns] bool on the host: whether a block has a pixel of `mask`."""
+        found = F.max_pool2d(mask[None, None].float(), _BLOCK_PX, ceil_mode=True)[0, 0] > 0
+        return found.cpu().numpy()
 
-class _View:
-    """The surroundings of one tile, in which its bins are blurred. Coordinates are those of the window."""
+    def _occupancy(self, lower: Tensor, share: Tensor, lies: Tensor | None = None) -> np.ndarray:
+        """[bins,rows,columns] bool on the host: whether a bin has content in a block."""
+        (h, w), count = self.size, len(self.plan.bins.centres)
+        bh, bw = math.ceil(h / _BLOCK_PX), math.ceil(w / _BLOCK_PX)
+        rows = torch.arange(h, device=share.device) // _BLOCK_PX * bw
+        block = (rows[:, None] + torch.arange(w, device=share.device) // _BLOCK_PX) * (count + 1)
+        index = block + lower
+        # Content of two bins counts for both; where all of it is in the lower one, the upper one stays empty.
+        index = torch.stack([index, index + (share > 0)])
+        index = index.flatten() if lies is None else index[:, lies].flatten()
+        found = torch.bincount(index, minlength=bh * bw * (count + 1)) > 0
+        return found.view(bh, bw, count + 1)[..., :count].permute(2, 0, 1).contiguous().cpu().numpy()
 
-    def __init__(self, window: _Window, at: tuple[int, int], size: tuple[int, int], halo: int) -> None:
-        lay, self.engine, self.plan = window.layers, window.engine, window.plan
-        height, width = window.front_u.shape
-        self.at, self.size, self.origin = at, size, window.origin
-        rows = slice(max(at[0] - halo, 0), min(at[0] + size[0] + halo, height))
-        cols = slice(max(at[1] - halo, 0), min(at[1] + size[1] + halo, width))
-        self._start = (rows.start, cols.start)
-        self.front, self.front_u = lay.front[:, rows, cols], window.front_u[rows, cols]
-        self.back: Tensor | None = None
-        if window.has_back and bool((lay.back[3, rows, cols] > 0).any()):
-            self.back, self.back_u = lay.back[:, rows, cols], window.back_u[rows, cols]
+    def _content(self, occupied: np.ndarray, rows: _Span, cols: _Span) -> tuple[_Span, _Span] | None:
+        """The part of rows x cols that holds all content of a bin there; None if there is none."""
+        rows, cols = rows.within(_Span((0, self.size[0]))), cols.within(_Span((0, self.size[1])))
+        top, left = rows[0] // _BLOCK_PX, cols[0] // _BLOCK_PX
+        part = occupied[top : -(-rows[1] // _BLOCK_PX), left : -(-cols[1] // _BLOCK_PX)]
+        ys = np.flatnonzero(part.any(1))
+        if len(ys) == 0:
+            return None
+        xs = np.flatnonzero(part.any(0))
+        y = _Span(((top + int(ys[0])) * _BLOCK_PX, (top + int(ys[-1]) + 1) * _BLOCK_PX))
+        x = _Span(((left + int(xs[0])) * _BLOCK_PX, (left + int(xs[-1]) + 1) * _BLOCK_PX))
+        return y.within(rows), x.within(cols)
 
-    def _plane(self, i: int, top: int, left: int, bottom: int, right: int) -> Tensor:
-        """[4,bottom-top,right-left] what falls into bin i. Beyond the mirrored border nothing does: coverage makes up for it."""
-        height, width = self.front_u.shape
-        (sy, sx) = self._start
-        y0, x0 = max(top - sy, 0), max(left - sx, 0)
-        y1, x1 = max(min(bottom - sy, height), y0), max(min(right - sx, width), x0)
-        rows, cols = slice(y0, y1), slice(x0, x1)
-        out = self.front[:, rows, cols] * self.plan.bins.share(self.front_u[rows, cols], i)
-        if self.back is not None:
-            out += self.back[:, rows, cols] * self.plan.bins.share(self.back_u[rows, cols], i)
-        pad = (x0 + sx - left, right - (x1 + sx), y0 + sy - top, bottom - (y1 + sy))
+    def render(self, at: tuple[int, int], size: tuple[int, int], out: Tensor) -> None:
+        """Write the tile of `size` at `at` of the window into `out`."""
+        plan = self.plan
+        rows, cols = (_Span((a, a + n)) for a, n in zip(at, size, strict=True))
+        found: list[tuple[int, tuple[_Span, _Span]]] = []
+        halo = 0
+        for i, occupied in enumerate(self.occupied):
+            support = plan.support(i)
+            content = self._content(occupied, rows.grown(support), cols.grown(support))
+            if content is not None:
+                found.append((i, content))
+                halo = max(halo, support)
+        if all(plan.is_sharp(i) for i, _ in found):
+            return  # `out` already holds the picture
+        behind = self.has_back and self._content(self._lies, rows.grown(halo), cols.grown(halo)) is not None
+        pieces = plan.pieces if behind else plan.whole
+        core = (slice(*rows), slice(*cols))
+        still = (self.layers.front_radius[core].abs() <= 1e-3) & ~self.layers.edge[core]
+        stack = _Stack(len(pieces), size, 3 if plan.colour else 1, out, bool(still.any()))
+        for i, content in found:
+            support = plan.support(i)
+            y, x = content[0].grown(support).within(rows), content[1].grown(support).within(cols)
+            if y.length <= 0 or x.length <= 0:
+                continue
+            plane = self._plane(i, y, x)[None] if plan.is_sharp(i) else self._blurred(i, pieces, content, (y, x))
+            if plan.colour and plane.shape[1] == 4:
+                plane = torch.cat([plane[:, :3], plane[:, 3:].expand(-1, 3, -1, -1)], 1)
+            stack.add(plane, plan.positions[i], (slice(y[0] - at[0], y[1] - at[0]), slice(x[0] - at[1], x[1] - at[1])))
+        share = torch.stack([p.weight for p in pieces]).view(len(pieces), -1, 1, 1)
+        light, coverage = (stack.light * share).sum(0), (stack.coverage * share).sum(0)
+        result = torch.where(coverage > PRESENT, light / coverage.clamp_min(PRESENT), out)
+        # A focused pixel that nothing nearer touches is the photo itself, not a sum that equals it up to rounding.
+        if stack.before_focus is not None:
+            result = torch.where(still & (stack.before_focus <= 1e-4), out, result)
+        out.copy_(result)
+
+    def _plane(self, i: int, y: _Span, x: _Span) -> Tensor:
+        """[4,y,x] what falls into bin i. Beyond the window nothing does: coverage makes up for it."""
+        inner_y, inner_x = y.within(_Span((0, self.size[0]))), x.within(_Span((0, self.size[1])))
+        part = (..., slice(*inner_y), slice(*inner_x))
+        out = self.layers.front[part] * _share(self.front_bin[part], self.front_share[part], i)
+        if self.has_back:
+            out.addcmul_(self.layers.back[part], _share(self.back_bin[part], self.back_share[part], i))
+        pad = (inner_x[0] - x[0], x[1] - inner_x[1], inner_y[0] - y[0], y[1] - inner_y[1])
         return F.pad(out, pad) if any(pad) else out
 
-    def sharp(self, i: int) -> Tensor:
-        """Bin i of the tile as it is: [4,h,w], or [6,h,w] for a coloured aperture."""
-        (y, x), (h, w) = self.at, self.size
-        core = self._plane(i, y, x, y + h, x + w)
-        return torch.cat([core[:3], core[3:].expand(3, -1, -1)]) if self.plan.colour else core
-
-    def blurred(self, i: int, pieces: list[Piece]) -> list[Tensor]:
-        """Bin i of the tile through each of the pieces, shaped as in `sharp`."""
-        (y, x), (h, w) = self.at, self.size
-        s, halo = self.plan.scales[i], self.plan.support(i)
-        top, left = ((p - halo + o) // s * s - o for p, o in zip(self.at, self.origin, strict=True))
-        fh, fw = _fast_size(y + h + halo - top, s), _fast_size(x + w + halo - left, s)
-        plane = self._plane(i, top, left, top + fh, left + fw)
+    def _blurred(self, i: int, pieces: list[Piece], content: tuple[_Span, _Span], target: tuple[_Span, _Span]) -> Tensor:
+        """[Q,4,y,x] (6 channels for a coloured aperture): bin i, which lies in `content`, blurred by each piece at `target`."""
+        s = self.plan.scales[i]
+        margin = s if s > 1 else 0  # the tent that shrinks reaches one coarse pixel farther
+        source = [c.grown(margin).aligned(s, o) for c, o in zip(content, self.origin, strict=True)]
+        # the cubic that enlarges reaches two
+        wanted = [t.grown(2 * margin).aligned(s, o) for t, o in zip(target, self.origin, strict=True)]
+        radius = (self.plan.kernel_size(i) - 1) // 2
+        base = [min(a[0], b[0]) for a, b in zip(source, wanted, strict=True)]
+        # A period so long that no light comes round to where it is wanted.
+        fh, fw = (
+            _fast_size(max(max(b[1] - a[0], a[1] - b[0]) // s + radius, (max(a[1], b[1]) - o) // s))
+            for a, b, o in zip(source, wanted, base, strict=True)
+        )
+        plane = self._plane(i, source[0], source[1])
         if s > 1:
             plane = _shrunk(plane, s)
-        light = torch.fft.rfft2(plane)
-        out: list[Tensor] = []
-        for piece in pieces:
-            k = self.engine.spectrum(i, piece, fh // s, fw // s)
-            spectrum = torch.cat([light[:3] * k, light[3:] * k]) if self.plan.colour else light * k
-            full = torch.fft.irfft2(spectrum, s=(fh // s, fw // s))
-            y0, x0 = y - top, x - left
-            out.append(full[:, y0 : y0 + h, x0 : x0 + w] if s == 1 else _enlarged(full, s, (y0, x0), (h, w)))
-        return out
+        oy, ox = ((a[0] - o) // s for a, o in zip(source, base, strict=True))
+        plane = F.pad(plane, (ox, fw - ox - plane.shape[2], oy, fh - oy - plane.shape[1]))
+        light, k = torch.fft.rfft2(plane), self.engine.spectra(i, pieces, fh, fw)
+        spectrum = torch.cat([light[:3] * k, light[3:] * k], 1) if self.plan.colour else light * k
+        full = torch.fft.irfft2(spectrum, s=(fh, fw))
+        y, x = (slice((b[0] - o) // s, (b[1] - o) // s) for b, o in zip(wanted, base, strict=True))
+        blurred = full[..., y, x]
+        if s == 1:
+            return blurred
+        up = F.interpolate(blurred, scale_factor=s, mode="bicubic", align_corners=False)
+        y, x = (slice(t[0] - b[0], t[1] - b[0]) for t, b in zip(target, wanted, strict=True))
+        return up[..., y, x].clamp_min(0)  # bicubic undershoots
 
 
-def _enlarged(coarse: Tensor, s: int, at: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """The window of `size` at `at` (in fine pixels) of `coarse`, enlarged s times."""
-    (y, x), (h, w) = at, size
-    y0, x0 = max(y // s - 2, 0), max(x // s - 2, 0)
-    y1, x1 = min(-(-(y + h) // s) + 2, coarse.shape[1]), min(-(-(x + w) // s) + 2, coarse.shape[2])
-    up = F.interpolate(coarse[None, :, y0:y1, x0:x1], scale_factor=s, mode="bicubic", align_corners=False)[0]
-    return up[:, y - y0 * s : y - y0 * s + h, x - x0 * s : x - x0 * s + w].clamp_min(0)  # bicubic undershoots
+def _share(lower: Tensor, share: Tensor, i: int) -> Tensor:
+    """How much of the content between the bins `lower` and `lower` + 1, of which `share` is in the upper one, is in bin i."""
+    return torch.where(lower == i, 1 - share, torch.where(lower == i - 1, share, 0))
 
 
 def _shrunk(planes: Tensor, s: int) -> Tensor:
@@ -197,42 +241,39 @@ def _shrunk(planes: Tensor, s: int) -> Tensor:
     i = torch.arange(2 * s, device=planes.device, dtype=planes.dtype)
     tent = 1 - (i + 0.5 - s).abs() / s
     tent = tent / tent.sum()
-    padded = F.pad(planes[:, None], (s // 2,) * 4, mode="replicate")
+    padded = F.pad(planes[:, None], (s // 2,) * 4)
     return F.conv2d(padded, (tent[:, None] * tent[None])[None, None], stride=s)[:, 0]
 
 
 class _Stack:
-    """Compositing of blurred bins from near to far, per pixel, for one piece of the aperture."""
+    """Compositing of blurred bins from near to far, per pixel, for every piece of the aperture."""
 
-    def __init__(self, like: Tensor, size: tuple[int, int], colour: bool) -> None:
-        channels = 3 if colour else 1
-        self.light = like.new_zeros(3, *size)
-        self.coverage = like.new_zeros(channels, *size)
-        self.before_focus = like.new_zeros(size)
-        self._through = like.new_ones(channels, *size)  # light that the closed groups let pass
-        self._group = like.new_zeros(channels, *size)  # coverage of the open group
-        self._last = like.new_full(size, -math.inf)  # position of the last bin seen at each pixel
-        self._first = True
+    def __init__(self, pieces: int, size: tuple[int, int], channels: int, like: Tensor, watch: bool) -> None:
+        self.light = like.new_zeros(pieces, 3, *size)
+        self.coverage = like.new_zeros(pieces, channels, *size)
+        self.before_focus = like.new_zeros(size) if watch else None
+        self._through = like.new_ones(pieces, channels, *size)  # light that the closed groups let pass
+        self._group = like.new_zeros(pieces, channels, *size)  # coverage of the open group
+        self._last = like.new_full((pieces, 1, *size), -math.inf)  # position of the last bin seen at each pixel
+        self._nearest = math.inf
 
-    def add(self, plane: Tensor, position: float) -> None:
-        light, alpha = plane[:3], plane[3:].clamp_min(0)
-        if position < -1e-6:
-            self.before_focus = torch.maximum(self.before_focus, alpha[0])
-        if self._first:
-            self._first = False
-            gain = (1 / alpha.clamp_min(1e-6)).clamp_max(1)
-            self.light += gain * light
-            self._group = alpha * gain
-            self.coverage += self._group
-            self._last.masked_fill_(alpha[0] > PRESENT, position)
-            return
-        seen = alpha[0] > PRESENT
-        close = seen & (self._last < position - GROUP_GAP)
-        self._through = torch.where(close, self._through * (1 - self._group), self._through)
-        self._group.masked_fill_(close, 0)
-        gain = ((1 - self._group) / alpha.clamp_min(1e-6)).clamp(0, 1)
-        weight = self._through * gain
-        self.light += weight * light
-        self.coverage += weight * alpha
-        self._group += gain * alpha
-        self._last.masked_fill_(seen, position)
+    def add(self, plane: Tensor, position: float, at: tuple[slice, slice]) -> None:
+        """Add [Q,3+K,h,w] light and coverage of one bin, or [1,...] the same for every piece, at a part of the tile."""
+        part = (..., *at)
+        light, alpha = plane[:, :3], plane[:, 3:].clamp_min(0)
+        through, group, last = self._through[part], self._group[part], self._last[part]
+        if position < -1e-6 and self.before_focus is not None:
+            before = self.before_focus[part]
+            torch.maximum(before, alpha[:, 0].amax(0), out=before)
+        seen = alpha[:, :1] > PRESENT
+        self._nearest = min(self._nearest, position)
+        if self._nearest < position - GROUP_GAP:  # else no group can end here
+            closed = group * (seen & (last < position - GROUP_GAP))
+            through.addcmul_(through, closed, value=-1)
+            group.sub_(closed)
+        gain = torch.rsub(group, 1).div_(alpha.clamp_min(1e-6)).clamp_(0, 1)
+        group.addcmul_(gain, alpha)
+        gain.mul_(through)
+        self.light[part].addcmul_(gain, light)
+        self.coverage[part].addcmul_(gain, alpha)
+        last.masked_fill_(seen, position)
