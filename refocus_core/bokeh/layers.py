@@ -253,24 +253,28 @@ def _flood(radius: Tensor, seed: Tensor, dist2: Tensor, ys: Tensor, xs: Tensor, 
 
 def push_pull(values: Tensor, weight: Tensor) -> Tensor:
     """Fill holes by a pyramid of weighted means (Gortler et al., SIGGRAPH 1996): [C,H,W] values with [H,W] weights 0..1."""
-    levels: list[tuple[Tensor, Tensor]] = []
-    v, w = values * weight, weight
-    while True:
-        levels.append((v, w))
-        if max(w.shape) <= 1:
-            break
-        h2, w2 = w.shape
-        pad = (0, w2 % 2, 0, h2 % 2)
-        both = F.pad(torch.cat([v, w[None]]), pad)
-        down = F.avg_pool2d(both[None], 2)[0] * 4
-        total = down[-1]
-        w = total.clamp_max(1)
-        v = down[:-1] / total.clamp_min(1e-9) * w
-    v, w = levels[-1]
-    filled = v / w.clamp_min(1e-9)
-    for v, w in reversed(levels[:-1]):
-        up = F.interpolate(filled[None], scale_factor=2, mode="bilinear", align_corners=False)[0, :, : w.shape[0], : w.shape[1]]
-        filled = v + (1 - w) * up
+    return _pull([torch.cat([values * weight, weight[None]])])
+
+
+def _halved(level: Tensor) -> Tensor:
+    """[C+1,H,W] weighted values and their weight at half the resolution; a mean of no weight stays a hole."""
+    h, w = level.shape[1:]
+    padded = F.pad(level, (0, w % 2, 0, h % 2)) if h % 2 or w % 2 else level
+    total = F.avg_pool2d(padded[None], 2, divisor_override=1)[0]
+    return total * (1 / total[-1:].clamp_min(1e-9)).clamp_max_(1)
+
+
+def _doubled(filled: Tensor, h: int, w: int) -> Tensor:
+    return F.interpolate(filled[None], scale_factor=2, mode="bilinear", align_corners=False)[0, :, :h, :w]
+
+
+def _pull(levels: list[Tensor]) -> Tensor:
+    """[C,H,W] the first of `levels` (see `_halved`) with its holes filled from coarser ones."""
+    while max(levels[-1].shape[1:]) > 1:
+        levels.append(_halved(levels[-1]))
+    filled = levels[-1][:-1] / levels[-1][-1:].clamp_min(1e-9)
+    for level in reversed(levels[:-1]):
+        filled = torch.addcmul(level[:-1], 1 - level[-1:], _doubled(filled, *level.shape[1:]))
     return filled
 
 
@@ -424,13 +428,20 @@ def _fill(color: Tensor, weight: Tensor, radius: Tensor, wanted: Tensor, where: 
     else:
         centres = torch.linspace(low, high, min(MAX_SLABS, max(2, math.ceil((high - low) / 3))))
     width = float(centres[1] - centres[0]) if len(centres) > 1 else max(2.0, high - low)
-    out = torch.zeros_like(color)
-    total = torch.zeros_like(weight)
+    # Only the listed pixels are wanted at full resolution; the pyramid starts at half of it.
+    index = where.flatten().nonzero()[:, 0]
+    out = color.new_zeros(color.shape[0], len(index))
+    total = color.new_zeros(len(index))
+    both = torch.cat([color, torch.ones_like(weight)[None]])
+    flat, wanted_there = color.flatten(1)[:, index], wanted.flatten()[index]
     for c in centres.tolist():
-        want = where * (1 - (wanted - c).abs() / width).clamp_min(0) if len(centres) > 1 else where.float()
+        want = (1 - (wanted_there - c).abs() / width).clamp_min(0) if len(centres) > 1 else torch.ones_like(total)
         if not bool((want > 0).any()):
             continue
-        supply = weight * (1 - ((radius - c).abs() / width - 0.5).clamp_min(0)).clamp(0, 1)
-        out += want * push_pull(color, supply)
+        supply = weight * (1.5 - (radius - c).abs() / width).clamp_(0, 1)
+        coarse = _doubled(_pull([_halved(both * supply)]), *weight.shape).flatten(1)[:, index]
+        out += want * torch.lerp(coarse, flat, supply.flatten()[index])
         total += want
-    return out / total.clamp_min(1e-6)
+    filled = torch.zeros_like(color)
+    filled.flatten(1)[:, index] = out / total.clamp_min(1e-6)
+    return filled
