@@ -3,6 +3,7 @@
 from .highlights import boost_highlights
 from .kernels import SHAPES, kernel_from_image, kernel_preview, make_kernel
 from .plan import QUALITIES, Quality
+from .prepared import SurfaceCache
 from .renderer import Plate, render
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "SHAPES",
     "Plate",
     "Quality",
+    "SurfaceCache",
     "boost_highlights",
     "kernel_from_image",
     "kernel_preview",

@@ -82,8 +82,7 @@ def snap(image: Tensor, radius: Tensor, reach: int = SNAP_REACH_PX) -> Tensor:
     """
     near, far = window_extreme(radius, reach, False), window_extreme(radius, reach, True)
     span = far - near
-    threshold = jump_threshold(near, far)
-    wide = span > threshold * 1.5
+    wide = span > 1.5 * JUMP_PX
     if not bool(wide.any()):
         return radius
     # A soft transition rises on both sides of some pixel; an exact step is flat on one. A slope rises everywhere.
@@ -91,10 +90,12 @@ def snap(image: Tensor, radius: Tensor, reach: int = SNAP_REACH_PX) -> Tensor:
     for dim in (0, 1):
         rise = radius.diff(dim=dim)
         n = rise.shape[dim]
-        before, after = rise.narrow(dim, 0, max(n - 1, 0)), rise.narrow(dim, 1, max(n - 1, 0))
+        if n < 2:
+            continue
+        before, after = rise.narrow(dim, 0, n - 1), rise.narrow(dim, 1, n - 1)
         steep = torch.where(before * after > 0, torch.minimum(before.abs(), after.abs()), torch.zeros_like(before))
-        middle = ramp.narrow(dim, 1, max(n - 1, 0))
-        middle |= steep > 0.1 * span.narrow(dim, 1, max(n - 1, 0))
+        middle = ramp.narrow(dim, 1, n - 1)
+        middle |= steep > 0.1 * span.narrow(dim, 1, n - 1)
     ramp &= wide
     if not bool(ramp.any()):
         return radius
@@ -160,7 +161,7 @@ def _vote(image: Tensor, radius: Tensor, index: Tensor, reach: int) -> Tensor:
     far_step = ((r - near_level[:, None]).clamp_min(0).mean(1) / far_share.clamp_min(1e-3)).minimum(_THIN_GAIN * step)
     snapped = out.view(h, w)
     flatness = window_extreme(snapped, 2, True) - window_extreme(snapped, 2, False)
-    thick = (flatness < jump_threshold(snapped, snapped)).flatten()[flat]
+    thick = (flatness < JUMP_PX).flatten()[flat]
     beside = 0.2 * step[:, None]
     one_far = (((labels - far_level[:, None]).abs() < beside) | (is_near_there > 0)).all(1)
     one_near = (((labels - near_level[:, None]).abs() < beside) | (is_near_there == 0)).all(1)
@@ -190,7 +191,7 @@ def _nearest_far_side(radius: Tensor, reach: int) -> tuple[Tensor, Tensor]:
     position = torch.stack([ys.expand(h, w), xs.expand(h, w), radius])
     for here, there in _neighbours(radius):
         rise = radius[there] - radius[here]
-        take = (rise > jump_threshold(radius[here], radius[there])) & (rise > best[here])
+        take = (rise > JUMP_PX) & (rise > best[here])
         seed[:, here[0], here[1]] = torch.where(take, position[:, there[0], there[1]], seed[:, here[0], here[1]])
         best[here] = torch.where(take, rise, best[here])
         dist2[here] = torch.where(take, 1.0, dist2[here])
@@ -232,7 +233,7 @@ def _offer(
     """Take `candidate` seeds at the pixels `here` where they are nearer than what is there, and farther away in depth."""
     d = (candidate[0] - ys[here[0]]).square_().add_((candidate[1] - xs[:, here[1]]).square_())
     r, own = candidate[2], radius[here]
-    take = (d < dist2[here]) & (r - own > jump_threshold(r, own)) & (known < float("inf"))
+    take = (d < dist2[here]) & (r - own > JUMP_PX) & (known < float("inf"))
     seed[:, here[0], here[1]] = torch.where(take, candidate, seed[:, here[0], here[1]])
     dist2[here] = torch.where(take, d, dist2[here])
 
@@ -293,7 +294,7 @@ def _unmix(image: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, Tensor, Tenso
     h, w = radius.shape
     beside = torch.zeros_like(radius, dtype=torch.bool)
     for here, there in _neighbours(radius):
-        beside[here] |= (radius[there] - radius[here]).abs() > jump_threshold(radius[here], radius[there])
+        beside[here] |= (radius[there] - radius[here]).abs() > JUMP_PX
     index = beside.nonzero()
     flat, oy, ox = _window(index, h, w, _UNMIX_REACH_PX)
     r = radius.flatten()[flat]
@@ -339,52 +340,95 @@ def _unmix(image: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, Tensor, Tenso
     return index, alpha, near_c, far_c, near_r, far_r
 
 
-def build(image: Tensor, radius: Tensor) -> Layers:
-    """Split a picture [3,H,W] (linear) with signed radius [H,W] px into front and back elements."""
-    front = torch.cat([image, torch.ones_like(image[:1])])
-    front_radius = radius
-    back = torch.zeros_like(front)
-    back_radius = radius.clone()
-    edge = torch.zeros_like(radius, dtype=torch.bool)
-    span = float(radius.max() - radius.min())
-    far_radius, dist = _nearest_far_side(radius, math.ceil(span) + 2)
-    if not bool((dist < float("inf")).any()):
-        return Layers(front, front_radius, back, back_radius, edge)
+@dataclass(frozen=True, eq=False)
+class Surfaces:
+    """What differs from the photo alone: the pixels that mix two surfaces, and those behind which another one goes on.
 
-    index, alpha, near_c, far_c, near_r, far_r = _unmix(image, radius)
+    Attributes:
+        index: [n] flat index of each pixel, ascending.
+        front, back: [4,n] premultiplied RGBA; front_depth, back_depth: [n] in the units of what was split.
+        distance: [n] px to the edge across which the back element was found; 0 where it is seen through a mixed pixel.
+    """
+
+    index: Tensor
+    front: Tensor
+    front_depth: Tensor
+    back: Tensor
+    back_depth: Tensor
+    distance: Tensor
+
+
+def split(image: Tensor, depth: Tensor) -> Surfaces:
+    """Find the surfaces behind depth edges of a picture [3,H,W] (linear).
+
+    Args:
+        depth: [H,W] px of blur, larger = farther: a signed radius, or disparity at the largest gain it is wanted for.
+    """
+    span = float(depth.max() - depth.min())
+    far_depth, dist = _nearest_far_side(depth, math.ceil(span) + 2)
+    w = depth.shape[1]
+    if not bool((dist < float("inf")).any()):
+        none, colors = depth.new_zeros(0), image.new_zeros(4, 0)
+        return Surfaces(torch.zeros(0, dtype=torch.long, device=depth.device), colors, none, colors, none, none)
+    index, alpha, near_c, far_c, near_d, far_d = _unmix(image, depth)
     y, x = index[:, 0], index[:, 1]
     own = image[:, y, x]
     mostly_far = alpha < 0.5
     near_part = torch.where(mostly_far, alpha * near_c, (own - (1 - alpha) * far_c).clamp_min(0))
     far_color = torch.where(mostly_far, ((own - alpha * near_c) / (1 - alpha).clamp_min(0.5)).clamp_min(0), far_c)
 
-    # Far colours, seen: all pixels, and the far part of mixed ones. Filled behind near surfaces slab by slab of far radius.
-    hidden = dist <= far_radius - radius + 2
-    back_radius = torch.where(hidden, far_radius, back_radius)
-    seen_color, seen_weight, seen_radius = image.clone(), torch.ones_like(radius), radius.clone()
+    # Far colours, seen: all pixels, and the far part of mixed ones. Filled behind near surfaces slab by slab of far depth.
+    hidden = dist <= far_depth - depth + 2
+    seen_color, seen_weight, seen_depth = image.clone(), torch.ones_like(depth), depth.clone()
     seen_color[:, y, x] = far_color
-    seen_radius[y, x] = far_r
+    seen_depth[y, x] = far_d
     seen_weight[y, x] = (1 - alpha).clamp_min(0)
-    back[:3] = _fill(seen_color, seen_weight, seen_radius, back_radius, hidden)
-    back[3] = hidden.float()
-    edge |= hidden
+    behind = hidden.flatten().nonzero()[:, 0]
+    filled = _fill(seen_color, seen_weight, seen_depth, far_depth, behind)
 
-    front_radius = radius.clone()
-    front[:3, y, x] = near_part
-    front[3, y, x] = alpha
-    front_radius[y, x] = near_r
+    listed = hidden.clone()
+    listed[y, x] = True
+    at = listed.flatten().nonzero()[:, 0]
+    slot = torch.zeros(depth.numel(), dtype=torch.int32, device=depth.device)
+    slot[at] = torch.arange(len(at), dtype=torch.int32, device=depth.device)
+    front = torch.cat([image.flatten(1)[:, at], image.new_ones(1, len(at))])
+    back = front.new_zeros(4, len(at))
+    front_depth, back_depth, distance = depth.flatten()[at], depth.flatten()[at].clone(), dist.flatten()[at]
+    of = slot[behind].long()
+    back[:3, of], back[3, of], back_depth[of] = filled, 1.0, far_depth.flatten()[behind]
+    of = slot[y * w + x].long()
+    front[:3, of], front[3, of], front_depth[of] = near_part, alpha, near_d
     # mixed pixels: the far part is seen and fills the whole pixel behind the near part
-    seen_part = alpha < 1
-    ys, xs = y[seen_part], x[seen_part]
-    back[:3, ys, xs] = far_color[:, seen_part]
-    back[3, ys, xs] = 1.0
-    back_radius[ys, xs] = far_r[seen_part]
-    edge[y, x] = True
+    seen = alpha < 1
+    of = of[seen]
+    back[:3, of], back[3, of], back_depth[of], distance[of] = far_color[:, seen], 1.0, far_d[seen], 0.0
+    return Surfaces(at, front, front_depth, back, back_depth, distance)
+
+
+def compose(image: Tensor, radius: Tensor, index: Tensor, surfaces: Surfaces) -> Layers:
+    """Layers of a picture [3,H,W] with signed radius [H,W].
+
+    Args:
+        surfaces: its n elements, whose depths are signed radii now; where they are no jump any more, the photo stays as it is.
+        index: [n] flat index of each.
+    """
+    front = torch.cat([image, torch.ones_like(image[:1])])
+    front_radius, back, back_radius = radius.clone(), torch.zeros_like(front), radius.clone()
+    edge = torch.zeros_like(radius, dtype=torch.bool)
+    step = surfaces.back_depth - surfaces.front_depth
+    there = step > jump_threshold(surfaces.front_depth, surfaces.back_depth)
+    there &= surfaces.distance <= step + 2
+    at = index[there]
+    front.flatten(1)[:, at] = surfaces.front[:, there]
+    front_radius.flatten()[at] = surfaces.front_depth[there]
+    back.flatten(1)[:, at] = surfaces.back[:, there]
+    back_radius.flatten()[at] = surfaces.back_depth[there]
+    edge.flatten()[at] = True
     return Layers(front, front_radius, back, back_radius, edge)
 
 
 def build_with_plate(image: Tensor, radius: Tensor, plate: Tensor, plate_radius: Tensor | None, matte: Tensor | None) -> Layers:
-    """As `build`, with the hidden background given.
+    """Layers of a picture whose hidden background is given.
 
     Args:
         image: [3,H,W]; radius: [H,W].
@@ -393,7 +437,8 @@ def build_with_plate(image: Tensor, radius: Tensor, plate: Tensor, plate_radius:
         matte: [H,W] coverage of the foreground, or None to split edges by colour.
     """
     if matte is None:
-        layers = build(image, radius)
+        surfaces = split(image, radius)
+        layers = compose(image, radius, surfaces.index, surfaces)
         lies = layers.back[3] > 0
         mixed = (layers.front[3] < 1) | ~lies
         back = torch.where(mixed, layers.back, torch.cat([plate, torch.ones_like(plate[:1])]))
@@ -419,9 +464,11 @@ def build_with_plate(image: Tensor, radius: Tensor, plate: Tensor, plate_radius:
 MAX_SLABS = 8
 
 
-def _fill(color: Tensor, weight: Tensor, radius: Tensor, wanted: Tensor, where: Tensor) -> Tensor:
-    """Colour [3,H,W] at `where` of the surface with radius `wanted`, spread from pixels of like radius (soft slabs)."""
-    values = wanted[where]
+def _fill(color: Tensor, weight: Tensor, depth: Tensor, wanted: Tensor, index: Tensor) -> Tensor:
+    """Colours [3,n] at the flat `index` of the surface at depth `wanted` [H,W], spread from pixels of like depth (soft slabs)."""
+    values = wanted.flatten()[index]
+    if len(values) == 0:
+        return color.new_zeros(3, 0)
     low, high = float(values.min()), float(values.max())
     if high - low < 2:
         centres = torch.tensor([(low + high) / 2])
@@ -429,19 +476,16 @@ def _fill(color: Tensor, weight: Tensor, radius: Tensor, wanted: Tensor, where: 
         centres = torch.linspace(low, high, min(MAX_SLABS, max(2, math.ceil((high - low) / 3))))
     width = float(centres[1] - centres[0]) if len(centres) > 1 else max(2.0, high - low)
     # Only the listed pixels are wanted at full resolution; the pyramid starts at half of it.
-    index = where.flatten().nonzero()[:, 0]
     out = color.new_zeros(color.shape[0], len(index))
     total = color.new_zeros(len(index))
     both = torch.cat([color, torch.ones_like(weight)[None]])
-    flat, wanted_there = color.flatten(1)[:, index], wanted.flatten()[index]
+    flat = color.flatten(1)[:, index]
     for c in centres.tolist():
-        want = (1 - (wanted_there - c).abs() / width).clamp_min(0) if len(centres) > 1 else torch.ones_like(total)
+        want = (1 - (values - c).abs() / width).clamp_min(0) if len(centres) > 1 else torch.ones_like(total)
         if not bool((want > 0).any()):
             continue
-        supply = weight * (1.5 - (radius - c).abs() / width).clamp_(0, 1)
+        supply = weight * (1.5 - (depth - c).abs() / width).clamp_(0, 1)
         coarse = _doubled(_pull([_halved(both * supply)]), *weight.shape).flatten(1)[:, index]
         out += want * torch.lerp(coarse, flat, supply.flatten()[index])
         total += want
-    filled = torch.zeros_like(color)
-    filled.flatten(1)[:, index] = out / total.clamp_min(1e-6)
-    return filled
+    return out / total.clamp_min(1e-6)

@@ -9,7 +9,9 @@ correlation between what a nearer surface hides and what a farther one shows.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -21,13 +23,11 @@ from .bins import Bins
 from .highlights import boost_highlights
 from .kernels import make_kernel
 from .plan import QUALITIES, Plan, Quality
+from .prepared import Scale, SurfaceCache, prepare
 from .tiles import TileEngine, tile_count
 
 MACRO_TILE_PX = 1280
-"""Side of the parts that are split into layers at a time; bounds the memory of large pictures."""
-
-_CONTEXT_PX = 256
-"""Most that such a part looks beyond the reach of its blur for what lies hidden behind depth edges."""
+"""Side of the parts whose layers are held at a time; bounds the memory of large pictures."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +52,7 @@ def render(
     background: Tensor | Plate | None = None,
     matte: Tensor | None = None,
     highlight_boost: float = 0.0,
+    cache: SurfaceCache | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """Blur a sharp picture as a lens would.
@@ -64,6 +65,8 @@ def render(
         background: what is hidden behind the foreground ([B,3,H,W] linear, or a `Plate`); without it, it is filled in.
         matte: [B,H,W] coverage 0..1 of the foreground, for hair and the like; without it, edges are split by colour.
         highlight_boost: light given back to clipped highlights out of focus, in f-stops (see `boost_highlights`).
+        cache: keeps what does not depend on focus and aperture, for the next call with the same picture and disparity. Of no
+            use with a background, and with a highlight boost only while the radius stays the same.
         progress: called with (tiles done, tiles in all).
 
     Returns:
@@ -83,6 +86,8 @@ def render(
             f"The defocus map is {dw}x{dh} px but the picture is {w}x{h} px. Make the map from this picture, or resize one."
         )
     radius = match_batch(defocus_map.radius_px, batch, "The defocus map").to(image_linear.device)
+    disparity = match_batch(defocus_map.disparity, batch, "The defocus map").to(image_linear.device)
+    gain = match_batch(defocus_map.gain_px, batch, "The defocus map").abs()
     plate = Plate(background) if isinstance(background, Tensor) else background
     if plate is not None:
         check_image(plate.image, "background")
@@ -101,13 +106,15 @@ def render(
         inputs = _Inputs(
             source[b],
             radius[b].float(),
+            disparity[b],
+            float(gain[b]),
             None if plate is None else match_batch(plate.image, batch, "background")[b].to(image_linear.device).float(),
             None
             if plate is None or plate.radius_px is None
             else match_batch(plate.radius_px, batch, "background radius")[b].to(image_linear.device).float(),
             None if matte is None else match_batch(matte, batch, "matte")[b].to(image_linear.device).float().clamp(0, 1),
         )
-        out[b] = _render_one(inputs, kernel, settings, steps).to(out.dtype)
+        out[b] = _render_one(inputs, kernel, settings, steps, cache).to(out.dtype)
     return out
 
 
@@ -132,6 +139,8 @@ class _Steps:
 class _Inputs:
     image: Tensor
     radius: Tensor
+    disparity: Tensor
+    gain: float
     plate: Tensor | None
     plate_radius: Tensor | None
     matte: Tensor | None
@@ -140,9 +149,9 @@ class _Inputs:
         def cut(t: Tensor | None) -> Tensor | None:
             return None if t is None else t[..., rows, :][..., cols]
 
-        image, radius = cut(self.image), cut(self.radius)
-        assert image is not None and radius is not None
-        return _Inputs(image, radius, cut(self.plate), cut(self.plate_radius), cut(self.matte))
+        image, radius, disparity = cut(self.image), cut(self.radius), cut(self.disparity)
+        assert image is not None and radius is not None and disparity is not None
+        return _Inputs(image, radius, disparity, self.gain, cut(self.plate), cut(self.plate_radius), cut(self.matte))
 
 
 def _mirrored(start: int, stop: int, size: int, device: torch.device) -> Tensor:
@@ -160,7 +169,7 @@ def _tile_count(h: int, w: int) -> int:
     return count
 
 
-def _render_one(inputs: _Inputs, kernel: Kernel, quality: Quality, steps: _Steps) -> Tensor:
+def _render_one(inputs: _Inputs, kernel: Kernel, quality: Quality, steps: _Steps, cache: SurfaceCache | None) -> Tensor:
     image, radius = inputs.image, inputs.radius
     h, w = radius.shape
     out = image.clone()
@@ -172,25 +181,36 @@ def _render_one(inputs: _Inputs, kernel: Kernel, quality: Quality, steps: _Steps
     bins = Bins.of(every, quality.bin_step)
     plan = Plan(kernel, bins, quality if _blurred_surfaces_overlap(radius) else replace(quality, pieces=1))
     engine = TileEngine(plan)
-    # The layers of a pixel depend on jumps within the span of radii; a blurred pixel depends on layers within its radius.
-    margin = math.ceil(largest) + 2 + min(2 * math.ceil(float(every.max() - every.min())), _CONTEXT_PX)
-    margin = min(math.ceil(margin / 64) * 64, max(math.ceil(max(h, w) / 64) * 64, 64))
-    reach = (margin if h > MACRO_TILE_PX else math.ceil(largest) + 2, margin if w > MACRO_TILE_PX else math.ceil(largest) + 2)
+    layers = _with_plate(inputs) if inputs.plate is not None else _from_photo(inputs, quality.snap, cache)
+    reach = math.ceil(largest) + 2
     for y0 in range(0, h, MACRO_TILE_PX):
         for x0 in range(0, w, MACRO_TILE_PX):
             y1, x1 = min(y0 + MACRO_TILE_PX, h), min(x0 + MACRO_TILE_PX, w)
-            rows = _mirrored(y0 - reach[0], y1 + reach[0], h, radius.device)
-            cols = _mirrored(x0 - reach[1], x1 + reach[1], w, radius.device)
-            layers = _layers(inputs.window(rows, cols), quality.snap)
-            engine.composite(layers, reach, (y0 - reach[0], x0 - reach[1]), out[:, y0:y1, x0:x1], steps.advance)
+            rows = _mirrored(y0 - reach, y1 + reach, h, radius.device)
+            cols = _mirrored(x0 - reach, x1 + reach, w, radius.device)
+            engine.composite(layers(rows, cols), (reach, reach), (y0 - reach, x0 - reach), out[:, y0:y1, x0:x1], steps.advance)
     return out
 
 
-def _layers(part: _Inputs, snap: bool) -> ldi.Layers:
-    radius = ldi.snap(part.image, part.radius) if snap else part.radius
-    if part.plate is not None:
-        return ldi.build_with_plate(part.image, radius, part.plate, part.plate_radius, part.matte)
-    return ldi.build(part.image, radius)
+_LayersOf = Callable[[Tensor, Tensor], ldi.Layers]
+"""Layers of the window with these rows and columns."""
+
+
+def _from_photo(inputs: _Inputs, snap: bool, cache: SurfaceCache | None) -> _LayersOf:
+    scale = Scale.of(inputs.radius, inputs.disparity, inputs.gain)
+    gain = None if scale is None else scale.gain
+    depth = inputs.radius if gain is None else inputs.disparity * -gain
+    prepared = prepare(inputs.image, depth, gain, snap) if cache is None else cache.get(inputs.image, depth, gain, snap)
+    return functools.partial(prepared.layers, inputs.image, inputs.radius, scale)
+
+
+def _with_plate(inputs: _Inputs) -> _LayersOf:
+    def layers(rows: Tensor, cols: Tensor) -> ldi.Layers:
+        part = inputs.window(rows, cols)
+        assert part.plate is not None
+        return ldi.build_with_plate(part.image, part.radius, part.plate, part.plate_radius, part.matte)
+
+    return layers
 
 
 def _blurred_surfaces_overlap(radius: Tensor) -> bool:

@@ -1,0 +1,209 @@
+"""What a rendering can keep while focus, aperture or its shape change: which surfaces a picture has, and what lies behind them.
+
+Surfaces are found on a scale that does not know where the focus is: disparity in px of blur. A change of focus or f-number
+only maps that scale to other radii.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+from . import layers as ldi
+
+PART_PX = 1280
+"""Side of the parts that are split into layers at a time; bounds the memory of large pictures."""
+
+_CONTEXT_PX = 256
+"""Most that such a part looks beyond its border for what lies hidden behind depth edges."""
+
+_FIT_PX = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """The radius as a function of reference depth rho = -gain * disparity: a slope in front, a zone in focus, a slope behind.
+
+    Attributes:
+        gain: a power of two, px per unit of disparity.
+        near, far: (radius per rho, rho where the zone in focus ends). `radius = far[0] * max(rho - far[1], 0) + near[0] *
+            min(rho - near[1], 0)`.
+    """
+
+    gain: float
+    near: tuple[float, float]
+    far: tuple[float, float]
+
+    def radius(self, rho: Tensor) -> Tensor:
+        """Signed radius in px of reference depths of any shape."""
+        return self.far[0] * (rho - self.far[1]).clamp_min(0) + self.near[0] * (rho - self.near[1]).clamp_max(0)
+
+    @classmethod
+    def of(cls, radius: Tensor, disparity: Tensor, gain: float) -> Scale | None:
+        """The scale of a defocus map [H,W]; None where its radius is not such a function of disparity.
+
+        Args:
+            gain: |px per unit of disparity| of the map, roughly.
+        """
+        fits = [_line(disparity[side], radius[side], gain) for side in (radius < 0, radius > 0)]
+        slopes = [f[0] for f in fits if f is not None]
+        if not slopes or min(slopes) <= 0 or not all(map(math.isfinite, slopes)):
+            return None
+        unit = 2.0 ** math.ceil(math.log2(max(slopes)) - 1e-6)
+        if not 1e-30 < unit < 1e30:
+            return None
+        # where one side is empty, the other one's line goes on
+        slope_near, zero_near = fits[0] or fits[1] or (0.0, 0.0)
+        slope_far, zero_far = fits[1] or fits[0] or (0.0, 0.0)
+        if zero_far > zero_near:
+            zero_far = zero_near = 0.5 * (zero_far + zero_near)
+        scale = cls(unit, (slope_near / unit, -unit * zero_near), (slope_far / unit, -unit * zero_far))
+        error = (scale.radius(-unit * disparity) - radius).abs()
+        return scale if float(error.max()) <= _FIT_PX else None
+
+
+def _line(disparity: Tensor, radius: Tensor, gain: float) -> tuple[float, float] | None:
+    """Least squares: (K, d0) of radius = K * (d0 - disparity), for the pixels of one side; None if there are none."""
+    if radius.numel() == 0:
+        return None
+    d_mean, r_mean = disparity.mean(), radius.mean()
+    d = disparity - d_mean
+    variance = float(d.square().mean())
+    spread = float(d.abs().max())
+    k = -float((d * (radius - r_mean)).mean()) / variance if spread * gain > 1e-3 and variance > 0 else gain
+    return (k, float(d_mean) + float(r_mean) / k) if k > 0 else (k, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Surfaces of one picture, for every focus and aperture up to a gain.
+
+    Attributes:
+        gain: px of `rho` per unit of disparity; None if rho is the signed radius itself.
+        rho: [H,W] reference depth, larger = farther, soft transitions snapped to the photo's edges.
+        snapped: [H,W] bool, where that changed it; None if nowhere.
+        slot: [H,W] int32 place of the pixel in `surfaces`, -1 where the photo is all there is; None if everywhere.
+        surfaces: elements near depth edges, their depths in the units of rho.
+    """
+
+    gain: float | None
+    rho: Tensor
+    snapped: Tensor | None
+    slot: Tensor | None
+    surfaces: ldi.Surfaces
+
+    def layers(self, image: Tensor, radius: Tensor, scale: Scale | None, rows: Tensor, cols: Tensor) -> ldi.Layers:
+        """Layers of a window for one focus and aperture.
+
+        Args:
+            image: [3,H,W] and radius: [H,W], the whole picture and its signed radius.
+            scale: maps rho to radius; None if rho is the radius.
+            rows, cols: indices of the window's rows and columns, repeats allowed.
+        """
+
+        def cut(t: Tensor) -> Tensor:
+            return t.index_select(-2, rows).index_select(-1, cols)
+
+        def radii(rho: Tensor) -> Tensor:
+            return rho if scale is None else scale.radius(rho)
+
+        own = cut(radius)
+        if self.snapped is not None:
+            own = torch.where(cut(self.snapped), radii(cut(self.rho)), own)
+        if self.slot is None:
+            at, place = self.surfaces.index, self.surfaces.index
+        else:
+            slot = cut(self.slot).flatten()
+            at = (slot >= 0).nonzero()[:, 0]
+            place = slot[at].long()
+        s = self.surfaces
+        there = ldi.Surfaces(
+            place, s.front[:, place], radii(s.front_depth[place]), s.back[:, place], radii(s.back_depth[place]), s.distance[place]
+        )
+        return ldi.compose(cut(image), own, at, there)
+
+
+def prepare(image: Tensor, rho: Tensor, gain: float | None, snap: bool) -> Prepared:
+    """Find the surfaces of a picture [3,H,W] (linear) with reference depth [H,W], part by part.
+
+    Args:
+        gain: see `Prepared`.
+        snap: sharpen soft depth transitions to the photo's edges first.
+    """
+    h, w = rho.shape
+    span = float(rho.max() - rho.min())
+    context = min(2 * math.ceil(span), _CONTEXT_PX) + 8
+    sharp = torch.empty_like(rho)
+    parts: list[ldi.Surfaces] = []
+    for y in range(0, h, PART_PX):
+        for x in range(0, w, PART_PX):
+            y1, x1 = min(y + PART_PX, h), min(x + PART_PX, w)
+            top, left = max(y - context, 0), max(x - context, 0)
+            part = (slice(top, min(y1 + context, h)), slice(left, min(x1 + context, w)))
+            seen = image[:, part[0], part[1]]
+            depth = ldi.snap(seen, rho[part]) if snap else rho[part]
+            sharp[y:y1, x:x1] = depth[y - top : y1 - top, x - left : x1 - left]
+            found = ldi.split(seen, depth)
+            py, px = found.index // depth.shape[1] + top, found.index % depth.shape[1] + left
+            core = (py >= y) & (py < y1) & (px >= x) & (px < x1)
+            parts.append(
+                ldi.Surfaces(
+                    (py * w + px)[core],
+                    found.front[:, core],
+                    found.front_depth[core],
+                    found.back[:, core],
+                    found.back_depth[core],
+                    found.distance[core],
+                )
+            )
+    surfaces = ldi.Surfaces(*(torch.cat([getattr(p, f.name) for p in parts], -1) for f in fields(ldi.Surfaces)))
+    slot = None
+    if len(surfaces.index):
+        slot = torch.full((h * w,), -1, dtype=torch.int32, device=rho.device)
+        slot[surfaces.index] = torch.arange(len(surfaces.index), dtype=torch.int32, device=rho.device)
+        slot = slot.view(h, w)
+    snapped = sharp != rho
+    return Prepared(gain, sharp, snapped if bool(snapped.any()) else None, slot, surfaces)
+
+
+class SurfaceCache:
+    """Keeps the surfaces of the pictures rendered last, so that another focus, f-number or aperture need not find them again.
+
+    Found by content: a picture or disparity that differs in any value is another one.
+
+    Args:
+        max_bytes: most that is kept, pictures included; what is larger is not kept.
+    """
+
+    def __init__(self, max_bytes: int = 256 * 2**20) -> None:
+        self.max_bytes = max_bytes
+        self._entries: list[tuple[Tensor, Tensor, bool, Prepared]] = []  # the one used last comes last
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+
+    def get(self, image: Tensor, depth: Tensor, gain: float | None, snap: bool) -> Prepared:
+        """As `prepare` for the reference depth `depth` [H,W], or what it returned before for the same arguments."""
+        for i, (known_image, known_depth, known_snap, prepared) in enumerate(self._entries):
+            if prepared.gain == gain and known_snap == snap and _same(known_depth, depth) and _same(known_image, image):
+                self._entries.append(self._entries.pop(i))
+                return prepared
+        prepared = prepare(image, depth, gain, snap)
+        self._entries.append((image.clone(), depth.clone(), snap, prepared))
+        while sum(map(_bytes, self._entries)) > self.max_bytes:
+            self._entries.pop(0)
+        return prepared
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and a.device == b.device and torch.equal(a, b)
+
+
+def _bytes(entry: tuple[Tensor, Tensor, bool, Prepared]) -> int:
+    image, depth, _, prepared = entry
+    own = [prepared.rho, prepared.snapped, prepared.slot, *prepared.surfaces.__dict__.values()]
+    return sum(t.numel() * t.element_size() for t in (image, depth, *own) if t is not None)
