@@ -21,7 +21,9 @@ import torch
 from comfy.patcher_extension import CallbacksMP
 from comfy_api.latest import io
 from torch import Tensor, nn
+from torch.utils.weak import WeakTensorKeyDictionary
 
+from ..refocus_core.bokeh import SurfaceCache
 from ..refocus_core.types import Progress
 
 log = logging.getLogger(__name__)
@@ -115,6 +117,20 @@ def mask_in(mask: Tensor, name: str = "mask") -> Tensor:
     if m.ndim != 3 or m.numel() == 0:
         raise ValueError(f"{name} must be a MASK [B,H,W] with at least one pixel, got {list(mask.shape)}.")
     return m.to(device=device(), dtype=torch.float32)
+
+
+_surfaces = WeakTensorKeyDictionary()
+_PICTURES_WITH_SURFACES = 2
+
+
+def surfaces(image: Tensor) -> SurfaceCache:
+    """What the renderer keeps of an IMAGE between runs. It goes when ComfyUI lets go of that picture, also on POST /free."""
+    found = _surfaces.get(image)
+    if found is None:
+        while len(_surfaces) >= _PICTURES_WITH_SURFACES:
+            _surfaces.pop(next(iter(_surfaces)))
+        found = _surfaces[image] = SurfaceCache()
+    return found
 
 
 # --- progress and interrupt ---------------------------------------------------------------------------------------------

@@ -88,6 +88,7 @@ class RefocusReblur(io.ComfyNode):
             background=plate,
             matte=None if matte is None else host.mask_in(matte, "matte"),
             highlight_boost=highlight_boost,
+            cache=host.surfaces(image),
             progress=host.progress(),
         )
         shown = host.to_image(color.linear_to_srgb(linear), alpha)

@@ -1,0 +1,117 @@
+"""What a rendering keeps while focus, f-number and aperture change: the same picture as without, and never a stale one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from refocus_core import bokeh
+from refocus_core.bokeh import prepared
+from refocus_core.types import DefocusMap
+
+
+def _scene(h: int = 60, w: int = 80) -> tuple[Tensor, Tensor]:
+    """A picture [1,3,H,W] and disparity [1,H,W]: a near square before a slope."""
+    image = torch.rand(1, 3, h, w, generator=torch.Generator().manual_seed(3))
+    disparity = torch.linspace(0.1, 0.4, w).expand(h, w).clone()
+    disparity[20:40, 25:50] = 1.0
+    return image, disparity[None]
+
+
+def _map(disparity: Tensor, focus: float, gain: float) -> DefocusMap:
+    return DefocusMap(gain * (focus - disparity), disparity, torch.tensor([focus]), torch.tensor([gain]))
+
+
+@pytest.fixture
+def splits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by one whenever surfaces are searched for."""
+    calls: list[int] = []
+    found = prepared.prepare
+
+    def counted(*args: object) -> prepared.Prepared:
+        calls.append(1)
+        return found(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(prepared, "prepare", counted)
+    return calls
+
+
+def test_focus_strength_and_aperture_reuse_the_surfaces_and_change_nothing_else(splits: list[int]) -> None:
+    image, disparity = _scene()
+    cache = bokeh.SurfaceCache()
+    for focus, gain, shape in ((1.0, 16.0, "circle"), (0.2, 16.0, "circle"), (0.3, 9.0, "circle"), (0.3, 9.0, "heart")):
+        defocus, kernel = _map(disparity, focus, gain), bokeh.make_kernel(shape)
+        kept = bokeh.render(image, defocus, kernel, cache=cache)
+        assert torch.equal(kept, bokeh.render(image, defocus, kernel))
+    assert len(splits) == 1
+
+
+def test_another_picture_or_disparity_is_not_taken_for_the_one_kept(splits: list[int]) -> None:
+    image, disparity = _scene()
+    cache = bokeh.SurfaceCache()
+    bokeh.render(image, _map(disparity, 1.0, 12.0), cache=cache)
+    other = image.clone()
+    other[0, 0, 5, 5] += 1e-3
+    assert torch.equal(
+        bokeh.render(other, _map(disparity, 1.0, 12.0), cache=cache), bokeh.render(other, _map(disparity, 1.0, 12.0))
+    )
+    image.mul_(0.5)  # in place: the cache has a copy of its own
+    assert torch.equal(
+        bokeh.render(image, _map(disparity, 1.0, 12.0), cache=cache), bokeh.render(image, _map(disparity, 1.0, 12.0))
+    )
+    deeper = disparity.clone()
+    deeper[0, 30, 30] = 0.5
+    bokeh.render(image, _map(deeper, 1.0, 12.0), cache=cache)
+    assert len(splits) == 4
+
+
+def test_what_is_too_large_is_not_kept(splits: list[int]) -> None:
+    image, disparity = _scene()
+    cache = bokeh.SurfaceCache(max_bytes=1000)
+    for _ in range(2):
+        bokeh.render(image, _map(disparity, 1.0, 12.0), cache=cache)
+    assert len(splits) == 2
+    roomy = bokeh.SurfaceCache()
+    for _ in range(2):
+        bokeh.render(image, _map(disparity, 1.0, 12.0), cache=roomy)
+        roomy.clear()
+    assert len(splits) == 4
+
+
+def test_scale_describes_a_focus_range_and_gains_of_each_side_exactly() -> None:
+    _, disparity = _scene()
+    d = disparity[0]
+    radius = 10 * (0.3 - d)
+    radius = radius - radius.clamp(-0.4, 0.4)
+    radius = torch.where(radius < 0, radius * 0.5, radius * 2)
+    scale = prepared.Scale.of(radius, d, 10.0)
+    assert scale is not None
+    assert float((scale.radius(-scale.gain * d) - radius).abs().max()) < 1e-3
+    assert scale.gain == 32.0, "a power of two, not below the steeper side"
+
+
+def test_a_radius_that_does_not_follow_disparity_is_its_own_scale() -> None:
+    image, disparity = _scene()
+    assert prepared.Scale.of(torch.rand(60, 80) * 5 - 2, disparity[0], 5.0) is None
+    radius = torch.rand(1, 60, 80, generator=torch.Generator().manual_seed(1)) * 5 - 2
+    out = bokeh.render(image, DefocusMap.from_radius(radius, disparity))
+    assert torch.isfinite(out).all()
+
+
+def test_planes_on_one_side_or_one_depth_have_a_scale() -> None:
+    flat = torch.full((4, 5), 0.5)
+    scale = prepared.Scale.of(torch.full((4, 5), 3.0), flat, 6.0)
+    assert scale is not None and float((scale.radius(-scale.gain * flat) - 3).abs().max()) < 1e-4
+    assert prepared.Scale.of(torch.zeros(4, 5), flat, 6.0) is None, "nothing is blurred, so nothing is known"
+
+
+def test_parts_find_the_surfaces_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, disparity = _scene(90, 130)
+    whole = prepared.prepare(image[0], -8 * disparity[0], 8.0, True)
+    monkeypatch.setattr(prepared, "PART_PX", 48)
+    parts = prepared.prepare(image[0], -8 * disparity[0], 8.0, True)
+    assert whole.slot is not None and parts.slot is not None
+    assert torch.equal(whole.slot >= 0, parts.slot >= 0)
+    order = parts.slot[whole.slot >= 0].long()
+    assert torch.equal(parts.surfaces.back_depth[order], whole.surfaces.back_depth[whole.slot[whole.slot >= 0].long()])
