@@ -1,0 +1,439 @@
+# Triton's language is compiled, not called: its values have no Python types to check.
+# pyright: basic, reportArgumentType=false, reportAssignmentType=false, reportGeneralTypeIssues=false
+# Compile-time constants are in capitals, as in Triton's own code, and so are branches on them, which are not expressions.
+# ruff: noqa: N803, SIM108
+"""Triton kernels of `triton_engine`. Importing this file needs the package triton.
+
+Coordinates: "grid" pixels are picture pixels minus a corner that is a multiple of TILE and of every scale; (top, left) is where
+the window of layers begins on the grid. A bin at 1/s of the resolution has grid pixels of its own, s times larger. Content of a
+bin lies in strips: TILE rows high, from the first to the last cell that holds any. Pixels of a strip are interleaved RGBA
+float32 quads, either the content itself between two zeros ("direct"), or its running sum along the row, which starts with 0.
+Reading beyond a strip's end is reading its last quad: nothing lies there, so the content is 0 and the sum stays.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+TILE = 32
+"""Side of an output tile and height of a strip. Kernels count on 32 = 1 << 5."""
+CELL = 16
+"""Side of the cells in which the occupancy of bins is noted; TILE is a multiple of it."""
+ROWS, CHUNK = 4, 128
+"""Part of a strip that is written at a time."""
+UNROLL = 2
+"""Taps of a row come in multiples of this."""
+
+
+@triton.jit
+def _bin_position(radius, inverse_step, LINEAR: tl.constexpr, KNEE: tl.constexpr, LOG_RATIO: tl.constexpr):
+    """`bins.bin_position`."""
+    a = tl.abs(radius)
+    far = KNEE / LINEAR + tl.log(tl.maximum(a, KNEE) / KNEE) / LOG_RATIO
+    u = tl.where(a <= KNEE, a / LINEAR, far) * inverse_step
+    return tl.where(radius < 0, -u, u)
+
+
+@triton.jit
+def _interval(u, edges, edge_count, SEARCH: tl.constexpr):
+    """How many of the ascending `edges` lie below u."""
+    low = tl.zeros_like(u).to(tl.int32)
+    high = low + edge_count
+    for _ in range(SEARCH):
+        middle = (low + high) // 2
+        below = (tl.load(edges + tl.minimum(middle, edge_count - 1)) < u) & (low < high)
+        low = tl.where(below, middle + 1, low)
+        high = tl.where(below, high, middle)
+    return low
+
+
+@triton.jit(do_not_specialize=["front_row", "back_row", "alpha_row", "height", "width", "top", "left", "cells", "edge_count"])
+def occupancy(
+    front_radius, back_radius, back_alpha, edges, front_u, back_u, found, backs,
+    front_row, back_row, alpha_row, height, width, top, left, cells, edge_count, inverse_step,
+    LINEAR: tl.constexpr, KNEE: tl.constexpr, LOG_RATIO: tl.constexpr, SEARCH: tl.constexpr, CELL: tl.constexpr,
+    SPAN: tl.constexpr,
+):  # fmt: skip
+    """Bin coordinates of all elements, and which intervals between `edges` occur in each cell (found [cells, edge_count+1]).
+
+    Grid: (columns / SPAN, rows / CELL).
+    """
+    gy = tl.program_id(1) * CELL + tl.arange(0, CELL)[:, None]
+    gx = tl.program_id(0) * SPAN + tl.arange(0, SPAN)[None, :]
+    y, x = gy - top, gx - left
+    inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    cell = tl.program_id(1) * cells + gx // CELL
+    here = y * width + x
+    marks = tl.full([CELL, SPAN], 1, tl.int8)
+    r = tl.load(front_radius + y * front_row + x, mask=inside, other=0.0)
+    u = _bin_position(r, inverse_step, LINEAR, KNEE, LOG_RATIO)
+    tl.store(front_u + here, u, mask=inside)
+    tl.store(found + cell * (edge_count + 1) + _interval(u, edges, edge_count, SEARCH), marks, mask=inside)
+    lies = tl.load(back_alpha + y * alpha_row + x, mask=inside, other=0.0) > 0
+    r = tl.load(back_radius + y * back_row + x, mask=inside, other=0.0)
+    u = _bin_position(r, inverse_step, LINEAR, KNEE, LOG_RATIO)
+    tl.store(back_u + here, u, mask=inside)
+    lies = lies & inside
+    tl.store(found + cell * (edge_count + 1) + _interval(u, edges, edge_count, SEARCH), marks, mask=lies)
+    tl.store(backs + cell + gy * 0, marks, mask=lies)
+
+
+@triton.jit
+def _ramp(u, a, b):
+    """`bins._ramp`."""
+    step = tl.where(u > 0.5 * (a + b), 1.0, 0.0)
+    slope = tl.minimum(tl.maximum((u - a) / tl.maximum(b - a, 1e-9), 0.0), 1.0)
+    return tl.where(b - a > 2.0, step, slope)
+
+
+@triton.jit
+def _share(u, before, own, after):
+    """`Bins.share` of a bin at `own` with neighbours at `before` and `after` (far outside where there is none)."""
+    return tl.minimum(_ramp(u, before, own), 1.0 - _ramp(u, own, after))
+
+
+@triton.jit(
+    do_not_specialize=["front_plane", "front_row", "back_plane", "back_row", "height", "width", "top", "left", "cells", "lines"]
+)
+def strips(
+    front, back, front_u, back_u, backs, positions, scales, direct, table, out,
+    front_plane, front_row, back_plane, back_row, height, width, top, left, cells, lines,
+    TILE: tl.constexpr, CELL: tl.constexpr, ROWS: tl.constexpr, CHUNK: tl.constexpr,
+):  # fmt: skip
+    """Write the strips of every bin. Grid: (bins, lines * TILE / ROWS).
+
+    positions: bin coordinates, with one more before and after; scales: 0 for bins that need no strips; table [bins, lines, 4]:
+    first quad of a strip in `out`, its first column, its last index (0: no strip); lines: strips a bin can have.
+    """
+    i = tl.program_id(0)
+    part = tl.program_id(1)
+    entry = table + (i * lines + part // (TILE // ROWS)) * 4
+    last = tl.load(entry + 2)
+    if last == 0:
+        return
+    base = tl.load(entry)
+    first = tl.load(entry + 1)
+    s = tl.load(scales + i)
+    is_direct = tl.load(direct + i)
+    before, own, after = tl.load(positions + i), tl.load(positions + i + 1), tl.load(positions + i + 2)
+    filled = last - tl.where(is_direct != 0, 1, 0)
+    row = part * ROWS + tl.arange(0, ROWS)
+    # At 1/s every pixel is shared linearly between the coarse pixels around it: a tent over 2s pixels.
+    taps = tl.where(s == 1, 1, 2 * s)
+    shift = tl.where(s == 1, 0, s // 2)
+    sum_r = tl.zeros([ROWS], tl.float32)
+    sum_g = tl.zeros([ROWS], tl.float32)
+    sum_b = tl.zeros([ROWS], tl.float32)
+    sum_a = tl.zeros([ROWS], tl.float32)
+    for start in range(0, last + 1, CHUNK):
+        k = start + tl.arange(0, CHUNK)
+        holds = (k >= 1) & (k <= filled)
+        r = tl.zeros([ROWS, CHUNK], tl.float32)
+        g = tl.zeros([ROWS, CHUNK], tl.float32)
+        b = tl.zeros([ROWS, CHUNK], tl.float32)
+        a = tl.zeros([ROWS, CHUNK], tl.float32)
+        for j in range(taps * taps):
+            jy = j // taps
+            jx = j - jy * taps
+            wy = tl.where(s == 1, 1.0, (1.0 - tl.abs(jy + 0.5 - s) / s) / s)
+            wx = tl.where(s == 1, 1.0, (1.0 - tl.abs(jx + 0.5 - s) / s) / s)
+            gy = (row * s + (jy - shift))[:, None]
+            gx = ((first + k - 1) * s + (jx - shift))[None, :]
+            y, x = gy - top, gx - left
+            inside = (y >= 0) & (y < height) & (x >= 0) & (x < width) & holds[None, :]
+            here = y * width + x
+            u = tl.load(front_u + here, mask=inside, other=0.0)
+            share = tl.where(inside, _share(u, before, own, after), 0.0)
+            some = share > 0
+            share = share * (wy * wx)
+            at = front + y * front_row + x
+            r += share * tl.load(at, mask=some, other=0.0)
+            g += share * tl.load(at + front_plane, mask=some, other=0.0)
+            b += share * tl.load(at + 2 * front_plane, mask=some, other=0.0)
+            a += share * tl.load(at + 3 * front_plane, mask=some, other=0.0)
+            lies = tl.load(backs + (gy // CELL) * cells + gx // CELL, mask=inside, other=0) != 0
+            u = tl.load(back_u + here, mask=lies, other=0.0)
+            share = tl.where(lies, _share(u, before, own, after), 0.0)
+            some = share > 0
+            share = share * (wy * wx)
+            at = back + y * back_row + x
+            r += share * tl.load(at, mask=some, other=0.0)
+            g += share * tl.load(at + back_plane, mask=some, other=0.0)
+            b += share * tl.load(at + 2 * back_plane, mask=some, other=0.0)
+            a += share * tl.load(at + 3 * back_plane, mask=some, other=0.0)
+        if is_direct == 0:
+            more_r, more_g, more_b, more_a = tl.sum(r, 1), tl.sum(g, 1), tl.sum(b, 1), tl.sum(a, 1)
+            r = tl.cumsum(r, 1) + sum_r[:, None]
+            g = tl.cumsum(g, 1) + sum_g[:, None]
+            b = tl.cumsum(b, 1) + sum_b[:, None]
+            a = tl.cumsum(a, 1) + sum_a[:, None]
+            sum_r += more_r
+            sum_g += more_g
+            sum_b += more_b
+            sum_a += more_a
+        quads = tl.interleave(tl.interleave(r, b), tl.interleave(g, a))
+        k4 = start * 4 + tl.arange(0, CHUNK * 4)
+        at = (base + (row & (TILE - 1)) * (last + 1)) * 4
+        tl.store(out + at[:, None] + k4[None, :], quads, mask=(k4 < (last + 1) * 4)[None, :])
+
+
+@triton.jit
+def _channel(quads, index: tl.constexpr):
+    """[P,1] one channel of [P,4]."""
+    return tl.sum(tl.where(tl.arange(0, 4)[None, :] == index, quads, 0.0), 1)[:, None]
+
+
+@triton.jit
+def _blur(
+    scratch, table, lines, row_of, half_of, tap_starts, tap_dx, tap_weight, entry, y0, x0,
+    COLOUR: tl.constexpr, TILE: tl.constexpr, UNROLL: tl.constexpr,
+):  # fmt: skip
+    """Light [P,4] and coverage ([P,1], or [P,4] for a coloured aperture) of a bin in the tile at (y0, x0) of its own pixels.
+
+    table: the bin's strips [lines, 4]; entry: which set of taps. Row r of the taps reads the content r - half rows below.
+    """
+    p = tl.arange(0, TILE * TILE)
+    py = p // TILE
+    px = p % TILE
+    ch = tl.arange(0, 4)
+    light = tl.zeros([TILE * TILE, 4], tl.float32)
+    cover = tl.zeros([TILE * TILE, 4], tl.float32)
+    row = tl.load(row_of + entry)
+    half = tl.load(half_of + entry)
+    for r in range(0, 2 * half + 1):
+        begin = tl.load(tap_starts + row + r)
+        end = tl.load(tap_starts + row + r + 1)
+        if end > begin:
+            # The rows read lie in two strips, `up` and the one below.
+            y = y0 + r - half
+            up = y >> 5
+            at = table + up * 4
+            has_up = (up >= 0) & (up < lines)
+            has_low = (up >= -1) & (up + 1 < lines)
+            up_last = tl.load(at + 2, mask=has_up, other=0)
+            low_last = tl.load(at + 6, mask=has_low, other=0)
+            up_first = tl.load(at + 1, mask=has_up, other=0)
+            low_first = tl.load(at + 5, mask=has_low, other=0)
+            # Content left or right of all that is read adds nothing: the weights of a row of differences sum to 0.
+            left, right = x0 - half - 1, x0 + TILE + half + 1
+            up_last = tl.where((up_first <= right) & (up_first + up_last >= left), up_last, 0)
+            low_last = tl.where((low_first <= right) & (low_first + low_last >= left) & ((y & (TILE - 1)) != 0), low_last, 0)
+            if up_last + low_last > 0:
+                up_base = tl.where(up_last > 0, tl.load(at, mask=has_up, other=0), 0)
+                low_base = tl.where(low_last > 0, tl.load(at + 4, mask=has_low, other=0), 0)
+                up_length = tl.where(up_last > 0, up_last + 1, 0)  # quad 0 of the scratch is 0: what empty strips read
+                low_length = tl.where(low_last > 0, low_last + 1, 0)
+                line = (y & (TILE - 1)) + py
+                low = line >= TILE
+                base = tl.where(low, low_base + (line - TILE) * low_length, up_base + line * up_length)
+                last = tl.where(low, low_last, up_last)
+                x = x0 + px - tl.where(low, low_first, up_first)
+                for t in range(begin, end, UNROLL):
+                    for k in tl.static_range(UNROLL):
+                        dx = tl.load(tap_dx + t + k)
+                        column = tl.minimum(tl.maximum(x + dx, 0), last)
+                        quads = tl.load(scratch + (base + column)[:, None] * 4 + ch[None, :])
+                        if COLOUR:
+                            weight = tl.load(tap_weight + (t + k) * 4 + ch)[None, :]
+                            light += quads * weight
+                            cover += _channel(quads, 3) * weight
+                        else:
+                            light += quads * tl.load(tap_weight + t + k)
+    if COLOUR:
+        return light, cover
+    else:
+        return light, _channel(light, 3)
+
+
+@triton.jit(do_not_specialize=["lines", "tiles_y", "tiles_x", "first_entry", "pieces"])
+def coarse(
+    scratch, table, row_of, half_of, tap_starts, tap_dx, tap_weight, members, slots, light_out, cover_out,
+    lines, tiles_y, tiles_x, first_entry, pieces,
+    COLOUR: tl.constexpr, TILE: tl.constexpr, UNROLL: tl.constexpr,
+):  # fmt: skip
+    """Blurred tiles of bins at 1/s of the resolution. Grid: (tiles_y * tiles_x, members, 1 + pieces).
+
+    members: bins of one scale; slots [member, tiles_y, tiles_x, 2]: tile of the output for the whole aperture, and the first of
+    those for its pieces (-1: not needed), first_entry: where those of this scale begin.
+    """
+    tile = tl.program_id(0)
+    member = tl.program_id(1)
+    piece = tl.program_id(2)
+    entry = slots + (first_entry + member * tiles_y * tiles_x + tile) * 2
+    slot = tl.load(entry + tl.where(piece > 0, 1, 0))
+    if slot < 0:
+        return
+    slot += tl.maximum(piece - 1, 0)
+    i = tl.load(members + member)
+    y0 = (tile // tiles_x) * TILE
+    x0 = (tile % tiles_x) * TILE
+    light, cover = _blur(
+        scratch, table + i * lines * 4, lines, row_of, half_of, tap_starts, tap_dx, tap_weight, i * (1 + pieces) + piece, y0, x0,
+        COLOUR, TILE, UNROLL,
+    )  # fmt: skip
+    at = (slot * (TILE * TILE) + tl.arange(0, TILE * TILE))[:, None] * 4 + tl.arange(0, 4)[None, :]
+    tl.store(light_out + at, light)
+    if COLOUR:
+        tl.store(cover_out + at, cover)
+
+
+@triton.jit
+def _cubic(d):
+    """Weight of a sample at distance d in bicubic interpolation as torch does it (Keys, a = -0.75)."""
+    a: tl.constexpr = -0.75
+    d = tl.abs(d)
+    near = ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0
+    far = ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a
+    return tl.where(d <= 1.0, near, tl.where(d < 2.0, far, 0.0))
+
+
+@triton.jit
+def _enlarged(light_in, cover_in, slots, tiles_x, pick, add, s, y0, x0, COLOUR: tl.constexpr, TILE: tl.constexpr):
+    """Light and coverage, as from `_blur`, of a bin at 1/s in the tile at (y0, x0) of the grid. slots: those of the bin."""
+    p = tl.arange(0, TILE * TILE)
+    ch = tl.arange(0, 4)
+    light = tl.zeros([TILE * TILE, 4], tl.float32)
+    cover = tl.zeros([TILE * TILE, 4], tl.float32)
+    ty = (y0 // s - 2) >> 5
+    tx = (x0 // s - 2) >> 5
+    at = slots + (ty * tiles_x + tx) * 2 + pick
+    # Tiles of which no pixel is read may not be there.
+    s00 = tl.maximum(tl.load(at), 0) + add
+    s01 = tl.maximum(tl.load(at + 2), 0) + add
+    s10 = tl.maximum(tl.load(at + tiles_x * 2), 0) + add
+    s11 = tl.maximum(tl.load(at + tiles_x * 2 + 2), 0) + add
+    fy = (y0 + p // TILE + 0.5) / s - 0.5
+    fx = (x0 + p % TILE + 0.5) / s - 0.5
+    iy = tl.floor(fy)
+    ix = tl.floor(fx)
+    for j in range(-1, 3):
+        cy = iy.to(tl.int32) + j
+        wy = _cubic(fy - iy - j)
+        low = (cy >> 5) > ty
+        for i in range(-1, 3):
+            cx = ix.to(tl.int32) + i
+            w = wy * _cubic(fx - ix - i)
+            right = (cx >> 5) > tx
+            slot = tl.where(low, tl.where(right, s11, s10), tl.where(right, s01, s00))
+            q = (slot * (TILE * TILE) + (cy & (TILE - 1)) * TILE + (cx & (TILE - 1)))[:, None] * 4 + ch[None, :]
+            light += w[:, None] * tl.load(light_in + q)
+            if COLOUR:
+                cover += w[:, None] * tl.load(cover_in + q)
+    light = tl.maximum(light, 0.0)  # bicubic undershoots
+    if COLOUR:
+        return light, tl.maximum(cover, 0.0)
+    else:
+        return light, _channel(light, 3)
+
+
+@triton.jit(
+    do_not_specialize=[
+        "out", "front_plane", "front_row", "back_plane", "back_row", "radius_row", "edge_row", "out_plane", "out_row",
+        "height", "width", "top", "left", "out_top", "out_left", "out_height", "out_width", "tiles", "tile_top", "tile_left",
+        "bins", "lines", "pieces",
+    ]
+)  # fmt: skip
+def composite(
+    scratch, table, row_of, half_of, tap_starts, tap_dx, tap_weight, light_in, cover_in, slots, slot_first, slot_width,
+    front, back, front_u, back_u, front_radius, edge, positions, places, scales, piece_weights, lists, counts, cut, out,
+    front_plane, front_row, back_plane, back_row, radius_row, edge_row, out_plane, out_row,
+    height, width, top, left, out_top, out_left, out_height, out_width, tiles, tile_top, tile_left, bins, lines, pieces,
+    COLOUR: tl.constexpr, GAP: tl.constexpr, PRESENT: tl.constexpr, TILE: tl.constexpr, UNROLL: tl.constexpr,
+):  # fmt: skip
+    """Composite the bins of every tile from near to far and write the picture. Grid: (tiles, rows of tiles).
+
+    places: positions of the bins in the unit of GAP; piece_weights [1+pieces, 4]; lists [tile, bins]: the bins that reach a tile;
+    counts: how many (0: all in focus, the picture stays); cut: whether the aperture is cut there; slot_first, slot_width: where a
+    bin's slots begin, and columns of them; (out_top, out_left): where `out` begins on the grid; (tile_top, tile_left): tile that
+    is the first of the grid of programs.
+    """
+    tile = tl.program_id(1) * tiles + tl.program_id(0)
+    count = tl.load(counts + tile)
+    if count == 0:
+        return
+    is_cut = tl.load(cut + tile).to(tl.int32)
+    y0 = (tl.program_id(1) + tile_top) * TILE
+    x0 = (tl.program_id(0) + tile_left) * TILE
+    p = tl.arange(0, TILE * TILE)
+    ch = tl.arange(0, 4)
+    total = tl.zeros([TILE * TILE, 4], tl.float32)
+    if COLOUR:
+        total_cover = tl.zeros([TILE * TILE, 4], tl.float32)
+    else:
+        total_cover = tl.zeros([TILE * TILE, 1], tl.float32)
+    before_focus = tl.zeros([TILE * TILE, 1], tl.float32)
+    for piece in range(is_cut, 1 + is_cut * pieces):
+        light = tl.zeros([TILE * TILE, 4], tl.float32)
+        cover = tl.zeros_like(total_cover)
+        group = tl.zeros_like(total_cover)  # coverage of the open group
+        through = tl.zeros_like(total_cover) + 1.0  # light that the closed groups let pass
+        latest = tl.zeros([TILE * TILE, 1], tl.float32) - 1e30  # position of the last bin seen
+        for k in range(0, count):
+            i = tl.load(lists + tile * bins + k)
+            s = tl.load(scales + i)
+            place = tl.load(places + i)
+            if s == 1:
+                plane, alpha = _blur(
+                    scratch, table + i * lines * 4, lines, row_of, half_of, tap_starts, tap_dx, tap_weight,
+                    i * (1 + pieces) + piece, y0, x0, COLOUR, TILE, UNROLL,
+                )  # fmt: skip
+            elif s > 1:
+                plane, alpha = _enlarged(
+                    light_in, cover_in, slots + tl.load(slot_first + i) * 2, tl.load(slot_width + i),
+                    tl.where(piece > 0, 1, 0), tl.maximum(piece - 1, 0), s, y0, x0, COLOUR, TILE,
+                )  # fmt: skip
+            else:  # the blur stays within its pixel
+                before, own, after = tl.load(positions + i), tl.load(positions + i + 1), tl.load(positions + i + 2)
+                # s is 0: addresses that seem to change with the bin are not held in registers all through the loop.
+                sy = y0 + s + p // TILE - top
+                sx = x0 + s + p % TILE - left
+                there = (sy >= 0) & (sy < height) & (sx >= 0) & (sx < width)
+                here = sy * width + sx
+                u = tl.load(front_u + here, mask=there, other=0.0)
+                share = tl.where(there, _share(u, before, own, after), 0.0)[:, None]
+                at = (sy * front_row + sx)[:, None] + ch[None, :] * front_plane
+                plane = share * tl.load(front + at, mask=share > 0, other=0.0)
+                u = tl.load(back_u + here, mask=there, other=0.0)
+                share = tl.where(there, _share(u, before, own, after), 0.0)[:, None]
+                at = (sy * back_row + sx)[:, None] + ch[None, :] * back_plane
+                plane += share * tl.load(back + at, mask=share > 0, other=0.0)
+                if COLOUR:
+                    alpha = tl.zeros_like(plane) + _channel(plane, 3)
+                else:
+                    alpha = _channel(plane, 3)
+            alpha = tl.maximum(alpha, 0.0)
+            if COLOUR:
+                alpha0 = _channel(alpha, 0)
+            else:
+                alpha0 = alpha
+            seen = alpha0 > PRESENT
+            close = seen & (latest < place - GAP)
+            through = tl.where(close, through * (1.0 - group), through)
+            group = tl.where(close, 0.0, group)
+            gain = tl.minimum(tl.maximum((1.0 - group) / tl.maximum(alpha, 1e-6), 0.0), 1.0)
+            light += through * gain * plane
+            cover += through * gain * alpha
+            group += gain * alpha
+            latest = tl.where(seen, place, latest)
+            before_focus = tl.where(place < -1e-6, tl.maximum(before_focus, alpha0), before_focus)
+        if COLOUR:
+            weight = tl.load(piece_weights + piece * 4 + ch)[None, :]
+        else:
+            weight = tl.load(piece_weights + piece * 4)
+        total += weight * light
+        total_cover += weight * cover
+    oy = y0 + p // TILE - out_top
+    ox = x0 + p % TILE - out_left
+    inside = (oy >= 0) & (oy < out_height) & (ox >= 0) & (ox < out_width)
+    y = y0 + p // TILE - top
+    x = x0 + p % TILE - left
+    at = (oy * out_row + ox)[:, None] + ch[None, :] * out_plane
+    writes = inside[:, None] & (ch < 3)[None, :]
+    photo = tl.load(out + at, mask=writes, other=0.0)
+    result = tl.where(total_cover > PRESENT, total / tl.maximum(total_cover, PRESENT), photo)
+    # A focused pixel that nothing nearer touches is the photo itself, not a sum that equals it up to rounding.
+    focused = tl.abs(tl.load(front_radius + y * radius_row + x, mask=inside, other=1.0)) <= 1e-3
+    whole = tl.load(edge + y * edge_row + x, mask=inside, other=0) == 0
+    untouched = (focused & whole)[:, None] & (before_focus <= 1e-4)
+    tl.store(out + at, tl.where(untouched, photo, result), mask=writes)

@@ -1,0 +1,233 @@
+"""The Triton engine against the plain one, in Triton's interpreter on the CPU; that it compiles for GPUs; and who is chosen.
+
+No GPU is needed. The interpreter runs a kernel's program by program in numpy, so its pictures are small. It is switched on for
+this file alone: nothing else here uses Triton.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+_BEFORE = os.environ.get("TRITON_INTERPRET")
+os.environ["TRITON_INTERPRET"] = "1"  # read where kernels are defined
+pytest.importorskip("triton", reason="needs the package triton (Linux; scripts/requirements-tests.txt)")
+
+from refocus_core import bokeh  # noqa: E402 - after the interpreter is switched on
+from refocus_core.bokeh import triton_engine, triton_kernels  # noqa: E402
+from refocus_core.bokeh.bins import Bins  # noqa: E402
+from refocus_core.bokeh.layers import Layers  # noqa: E402
+from refocus_core.bokeh.plan import Plan, Quality  # noqa: E402
+from refocus_core.bokeh.tiles import TileEngine  # noqa: E402
+from refocus_core.bokeh.triton_engine import TritonEngine  # noqa: E402
+from refocus_core.types import DefocusMap, Kernel  # noqa: E402
+
+if _BEFORE is None:
+    del os.environ["TRITON_INTERPRET"]
+else:
+    os.environ["TRITON_INTERPRET"] = _BEFORE
+
+WORST, MEAN = 2e-4, 1e-6
+"""Largest and mean difference of two engines, relative to the brightest pixel. Rounding alone gives 1e-6 and 1e-8; a pixel whose
+coverage by a bin is just at `PRESENT` may go either way, which the first bound leaves room for."""
+
+
+@pytest.fixture(autouse=True)
+def _few_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interpreter takes its time for each program, however small."""
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    monkeypatch.setattr(triton_kernels, "ROWS", triton_kernels.TILE)
+
+
+def _texture(h: int, w: int, seed: int) -> Tensor:
+    g = torch.Generator().manual_seed(seed)
+    return torch.rand(3, h, w, generator=g)
+
+
+def _grid(h: int, w: int) -> tuple[Tensor, Tensor]:
+    y, x = torch.meshgrid(torch.linspace(0, 1, h), torch.linspace(0, 1, w), indexing="ij")
+    return y, x
+
+
+def _layered(h: int, w: int, low: float, high: float, *, plate: bool = False, hdr: bool = False) -> Layers:
+    """A slope of radii with a near disc and a focused bar, and a second surface behind the disc, or everywhere."""
+    y, x = _grid(h, w)
+    radius = low + (high - low) * (0.8 * x + 0.2 * y)
+    radius = torch.where((x - 0.5).square() + (y - 0.45).square() < 0.06, torch.tensor(low), radius)
+    radius = torch.where((x - 0.7).abs() < 0.06, torch.tensor(0.0), radius)
+    image = _texture(h, w, 1)
+    if hdr:
+        image[:, h // 2, w // 2] = 1e4
+        image[0, h // 3, w // 3] = 1e4
+    alpha = torch.where(((x - 0.5).square() + (y - 0.45).square() - 0.06).abs() < 0.02, 0.6 + 0.4 * image[2].clamp_max(1), 1.0)
+    lies = torch.ones(h, w) if plate else ((x - 0.5).square() + (y - 0.45).square() < 0.09).float()
+    alpha = torch.where(lies > 0, alpha, torch.ones(()))
+    back_radius = torch.where(lies > 0, 0.3 * radius + 0.7 * high, radius)
+    back = torch.cat([_texture(h, w, 2), torch.ones(1, h, w)]) * lies
+    return Layers(torch.cat([image * alpha, alpha[None]]), radius, back, back_radius, (lies > 0) & (radius == low))
+
+
+def _both(
+    layers: Layers, kernel: Kernel, quality: Quality, size: tuple[int, int], origin: tuple[int, int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The photo, and what each engine makes of it in the middle of the window."""
+    every = torch.cat([layers.front_radius, layers.back_radius])
+    plan = Plan(kernel, Bins.of(every, quality.bin_step), quality)
+    h, w = layers.front_radius.shape
+    reach = ((h - size[0]) // 2, (w - size[1]) // 2)
+    photo = layers.front[:3, reach[0] : reach[0] + size[0], reach[1] : reach[1] + size[1]].clone()
+    pictures: list[Tensor] = []
+    for engine in (TileEngine(plan), TritonEngine(plan)):
+        out, steps = photo.clone(), []
+        engine.composite(layers, reach, origin, out, steps.append)
+        assert sum(steps) == 1
+        pictures.append(out)
+    return photo, pictures[0], pictures[1]
+
+
+def _assert_alike(ours: Tensor, theirs: Tensor) -> None:
+    difference, peak = (ours - theirs).abs(), float(theirs.max())
+    assert bool(torch.isfinite(ours).all())
+    assert float(difference.max()) <= WORST * peak
+    assert float(difference.mean()) <= MEAN * peak
+
+
+def _colour_kernel() -> Kernel:
+    raster = torch.rand(3, 12, 12, generator=torch.Generator().manual_seed(3))
+    raster[0, :, :5] = 0
+    raster[1, :4] = 0
+    return bokeh.kernel_from_image(raster)
+
+
+def _off_axis() -> Kernel:
+    raster = torch.zeros(16, 16)
+    raster[2:8, 7:15] = 1
+    return bokeh.kernel_from_image(raster)
+
+
+CASES = {
+    # kernel, quality (resolution_px, bin_step, pieces), radii, size of the output, origin, options of the layers
+    "sub-pixel": (bokeh.make_kernel("circle"), Quality(100, 1.0, 1), (-1.3, 1.4), (37, 41), (0, 0), {}),
+    "circle, both sides": (bokeh.make_kernel("circle"), Quality(100, 2.0, 1), (-7.0, 6.0), (33, 47), (-9, -9), {}),
+    "heart, 1/2 and 1/4": (bokeh.make_kernel("heart"), Quality(2, 2.5, 1), (-7.5, 9.0), (40, 36), (23, -31), {}),
+    "off axis, 4 pieces": (_off_axis(), Quality(100, 2.5, 4), (-6.0, 5.0), (30, 45), (64, 7), {"plate": True}),
+    "polygon, 4 pieces, 1/2": (
+        bokeh.make_kernel("polygon", blades=5, rotation_deg=20),
+        Quality(3, 3.0, 4),
+        (-6.5, 7.0),
+        (35, 33),
+        (5, 130),
+        {"plate": True},
+    ),
+    "heart, 16 pieces": (bokeh.make_kernel("heart"), Quality(100, 3.0, 16), (-5.5, 5.0), (20, 21), (0, 0), {"plate": True}),
+    "soft, 9 pieces, 1/2": (
+        bokeh.make_kernel("circle", softness=0.7),
+        Quality(3, 4.0, 9),
+        (-6.5, 2.0),
+        (17, 34),
+        (0, 0),
+        {"plate": True},
+    ),
+    "colour, 1/2": (_colour_kernel(), Quality(3, 3.0, 1), (-6.5, 5.0), (33, 20), (-3, 3), {}),
+    "colour, 4 pieces": (_colour_kernel(), Quality(100, 3.0, 4), (-5.0, 3.0), (21, 33), (0, 0), {"plate": True}),
+    "lights of 1e4": (bokeh.make_kernel("heart"), Quality(4, 3.0, 1), (-9.0, 7.0), (33, 33), (0, 0), {"hdr": True}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_same_picture_as_the_plain_engine(name: str) -> None:
+    kernel, quality, radii, size, origin, options = CASES[name]
+    reach = math.ceil(max(map(abs, radii))) + 2
+    layers = _layered(size[0] + 2 * reach, size[1] + 2 * reach, *radii, **options)
+    photo, theirs, ours = _both(layers, kernel, quality, size, origin)
+    _assert_alike(ours, theirs)
+    # The scene is blurred, and what is in focus and untouched is the photo itself.
+    assert float((ours - photo).abs().mean()) > 0.01
+    assert torch.equal((ours == photo).all(0), (theirs == photo).all(0))
+
+
+def test_a_faint_pixel_beside_a_light_keeps_its_value() -> None:
+    """Running sums carry what lies left of a pixel; its rounding must not show."""
+    reach, size = 11, (25, 60)
+    h, w = size[0] + 2 * reach, size[1] + 2 * reach
+    front = torch.full((4, h, w), 0.01)
+    front[3] = 1
+    front[:3, h // 2, reach] = 1e4
+    radius = torch.full((h, w), 9.0)
+    layers = Layers(front, radius, torch.zeros_like(front), radius, torch.zeros(h, w, dtype=torch.bool))
+    _, _, ours = _both(layers, bokeh.make_kernel("circle"), Quality(100, 1.0, 1), size, (0, 0))
+    assert float((ours[:, :, 12:] - 0.01).abs().max()) < 5e-5
+    assert float(ours[:, size[0] // 2, 0].min()) > 1
+
+
+def test_layers_of_a_photo_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they come: most of the window without a second surface."""
+    h, w = 60, 62
+    y, x = _grid(h, w)
+    radius = torch.where((x - 0.5).square() + (y - 0.5).square() < 0.05, torch.tensor(-4.0), 5 + 2 * y)
+    calls: list[tuple[Plan, Layers, tuple[int, int], tuple[int, int], Tensor, Tensor]] = []
+    plain = TileEngine.composite
+
+    def noted(self: TileEngine, layers: Layers, reach: Any, origin: Any, out: Tensor, advance: Any) -> None:
+        photo = out.clone()
+        plain(self, layers, reach, origin, out, advance)
+        calls.append((self.plan, layers, reach, origin, photo, out.clone()))
+
+    monkeypatch.setattr(TileEngine, "composite", noted)
+    bokeh.render(
+        _texture(h, w, 5)[None], DefocusMap.from_radius(radius[None]), bokeh.make_kernel("polygon"), quality=Quality(3, 2.5, 1)
+    )
+    assert calls
+    for plan, layers, reach, origin, out, theirs in calls:
+        TritonEngine(plan).composite(layers, reach, origin, out, lambda _: None)
+        _assert_alike(out, theirs)
+
+
+def test_rendered_in_parts_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = _layered(90, 50, -3.0, 4.0)
+    plan = Plan(bokeh.make_kernel("circle"), Bins.of(layers.front_radius, 3.0), Quality(2, 3.0, 1))
+    pictures: list[Tensor] = []
+    for limit in (1024, 0.2):
+        monkeypatch.setattr(triton_engine, "SCRATCH_MIB", limit)
+        picture = layers.front[:3].clone()
+        out = picture[:, 6:84, 6:44]  # a part of a larger picture
+        TritonEngine(plan).composite(layers, (6, 6), (3, 0), out, lambda _: None)
+        assert torch.equal(picture[:, :6], layers.front[:3, :6])
+        pictures.append(picture)
+    assert float((pictures[0] - pictures[1]).abs().max()) < 2e-6
+
+
+def test_where_all_is_sharp_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = _layered(40, 40, -0.4, 0.3)
+    plan = Plan(bokeh.make_kernel("circle"), Bins.of(layers.front_radius), Quality(24, 1.0, 4))
+    engine = TritonEngine(plan)
+    monkeypatch.setattr(engine, "_occupancy", None)
+    out = layers.front[:3, 4:36, 4:36].clone()
+    engine.composite(layers, (4, 4), (0, 0), out, lambda _: None)
+    assert torch.equal(out, layers.front[:3, 4:36, 4:36])
+
+
+@pytest.mark.parametrize("radius", [-7.3, -2.0, 0.6, 3.4, 40.0])
+@pytest.mark.parametrize("count", [1, 4])
+def test_taps_are_the_kernel(radius: float, count: int) -> None:
+    """Summed up along each row where they are differences, they give the plan's kernel, point-mirrored."""
+    plan = Plan(bokeh.make_kernel("heart"), Bins((radius,), (radius,)), Quality(100, 1.0, count))
+    pieces = plan.pieces if count > 1 else plan.whole
+    taps = triton_engine._make_taps(plan, pieces, 2)
+    for q, piece in enumerate(pieces):
+        kernel = plan.kernel(0, piece)[0]
+        half = int(taps.halves[q])
+        assert kernel.shape[0] == 2 * half + 1
+        found = torch.zeros(2 * half + 1, 2 * half + 2, dtype=torch.float64)
+        for r in range(2 * half + 1):
+            for t in range(int(taps.starts[taps.rows[q] + r]), int(taps.starts[taps.rows[q] + r + 1])):
+                found[r, int(taps.dx[t]) + half] += float(taps.weight[t])
+        read = found[:, 1:] if int(taps.direct[0]) else -found.cumsum(1)[:, :-1]
+        assert float((read.flip(0, 1) - kernel).abs().max()) < 1e-7
+        if abs(radius) > 10:  # what differences are for
+            assert taps.count[0] < 0.3 * int((plan.kernel(0, plan.whole[0]) > 0).sum())
