@@ -10,7 +10,7 @@ from torch import Tensor
 
 LINEAR_PX = 0.75
 KNEE_PX = 5.0
-RATIO = 1.15
+RATIO = 1.2
 
 
 def bin_position(radius_px: Tensor, step: float = 1.0) -> Tensor:

@@ -54,7 +54,7 @@ class TileEngine:
                 advance(tile_count(*size))
 
     def spectra(self, i: int, pieces: list[Piece], fh: int, fw: int) -> Tensor:
-        """[Q,C,fh,fw//2+1] spectra of bin i's blur through each piece, on a grid of fh x fw."""
+        """[Q,C,fh,fw] spectra of bin i's blur through each piece."""
         key = (i, len(pieces), fh, fw)
         found = self._spectra.get(key)
         if found is not None:
@@ -65,7 +65,7 @@ class TileEngine:
         m = kernels.shape[-1]
         full = kernels.new_zeros(*kernels.shape[:2], fh, fw)
         full[..., :m, :m] = kernels
-        found = torch.fft.rfft2(full.roll((-(m // 2), -(m // 2)), (-2, -1)))
+        found = torch.fft.fft2(full.roll((-(m // 2), -(m // 2)), (-2, -1)))
         size = found.numel() * found.element_size()
         while self._spectra and self._spectra_bytes + size > _SPECTRA_BYTES:
             oldest = self._spectra.pop(next(iter(self._spectra)))
@@ -217,18 +217,45 @@ class _Window:
         plane = self._plane(i, source[0], source[1])
         if s > 1:
             plane = _shrunk(plane, s)
-        oy, ox = ((a[0] - o) // s for a, o in zip(source, base, strict=True))
-        plane = F.pad(plane, (ox, fw - ox - plane.shape[2], oy, fh - oy - plane.shape[1]))
-        light, k = torch.fft.rfft2(plane), self.engine.spectra(i, pieces, fh, fw)
-        spectrum = torch.cat([light[:3] * k, light[3:] * k], 1) if self.plan.colour else light * k
-        full = torch.fft.irfft2(spectrum, s=(fh, fw))
-        y, x = (slice((b[0] - o) // s, (b[1] - o) // s) for b, o in zip(wanted, base, strict=True))
-        blurred = full[..., y, x]
+        at = tuple(slice((a[0] - o) // s, (a[1] - o) // s) for a, o in zip(source, base, strict=True))
+        there = tuple(slice((b[0] - o) // s, (b[1] - o) // s) for b, o in zip(wanted, base, strict=True))
+        blurred = _convolved(plane, at, self.engine.spectra(i, pieces, fh, fw), there, self.plan.colour)
         if s == 1:
             return blurred
         up = F.interpolate(blurred, scale_factor=s, mode="bicubic", align_corners=False)
         y, x = (slice(t[0] - b[0], t[1] - b[0]) for t, b in zip(target, wanted, strict=True))
         return up[..., y, x].clamp_min(0)  # bicubic undershoots
+
+
+def _convolved(plane: Tensor, at: tuple[slice, ...], spectra: Tensor, there: tuple[slice, ...], colour: bool) -> Tensor:
+    """Circular convolution of RGBA [4,...], placed `at` its part of the period, with each kernel, cut out `there`.
+
+    Two channels at a time, as real and imaginary part: one complex transform is quicker than two real ones.
+
+    Args:
+        spectra: [Q,1,fh,fw], or [Q,3,fh,fw] where `colour`.
+
+    Returns:
+        [Q,4,...] RGBA, or [Q,6,...] light and coverage of each channel.
+    """
+    # The pair shares rounding errors: coverage beside a bright light is brought to its height first.
+    height = plane[:3].amax().clamp_min(1)
+    alpha = plane[3] * height
+    packed = plane.new_zeros(3 if colour else 2, *spectra.shape[-2:], dtype=torch.complex64)
+    real, imaginary = torch.view_as_real(packed).unbind(-1)
+    if colour:
+        real[:, at[0], at[1]] = plane[:3]
+        imaginary[:, at[0], at[1]] = alpha
+    else:
+        real[:, at[0], at[1]] = plane[0:3:2]
+        imaginary[0, at[0], at[1]] = plane[1]
+        imaginary[1, at[0], at[1]] = alpha
+    blurred = torch.view_as_real(torch.fft.ifft2(torch.fft.fft2(packed) * spectra)[..., there[0], there[1]])
+    if colour:
+        return torch.cat([blurred[..., 0], blurred[..., 1] / height], 1)
+    out = blurred.movedim(-1, 2).flatten(1, 2)
+    out[:, 3] /= height
+    return out
 
 
 def _share(lower: Tensor, share: Tensor, i: int) -> Tensor:
