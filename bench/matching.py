@@ -21,7 +21,7 @@ WINDOW = 3
 """Half size of the census window, in px."""
 P_SLOPE, P_JUMP = 8, 48
 """Cost of a step of one disparity between neighbours, and of any larger one, in bits of the census code."""
-ISLAND_PX = 120
+ISLAND_PX = 300
 """Connected surfaces of fewer pixels are not trusted."""
 PATHS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
 

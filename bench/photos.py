@@ -387,6 +387,7 @@ PHOTOS: tuple[Photo, ...] = (
         "Katsunori Waragai",
         "stereo camera (ZED), its own matching; float disparity in px, NaN = unknown; metric",
         _zed,
+        look=False,
     ),
     Photo(
         "tote",
@@ -458,6 +459,7 @@ PHOTOS: tuple[Photo, ...] = (
         f"{_MIDDLEBURY}, 2014",
         _HERE,
         _pair(7, 71, 0.5),
+        look=False,
     ),
     _oak(
         "selfie",
