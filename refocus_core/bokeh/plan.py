@@ -22,7 +22,7 @@ class Quality:
 
     Attributes:
         resolution_px: a bin of radius r is blurred at 1/s of the resolution, s a power of two with r/s >= resolution_px.
-        bin_step: spacing of the bins, 1 = 0.75 px near focus and 15 % of the radius farther out.
+        bin_step: spacing of the bins, 1 = 0.75 px near focus and 20 % of the radius farther out.
         pieces: parts of the aperture that are composited separately near depth edges: a square number.
         snap: sharpen soft depth transitions to the photo's edges first.
     """

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import psf
-from .bins import KNEE_PX, LINEAR_PX, RATIO
+from .bins import KNEE_PX, LINEAR_PX, RATIO, bin_position
 from .layers import Layers
 from .plan import GROUP_GAP, PRESENT, Piece, Plan
 from .tiles import tile_count
@@ -450,30 +450,34 @@ class TritonEngine:
         return table.int().contiguous(), end[-1]
 
     def work(self, layers: Layers, reach: tuple[int, int], origin: tuple[int, int], size: tuple[int, int]) -> dict[str, float]:
-        """What rendering a window takes, counted and not run: for estimates. Sizes as of `composite`.
+        """Count what rendering a window takes, for estimates. Runs no kernel, so it works on any device.
+
+        Args:
+            layers, reach, origin: as of `composite`; size: height and width of its `out`.
 
         Returns:
-            tiles (rendered, and of these with the aperture cut), bins per tile, sets of taps and taps per pixel at most (strips
-            that a row of taps misses are not taken off), strip pixels, coarse tiles, scratch bytes.
+            tiles: rendered tiles, cut_tiles: those of them where the aperture is cut, bins_per_tile: bins that reach one on average.
+            taps_per_px: taps of full-resolution bins for each pixel of the output; coarse_taps_per_px: those of the other bins, for
+            the same unit. Rows of taps that meet no strip are not taken off, so these are upper bounds.
+            taps: taps in the tables. strip_px_per_px: strip pixels for each pixel of the output. coarse_tiles: blurred coarse tiles.
+            scratch_bytes: memory for strips and coarse tiles.
         """
-        grid = _Geometry(self.plan, self._tile, self._cell, (layers.front.shape[1], layers.front.shape[2]), reach, origin, size)
-        _, _, backs, occupied = self._occupancy(layers.front_radius, layers.back_radius, layers.back[3], grid)
+        window = (layers.front.shape[1], layers.front.shape[2])
+        grid = _Geometry(self.plan, self._tile, self._cell, window, reach, origin, size)
+        backs, occupied = self._occupancy_plain(layers, grid)
         todo = self._schedule(occupied, backs, grid)
         starts, sets = self._taps.starts.long(), 1 + len(self._cut)
         row, half = self._taps.rows.long().view(-1, sets), self._taps.halves.long().view(-1, sets)
-        taps = (starts[row + 2 * half + 1] - starts[row]) if starts.numel() > 1 else row * 0
-        full = torch.tensor([float(s == 1) for s in self._scales], device=self.device)
-        whole, pieces = taps[:, 0] * full, taps[:, 1:].sum(1) * full
-        per_tile = torch.where(todo.cut, (todo.hits * pieces[:, None, None]).sum(0), (todo.hits * whole[:, None, None]).sum(0))
-        pixels = float(size[0] * size[1])
-        active = float((todo.counts > 0).sum())
-        area = float(self._tile**2)
-        coarse_taps = 0.0
-        entry = 0
+        taps = starts[row + 2 * half + 1] - starts[row]
+        full = self._scale_table == 1
+        whole, pieces = ((taps[:, :1].sum(1) * full)[:, None, None], (taps[:, 1:].sum(1) * full)[:, None, None])
+        per_tile = torch.where(todo.cut, (todo.hits * pieces).sum(0), (todo.hits * whole).sum(0))
+        active, area, pixels = float((todo.counts > 0).sum()), float(self._tile**2), float(size[0] * size[1])
+        coarse_taps, entry = 0.0, 0
         for s, (ty, tx) in grid.coarse.items():
             for i in (i for i, own in enumerate(self._scales) if own == s):
-                wanted = todo.slots[entry : entry + ty * tx] >= 0
-                coarse_taps += float(wanted[:, 0].sum() * taps[i, 0] + wanted[:, 1].sum() * taps[i, 1:].sum())
+                wanted = (todo.slots[entry : entry + ty * tx] >= 0).sum(0)
+                coarse_taps += float(wanted[0] * taps[i, 0] + wanted[1] * taps[i, 1:].sum())
                 entry += ty * tx
         return {
             "tiles": active,
@@ -481,10 +485,28 @@ class TritonEngine:
             "bins_per_tile": float(todo.counts.sum()) / max(active, 1.0),
             "taps_per_px": float(per_tile.sum()) * area / pixels,
             "coarse_taps_per_px": coarse_taps * area / pixels,
+            "taps": float(starts[-1]),
             "strip_px_per_px": todo.quads / pixels,
             "coarse_tiles": float(todo.coarse_tiles),
             "scratch_bytes": 16.0 * (todo.quads + todo.coarse_tiles * self._coarse_quads()),
         }
+
+    def _occupancy_plain(self, layers: Layers, grid: _Geometry) -> tuple[Tensor, Tensor]:
+        """Cells with back elements and [bins, cells_y, cells_x], as `_occupancy`, without a kernel."""
+        intervals, cells = self._members.shape[0], grid.cells_y * grid.cells_x
+        found = torch.zeros(cells, intervals, dtype=torch.bool, device=self.device)
+        h, w = layers.front_radius.shape
+        y = (torch.arange(h, device=self.device) + grid.top) // self._cell
+        x = (torch.arange(w, device=self.device) + grid.left) // self._cell
+        cell = y[:, None] * grid.cells_x + x
+        lies = layers.back[3] > 0
+        for radius, there in ((layers.front_radius, torch.ones_like(lies)), (layers.back_radius, lies)):
+            interval = torch.bucketize(bin_position(radius, self.plan.quality.bin_step), self._edges)
+            found.view(-1)[(cell * intervals + interval)[there]] = True
+        backs = torch.zeros(cells, dtype=torch.bool, device=self.device)
+        backs[cell[lies]] = True
+        occupied = (found.float() @ self._members > 0).T
+        return backs.view(grid.cells_y, grid.cells_x), occupied.view(-1, grid.cells_y, grid.cells_x)
 
 
 def _rows(t: Tensor) -> Tensor:
