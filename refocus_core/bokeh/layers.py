@@ -8,6 +8,7 @@ Pixels that mix both sides of a jump are split between the two.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -261,7 +262,11 @@ def _halved(level: Tensor) -> Tensor:
     """[C+1,H,W] weighted values and their weight at half the resolution; a mean of no weight stays a hole."""
     h, w = level.shape[1:]
     padded = F.pad(level, (0, w % 2, 0, h % 2)) if h % 2 or w % 2 else level
-    total = F.avg_pool2d(padded[None], 2, divisor_override=1)[0]
+    return _weighed(F.avg_pool2d(padded[None], 2, divisor_override=1)[0])
+
+
+def _weighed(total: Tensor) -> Tensor:
+    """Sums over a block -> means, with a weight of 1 at most."""
     return total * (1 / total[-1:].clamp_min(1e-9)).clamp_max_(1)
 
 
@@ -464,6 +469,51 @@ def build_with_plate(image: Tensor, radius: Tensor, plate: Tensor, plate_radius:
 MAX_SLABS = 8
 
 
+def _hat(depth: Tensor, centre: float, width: float) -> Tensor:
+    """How much of what lies at `depth` supplies the slab at `centre`."""
+    return (1.5 - (depth - centre).abs() / width).clamp_(0, 1)
+
+
+class _Blocks:
+    """Weighted values [C+1,H,W] in blocks of 2 x 2 px, to be weighted again by functions of depth that are quickly made.
+
+    Within a block whose depths differ by no more than `tolerance` the function is taken at their mean.
+    """
+
+    def __init__(self, level: Tensor, depth: Tensor, tolerance: float) -> None:
+        h, w = depth.shape
+        odd = (0, w % 2, 0, h % 2)
+        padded = F.pad(level, odd) if any(odd) else level
+        depth = F.pad(depth[None, None], odd, mode="replicate")[0, 0] if any(odd) else depth
+        self._total = F.avg_pool2d(padded[None], 2, divisor_override=1)[0]
+        self._depth = F.avg_pool2d(depth[None], 2)[0]
+        quads = depth.unfold(0, 2, 2).unfold(1, 2, 2).flatten(2)
+        self._mixed = ((quads.amax(2) - quads.amin(2)) > tolerance).nonzero()
+        y, x = self._mixed.unbind(1)
+        self._quads = quads[y, x]
+        self._values = padded.unfold(1, 2, 2).unfold(2, 2, 2)[:, y, x].flatten(2)
+
+    def level(self, share: Callable[[Tensor], Tensor]) -> Tensor:
+        """The first level of a pyramid (see `_halved`) of the values, weighted by `share(depth)`."""
+        total = self._total * share(self._depth)
+        y, x = self._mixed.unbind(1)
+        total[:, y, x] = (self._values * share(self._quads)).sum(2)
+        return _weighed(total)
+
+
+def _sampled(level: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """[C,n] values of `level` [C,h,w], doubled in size, at the pixels (y, x): bilinear."""
+    fy, fx = (y + 0.5) / 2 - 0.5, (x + 0.5) / 2 - 0.5
+    h, w = level.shape[1:]
+    flat = level.flatten(1)
+    y0, x0 = fy.floor().clamp_(0), fx.floor().clamp_(0)
+    ty, tx = (fy - y0).clamp_(0), (fx - x0).clamp_(0)
+    y0, x0 = y0.long(), x0.long()
+    y1, x1 = (y0 + 1).clamp_max(h - 1), (x0 + 1).clamp_max(w - 1)
+    top = torch.lerp(flat[:, y0 * w + x0], flat[:, y0 * w + x1], tx)
+    return torch.lerp(top, torch.lerp(flat[:, y1 * w + x0], flat[:, y1 * w + x1], tx), ty)
+
+
 def _fill(color: Tensor, weight: Tensor, depth: Tensor, wanted: Tensor, index: Tensor) -> Tensor:
     """Colours [3,n] at the flat `index` of the surface at depth `wanted` [H,W], spread from pixels of like depth (soft slabs)."""
     values = wanted.flatten()[index]
@@ -476,16 +526,20 @@ def _fill(color: Tensor, weight: Tensor, depth: Tensor, wanted: Tensor, index: T
         centres = torch.linspace(low, high, min(MAX_SLABS, max(2, math.ceil((high - low) / 3))))
     width = float(centres[1] - centres[0]) if len(centres) > 1 else max(2.0, high - low)
     # Only the listed pixels are wanted at full resolution; the pyramid starts at half of it.
+    w = weight.shape[1]
+    both = torch.cat([color, torch.ones_like(weight)[None]])
+    blocks = _Blocks(both * weight, depth, width / 4)
+    flat = color.flatten(1)
     out = color.new_zeros(color.shape[0], len(index))
     total = color.new_zeros(len(index))
-    both = torch.cat([color, torch.ones_like(weight)[None]])
-    flat = color.flatten(1)[:, index]
     for c in centres.tolist():
-        want = (1 - (values - c).abs() / width).clamp_min(0) if len(centres) > 1 else torch.ones_like(total)
-        if not bool((want > 0).any()):
+        share = (1 - (values - c).abs() / width).clamp_min(0) if len(centres) > 1 else torch.ones_like(total)
+        among = share.nonzero()[:, 0]
+        if len(among) == 0:
             continue
-        supply = weight * (1.5 - (depth - c).abs() / width).clamp_(0, 1)
-        coarse = _doubled(_pull([_halved(both * supply)]), *weight.shape).flatten(1)[:, index]
-        out += want * torch.lerp(coarse, flat, supply.flatten()[index])
-        total += want
+        at = index[among]
+        supply = weight.flatten()[at] * _hat(depth.flatten()[at], c, width)
+        coarse = _sampled(_pull([blocks.level(lambda d, c=c: _hat(d, c, width))]), at // w, at % w)
+        out[:, among] += share[among] * torch.lerp(coarse, flat[:, at], supply)
+        total[among] += share[among]
     return out / total.clamp_min(1e-6)
