@@ -379,8 +379,11 @@ def split(image: Tensor, depth: Tensor) -> Surfaces:
     y, x = index[:, 0], index[:, 1]
     own = image[:, y, x]
     mostly_far = alpha < 0.5
-    near_part = torch.where(mostly_far, alpha * near_c, (own - (1 - alpha) * far_c).clamp_min(0))
-    far_color = torch.where(mostly_far, ((own - alpha * near_c) / (1 - alpha).clamp_min(0.5)).clamp_min(0), far_c)
+    # What is left of the pixel for the side that holds most of it; a misjudged share must not make it brighter than both.
+    near_left = (own - (1 - alpha) * far_c).clamp_min(0).minimum(alpha * torch.maximum(own, near_c))
+    far_left = ((own - alpha * near_c) / (1 - alpha).clamp_min(0.5)).clamp_min(0).minimum(torch.maximum(own, far_c))
+    near_part = torch.where(mostly_far, alpha * near_c, near_left)
+    far_color = torch.where(mostly_far, far_left, far_c)
 
     # Far colours, seen: all pixels, and the far part of mixed ones. Filled behind near surfaces slab by slab of far depth.
     hidden = dist <= far_depth - depth + 2
