@@ -119,58 +119,91 @@ def _window(index: Tensor, h: int, w: int, reach: int) -> tuple[Tensor, Tensor, 
 _VOTE_COLOR = 0.05
 """Standard deviation of display values (gamma 2.2, 0..1) within which a neighbour counts as alike."""
 _THIN_GAIN = 3.0
+_WINDOWS_AT_A_TIME = 4096
+"""Windows of pixels that are looked at together: they stay in the processor's cache, and memory stays bounded."""
 
 
 def _vote(image: Tensor, radius: Tensor, index: Tensor, reach: int) -> Tensor:
     """Assign each listed pixel to the near or far level of its window, whichever side has the more similar colour."""
     h, w = radius.shape
-    flat, oy, ox = _window(index, h, w, reach + 2)
-    distance2 = (oy**2 + ox**2).float()
-    own_at = index[:, 0] * w + index[:, 1]
-    r = radius.flatten()[flat]
+    # display values: equal steps count equally in shadows and lights
+    display = image.clamp_min(0).pow(1 / 2.2).flatten(1)
+    flat = radius.flatten()
+    out = flat.clone()
+    parts = [(part, part[:, 0] * w + part[:, 1]) for part in index.split(_WINDOWS_AT_A_TIME)]
+    levels: list[tuple[Tensor, Tensor, Tensor]] = []
+    for part, at in parts:
+        near_level, far_level, is_near = _side(display, flat, part, at, (h, w), reach)
+        out[at] = torch.where(is_near, near_level, far_level)
+        levels.append((near_level, far_level, is_near))
+    snapped = out.view(h, w)
+    flatness = window_extreme(snapped, 2, True) - window_extreme(snapped, 2, False)
+    thick = (flatness < JUMP_PX).flatten()
+    corrected = [_thin(flat, out, thick, part, level, (h, w), reach) for (part, _), level in zip(parts, levels, strict=True)]
+    for (_, at), value in zip(parts, corrected, strict=True):
+        out[at] = value
+    return out.view(h, w)
+
+
+def _side(
+    display: Tensor, flat: Tensor, index: Tensor, own_at: Tensor, size: tuple[int, int], reach: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Near level, far level, and whether it belongs to the near one, of each listed pixel."""
+    there, oy, ox = _window(index, *size, reach + 2)
+    weight = torch.exp((oy**2 + ox**2).float() / (-2 * (0.6 * (reach + 2)) ** 2))
+    r = flat[there]
     near, far = r.amin(1, keepdim=True), r.amax(1, keepdim=True)
     span = (far - near).clamp_min(1e-6)
     level = (r - near) / span
-    # display values: equal steps count equally in shadows and lights
-    display = image.clamp_min(0).pow(1 / 2.2).flatten(1)
-    difference2 = (display[:, flat] - display[:, own_at][:, :, None]).square().sum(0)
-    alike = torch.exp(-distance2 / (2 * (0.6 * (reach + 2)) ** 2) - difference2 / (2 * _VOTE_COLOR**2))
-    weight = torch.exp(-distance2 / (2 * (0.6 * (reach + 2)) ** 2)).expand_as(alike)
+    difference2 = torch.zeros_like(r)
+    for channel in display:
+        difference2 += (channel[there] - channel[own_at][:, None]).square_()
+    alike = difference2.mul_(-1 / (2 * _VOTE_COLOR**2)).exp_().mul_(weight)
 
     def likeness(side: Tensor) -> Tensor:
-        return (side * alike).sum(1) / (side * weight).sum(1).clamp_min(1e-6) + 1e-4
+        return (side * alike).sum(1) / (side @ weight).clamp_min(1e-6) + 1e-4
 
-    middle = ((radius.flatten()[own_at] - near[:, 0]) / span[:, 0]).clamp(0.05, 0.95)
+    middle = ((flat[own_at] - near[:, 0]) / span[:, 0]).clamp(0.05, 0.95)
     is_near = likeness((level < 0.25).float()) / likeness((level > 0.75).float()) * ((1 - middle) / middle) > 1
 
     def plateau(side: Tensor, extreme: Tensor) -> Tensor:
-        total = (side * weight).sum(1)
-        return torch.where(total > 1e-6, (side * weight * r).sum(1) / total.clamp_min(1e-6), extreme[:, 0])
+        total = side @ weight
+        return torch.where(total > 1e-6, (side * r) @ weight / total.clamp_min(1e-6), extreme[:, 0])
 
-    near_level, far_level = plateau((level < 0.1).float(), near), plateau((level > 0.9).float(), far)
-    out = radius.flatten().clone()
-    out[own_at] = torch.where(is_near, near_level, far_level)
+    return plateau((level < 0.1).float(), near), plateau((level > 0.9).float(), far), is_near
 
-    # Blur keeps the sum: a structure thinner than the blur never reaches its level, but over the window its deviation from
-    # the other side adds up to (true step) x (its share of the window).
-    labels = out[flat]
-    is_near_there = (labels < 0.5 * (near_level + far_level)[:, None]).float()
-    near_share = is_near_there.mean(1)
+
+def _thin(
+    flat: Tensor,
+    snapped: Tensor,
+    thick: Tensor,
+    index: Tensor,
+    levels: tuple[Tensor, Tensor, Tensor],
+    size: tuple[int, int],
+    reach: int,
+) -> Tensor:
+    """The level of each listed pixel, corrected on structures that are thinner than the blur of the map.
+
+    Blur keeps the sum: such a structure never reaches its level, but over the window its deviation from the other side adds up
+    to (true step) x (its share of the window).
+    """
+    there, _, _ = _window(index, *size, reach + 2)
+    near_level, far_level, is_near = levels
+    r, labels = flat[there], snapped[there]
+    is_near_there = labels < 0.5 * (near_level + far_level)[:, None]
+    near_share = is_near_there.float().mean(1)
     far_share = 1 - near_share
     step = (far_level - near_level).clamp_min(1e-6)
     near_step = ((far_level[:, None] - r).clamp_min(0).mean(1) / near_share.clamp_min(1e-3)).minimum(_THIN_GAIN * step)
     far_step = ((r - near_level[:, None]).clamp_min(0).mean(1) / far_share.clamp_min(1e-3)).minimum(_THIN_GAIN * step)
-    snapped = out.view(h, w)
-    flatness = window_extreme(snapped, 2, True) - window_extreme(snapped, 2, False)
-    thick = (flatness < JUMP_PX).flatten()[flat]
+    thick_there = thick[there]
     beside = 0.2 * step[:, None]
-    one_far = (((labels - far_level[:, None]).abs() < beside) | (is_near_there > 0)).all(1)
-    one_near = (((labels - near_level[:, None]).abs() < beside) | (is_near_there == 0)).all(1)
-    thin_near = is_near & one_far & (near_step > step) & ~(thick & (is_near_there > 0)).any(1)
-    thin_far = ~is_near & one_near & (far_step > step) & ~(thick & (is_near_there == 0)).any(1)
-    corrected = torch.where(thin_near, far_level - near_step, out[own_at])
-    out[own_at] = torch.where(thin_far, near_level + far_step, corrected)
-    return out.view(h, w)
+    one_far = (((labels - far_level[:, None]).abs() < beside) | is_near_there).all(1)
+    one_near = (((labels - near_level[:, None]).abs() < beside) | ~is_near_there).all(1)
+    thin_near = is_near & one_far & (near_step > step) & ~(thick_there & is_near_there).any(1)
+    thin_far = ~is_near & one_near & (far_step > step) & ~(thick_there & ~is_near_there).any(1)
+    corrected = torch.where(thin_near, far_level - near_step, torch.where(is_near, near_level, far_level))
+    return torch.where(thin_far, near_level + far_step, corrected)
 
 
 def _nearest_far_side(radius: Tensor, reach: int) -> tuple[Tensor, Tensor]:
@@ -296,11 +329,18 @@ def _unmix(image: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, Tensor, Tenso
         index [n,2] of the pixels, alpha [n] of the near side, near colour [3,n], far colour [3,n], near radius [n],
         far radius [n].
     """
-    h, w = radius.shape
     beside = torch.zeros_like(radius, dtype=torch.bool)
     for here, there in _neighbours(radius):
         beside[here] |= (radius[there] - radius[here]).abs() > JUMP_PX
     index = beside.nonzero()
+    parts = [_unmixed(image, radius, beside, part) for part in index.split(_WINDOWS_AT_A_TIME)]
+    alpha, near_c, far_c, near_r, far_r = (torch.cat(t, -1) for t in zip(*parts, strict=True))
+    return index, alpha, near_c, far_c, near_r, far_r
+
+
+def _unmixed(image: Tensor, radius: Tensor, beside: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """`_unmix` of the listed pixels."""
+    h, w = radius.shape
     flat, oy, ox = _window(index, h, w, _UNMIX_REACH_PX)
     r = radius.flatten()[flat]
     own_r = radius[index[:, 0], index[:, 1]]
@@ -342,7 +382,7 @@ def _unmix(image: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, Tensor, Tenso
     confidence = length2 / (length2 + 2.0 * (near_v + far_v) + 1e-5)
     confidence = ((confidence - 0.5) / 0.4).clamp(0, 1)
     alpha = hard + confidence * (estimate - hard)
-    return index, alpha, near_c, far_c, near_r, far_r
+    return alpha, near_c, far_c, near_r, far_r
 
 
 @dataclass(frozen=True, eq=False)
