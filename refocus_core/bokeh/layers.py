@@ -250,7 +250,8 @@ def _nearest_far_side(radius: Tensor, reach: int) -> tuple[Tensor, Tensor]:
         coarse_seed, coarse_d = _flood(coarse_r, coarse_seed, coarse_d, ys[0:h2:2] + 0.5, xs[:, 0:w2:2] + 0.5, steps)
         for block in blocks:
             _offer(radius, seed, dist2, block, coarse_seed, coarse_d, ys, xs)
-    seed, dist2 = _flood(radius, seed, dist2, ys, xs, [1])
+    else:
+        seed, dist2 = _flood(radius, seed, dist2, ys, xs, [1])
     return seed[2], dist2.sqrt()
 
 
