@@ -19,6 +19,9 @@ TILE_PX = 256
 _BLOCK_PX = 16
 """Grain in which it is known where a bin has content."""
 
+_DIRECT_PX = 7
+"""Up to this side a kernel is applied pixel by pixel, which is quicker than a transform."""
+
 _SPECTRA_BYTES = 64 * 2**20
 
 
@@ -53,15 +56,20 @@ class TileEngine:
                 window.render((y + reach[0], x + reach[1]), size, out[:, y : y + size[0], x : x + size[1]])
                 advance(tile_count(*size))
 
+    def kernels(self, i: int, pieces: list[Piece]) -> Tensor:
+        """[Q,C,m,m] bin i's blur through each piece."""
+        key = (i, len(pieces))
+        if key not in self._kernels:
+            self._kernels[key] = torch.stack([self.plan.kernel(i, p) for p in pieces])
+        return self._kernels[key]
+
     def spectra(self, i: int, pieces: list[Piece], fh: int, fw: int) -> Tensor:
         """[Q,C,fh,fw] spectra of bin i's blur through each piece."""
         key = (i, len(pieces), fh, fw)
         found = self._spectra.get(key)
         if found is not None:
             return found
-        kernels = self._kernels.get(key[:2])
-        if kernels is None:
-            kernels = self._kernels[key[:2]] = torch.stack([self.plan.kernel(i, p) for p in pieces])
+        kernels = self.kernels(i, pieces)
         m = kernels.shape[-1]
         full = kernels.new_zeros(*kernels.shape[:2], fh, fw)
         full[..., :m, :m] = kernels
@@ -203,6 +211,10 @@ class _Window:
     def _blurred(self, i: int, pieces: list[Piece], content: tuple[_Span, _Span], target: tuple[_Span, _Span]) -> Tensor:
         """[Q,4,y,x] (6 channels for a coloured aperture): bin i, which lies in `content`, blurred by each piece at `target`."""
         s = self.plan.scales[i]
+        if s == 1 and self.plan.kernel_size(i) <= _DIRECT_PX:
+            n = self.plan.kernel_size(i) // 2
+            y, x = (_Span((t[0] - n, t[1] + n)) for t in target)
+            return _direct(self._plane(i, y, x), self.engine.kernels(i, pieces), self.plan.colour)
         margin = s if s > 1 else 0  # the tent that shrinks reaches one coarse pixel farther
         source = [c.grown(margin).aligned(s, o) for c, o in zip(content, self.origin, strict=True)]
         # the cubic that enlarges reaches two
@@ -225,6 +237,16 @@ class _Window:
         up = F.interpolate(blurred, scale_factor=s, mode="bicubic", align_corners=False)
         y, x = (slice(t[0] - b[0], t[1] - b[0]) for t, b in zip(target, wanted, strict=True))
         return up[..., y, x].clamp_min(0)  # bicubic undershoots
+
+
+def _direct(plane: Tensor, kernels: Tensor, colour: bool) -> Tensor:
+    """Convolution of RGBA [4,h,w] with each kernel [Q,C,m,m], where all of the kernel lies inside; returns as `_convolved`."""
+    k = kernels.flip(-2, -1).movedim(1, 0)[:, :, None]  # [C,Q,1,m,m]
+    if not colour:
+        return F.conv2d(plane[:, None], k[0]).movedim(1, 0)
+    light = [F.conv2d(p[None, None], kc)[0] for p, kc in zip(plane[:3], k, strict=True)]
+    coverage = [F.conv2d(plane[3][None, None], kc)[0] for kc in k]
+    return torch.stack([*light, *coverage], 1)
 
 
 def _convolved(plane: Tensor, at: tuple[slice, ...], spectra: Tensor, there: tuple[slice, ...], colour: bool) -> Tensor:
