@@ -184,7 +184,7 @@ class _Schedule:
 
 @dataclass(frozen=True, eq=False)
 class _Window:
-    """Layers of a window (front and back [4,H,W], the others [H,W]), bin coordinates, cells with back elements, and the output."""
+    """Layers of a window (front and back [4,H,W], the others [H,W]), bin coordinates, cells with back elements, the output."""
 
     front: Tensor
     front_radius: Tensor

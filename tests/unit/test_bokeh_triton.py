@@ -6,8 +6,15 @@ this file alone: nothing else here uses Triton.
 
 from __future__ import annotations
 
+import json
+import logging
 import math
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +26,7 @@ os.environ["TRITON_INTERPRET"] = "1"  # read where kernels are defined
 pytest.importorskip("triton", reason="needs the package triton (Linux; scripts/requirements-tests.txt)")
 
 from refocus_core import bokeh  # noqa: E402 - after the interpreter is switched on
-from refocus_core.bokeh import triton_engine, triton_kernels  # noqa: E402
+from refocus_core.bokeh import engines, triton_engine, triton_kernels  # noqa: E402
 from refocus_core.bokeh.bins import Bins  # noqa: E402
 from refocus_core.bokeh.layers import Layers  # noqa: E402
 from refocus_core.bokeh.plan import Plan, Quality  # noqa: E402
@@ -31,6 +38,8 @@ if _BEFORE is None:
     del os.environ["TRITON_INTERPRET"]
 else:
     os.environ["TRITON_INTERPRET"] = _BEFORE
+
+REPO = Path(__file__).resolve().parents[2]
 
 WORST, MEAN = 2e-4, 1e-6
 """Largest and mean difference of two engines, relative to the brightest pixel. Rounding alone gives 1e-6 and 1e-8; a pixel whose
@@ -231,3 +240,251 @@ def test_taps_are_the_kernel(radius: float, count: int) -> None:
         assert float((read.flip(0, 1) - kernel).abs().max()) < 1e-7
         if abs(radius) > 10:  # what differences are for
             assert taps.count[0] < 0.3 * int((plan.kernel(0, plan.whole[0]) > 0).sum())
+
+
+def test_out_of_memory_halves_the_window_and_says_so(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    layers = _layered(80, 44, -3.0, 4.0)
+    plan = Plan(bokeh.make_kernel("circle"), Bins.of(layers.front_radius, 3.0), Quality(2, 3.0, 1))
+    launch, heights = TritonEngine._launch, []
+
+    def small_device(self: TritonEngine, window: Any, todo: Any, grid: Any) -> None:
+        heights.append(window.out.shape[1])
+        if window.out.shape[1] > 40:
+            raise torch.OutOfMemoryError("no memory left")
+        launch(self, window, todo, grid)
+
+    expected, out = (layers.front[:3, 6:74, 6:38].clone() for _ in range(2))
+    TileEngine(plan).composite(layers, (6, 6), (0, 0), expected, lambda _: None)
+    monkeypatch.setattr(TritonEngine, "_launch", small_device)
+    TritonEngine(plan).composite(layers, (6, 6), (0, 0), out, lambda _: None)
+    assert heights == [68, 32, 36]
+    assert "memory" in caplog.text
+    _assert_alike(out, expected)
+
+
+def test_a_kernel_that_does_not_fit_is_replaced_and_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from triton.runtime.errors import OutOfResources
+
+    layers = _layered(40, 44, -3.0, 4.0)
+    plan = Plan(bokeh.make_kernel("circle"), Bins.of(layers.front_radius, 3.0), Quality(2, 3.0, 1))
+    expected, out = (layers.front[:3, 6:34, 6:38].clone() for _ in range(2))
+    TileEngine(plan).composite(layers, (6, 6), (0, 0), expected, lambda _: None)
+
+    def too_large(*_: object) -> None:
+        raise OutOfResources(99, 10, "registers")
+
+    monkeypatch.setattr(TritonEngine, "_launch", too_large)
+    TritonEngine(plan).composite(layers, (6, 6), (0, 0), out, lambda _: None)
+    assert torch.equal(out, expected)
+    assert "registers" in caplog.text and "plain torch" in caplog.text
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("anything else")
+
+    monkeypatch.setattr(TritonEngine, "_launch", broken)
+    with pytest.raises(RuntimeError, match="anything else"):
+        TritonEngine(plan).composite(layers, (6, 6), (0, 0), out, lambda _: None)
+
+
+# ---------------------------------------------------------------------------------------------------------------- compiler
+
+COMPILE = """
+import json, re, sys, warnings
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from refocus_core.bokeh import triton_kernels as K
+
+warnings.simplefilter("ignore")
+floats = "scratch tap_weight light_in cover_in light_out cover_out front back front_u back_u front_radius back_radius back_alpha"
+floats += " positions places piece_weights edges out"
+bytes_ = "found backs"
+pointers = {n: "*fp32" for n in floats.split()} | {n: "*i8" for n in bytes_.split()} | {"edge": "*u8", "cut": "*i1"}
+for n in "table row_of half_of tap_starts tap_dx slots slot_first slot_width scales lists counts direct members".split():
+    pointers[n] = "*i32"
+constants = dict(TILE=K.TILE, CELL=K.CELL, ROWS=K.ROWS, CHUNK=K.CHUNK, UNROLL=K.UNROLL, GAP=2.0, PRESENT=1e-3, LINEAR=0.75,
+                 KNEE=5.0, LOG_RATIO=0.18, SEARCH=7, SPAN=4 * K.CELL)
+
+def build(name, capability, warps, **more):
+    kernel, known = getattr(K, name), constants | {k: v for k, v in more.items() if k.isupper()}
+    options = {"num_warps": warps} | {k: v for k, v in more.items() if not k.isupper()}
+    signature, values, attributes = {}, {}, {}
+    for i, n in enumerate(kernel.arg_names):
+        if n in known:
+            signature[n], values[(i,)] = "constexpr", known[n]
+        elif n in pointers:
+            signature[n] = pointers[n]
+            if n != "out" or name != "composite":
+                attributes[(i,)] = [["tt.divisibility", 16]]
+        else:
+            signature[n] = "fp32" if n == "inverse_step" else "i32"
+    target = GPUTarget("cuda", capability, 32)
+    built = triton.compile(ASTSource(kernel, signature, values, attributes), target=target, options=options)
+    return {"cubin": len(built.asm["cubin"]), "quads": len(re.findall(r"ld\\.global\\S*\\.v4", built.asm["ptx"])),
+            "local": len(re.findall(r"(?:ld|st)\\.local", built.asm["ptx"])), "shared": built.metadata.shared}
+
+found = {}
+for capability in (80, 90):
+    found[f"occupancy {capability}"] = build("occupancy", capability, 4)
+    found[f"strips {capability}"] = build("strips", capability, 4)
+    for colour in (False, True):
+        found[f"coarse {capability} {colour}"] = build("coarse", capability, 8, COLOUR=colour)
+        limit = {} if colour else {"maxnreg": 128}
+        found[f"composite {capability} {colour}"] = build("composite", capability, 8, COLOUR=colour, **limit)
+print(json.dumps(found))
+"""
+
+
+def test_every_kernel_compiles_for_gpus(tmp_path: Path) -> None:
+    """To machine code for A100 and H100, without one. Content is read as whole RGBA quads, and nothing lives in local memory."""
+    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"} | {"TRITON_CACHE_DIR": str(tmp_path)}
+    environment["PYTHONPATH"] = os.pathsep.join([str(REPO), environment.get("PYTHONPATH", "")])
+    script = tmp_path / "compile_all.py"  # Triton reads a kernel's source from its file
+    script.write_text(COMPILE.replace("\\\\", "\\"))
+    result = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr[-3000:]
+    found = json.loads(result.stdout)
+    assert len(found) == 12
+    for name, numbers in found.items():
+        assert numbers["cubin"] > 1000 and numbers["local"] == 0 and numbers["shared"] <= 48 * 1024, name
+        assert not name.startswith(("coarse", "composite")) or numbers["quads"] >= 8, name
+
+
+# ---------------------------------------------------------------------------------------------------------------- choice
+
+
+@pytest.fixture
+def choices(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """Devices are judged anew; the log from INFO on."""
+    monkeypatch.delenv("REFOCUS_TRITON", raising=False)
+    engines.forget_choices()
+    caplog.set_level(logging.INFO, logger="refocus_core")
+    yield caplog
+    engines.forget_choices()
+
+
+def _plan(**kernel: Any) -> Plan:
+    return Plan(bokeh.make_kernel("circle", **kernel), Bins((-3.0, 4.0), (-4.0, 5.3)), Quality(24, 1.0, 1))
+
+
+def _pretend_cuda(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int] = (9, 0)) -> torch.device:
+    """What is asked of a CUDA device before anything runs on it."""
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA H100")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    return torch.device("cuda", 0)
+
+
+def test_cpu_gets_plain_torch_without_a_word(choices: pytest.LogCaptureFixture) -> None:
+    assert isinstance(engines.choose_engine(_plan(), torch.device("cpu")), TileEngine)
+    assert choices.text == ""
+
+
+def test_interpreter_is_chosen_after_a_self_test(choices: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole of it, on the CPU: the self-test passes, the line says so once, and the engine is Triton's."""
+    monkeypatch.setenv("REFOCUS_TRITON", "interpret")
+    for _ in range(2):
+        assert isinstance(engines.choose_engine(_plan(), torch.device("cpu")), TritonEngine)
+    (line,) = choices.messages
+    assert "Triton kernels (self-test difference" in line
+    assert choices.records[0].levelno == logging.INFO
+
+
+def test_wrong_kernels_are_found_and_not_used(choices: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that reads its taps one pixel off fails the self-test."""
+    monkeypatch.setenv("REFOCUS_TRITON", "interpret")
+    right = triton_engine._make_taps
+
+    def off_by_one(plan: Plan, pieces: Any, unroll: int) -> Any:
+        taps = right(plan, pieces, unroll)
+        return replace(taps, dx=taps.dx + 1)
+
+    monkeypatch.setattr(triton_engine, "_make_taps", off_by_one)
+    assert isinstance(engines.choose_engine(_plan(), torch.device("cpu")), TileEngine)
+    (record,) = choices.records
+    assert record.levelno == logging.WARNING and "wrong picture" in record.message and "plain torch" in record.message
+
+
+@pytest.mark.parametrize("setting", ["0", "off"])
+def test_switched_off(setting: str, choices: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFOCUS_TRITON", setting)
+    device = _pretend_cuda(monkeypatch)
+    assert not engines._uses_triton(device, setting)
+    assert isinstance(engines.choose_engine(_plan(), device), TileEngine)
+    (record,) = choices.records
+    assert record.levelno == logging.INFO and f"REFOCUS_TRITON={setting}" in record.message and "H100" in record.message
+
+
+def test_missing_triton_is_named(choices: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise ModuleNotFoundError("No module named 'triton'")
+
+    monkeypatch.setattr(engines, "kernels", missing)
+    assert isinstance(engines.choose_engine(_plan(), _pretend_cuda(monkeypatch)), TileEngine)
+    (record,) = choices.records
+    assert record.levelno == logging.WARNING and "No module named 'triton'" in record.message
+
+
+@pytest.mark.parametrize("error", [RuntimeError("ptxas is not there"), AssertionError("no GPU")])
+def test_a_failing_compiler_is_named(
+    error: Exception, choices: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: torch.device) -> None:
+        raise error
+
+    monkeypatch.setattr(engines, "self_test", fails)
+    assert isinstance(engines.choose_engine(_plan(), _pretend_cuda(monkeypatch)), TileEngine)
+    (record,) = choices.records
+    assert record.levelno == logging.WARNING and str(error) in record.message
+
+
+def test_old_and_unproven_gpus_get_plain_torch(choices: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = _pretend_cuda(monkeypatch, (7, 0))
+    assert isinstance(engines.choose_engine(_plan(), device), TileEngine)
+    engines.forget_choices()
+    monkeypatch.setattr(torch.version, "hip", "6.4")
+    assert isinstance(engines.choose_engine(_plan(), device), TileEngine)
+    assert ["capability" in m for m in choices.messages] == [True, False]
+    assert "ROCm" in choices.messages[1]
+
+
+def test_a_soft_aperture_at_a_huge_radius_stays_with_transforms(
+    choices: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "_uses_triton", lambda *_: True)
+    monkeypatch.setattr(engines, "MOST_TAPS", 20)
+    assert isinstance(engines.choose_engine(_plan(softness=1.0), torch.device("cpu")), TileEngine)
+    assert "flat" in choices.text
+    monkeypatch.setattr(engines, "MOST_TAPS", 1000)
+    assert isinstance(engines.choose_engine(_plan(softness=1.0), torch.device("cpu")), TritonEngine)
+
+
+def test_transforms_are_right_here(choices: pytest.LogCaptureFixture) -> None:
+    assert engines.fft_works(torch.device("cpu"))
+    assert choices.text == ""
+
+
+@pytest.mark.parametrize("name", ["irfft2", "ifft2"])
+def test_broken_transforms_are_found_and_rendered_around(
+    name: str, choices: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stands in for a Mac, which nobody could test on: a transform that mixes up rows, and a device of type "mps" on paper."""
+    right = getattr(torch.fft, name)
+    with monkeypatch.context() as broken:
+        broken.setattr(torch.fft, name, lambda *a, **k: right(*a, **k).roll(1, -2))
+        assert not engines.fft_works(torch.device("cpu"))
+        assert not engines.fft_works(torch.device("cpu"))
+    (record,) = choices.records
+    assert record.levelno == logging.WARNING and "on the CPU" in record.message
+
+    monkeypatch.setattr(engines, "fft_works", lambda _: False)
+    layers = _layered(40, 44, -3.0, 4.0)
+    plan = Plan(bokeh.make_kernel("heart"), Bins.of(layers.front_radius, 3.0), Quality(2, 3.0, 4))
+    expected, out = (layers.front[:3, 6:34, 6:38].clone() for _ in range(2))
+    TileEngine(plan).composite(layers, (6, 6), (0, 0), expected, lambda _: None)
+    engine = engines.choose_engine(plan, torch.device("mps"))
+    assert not isinstance(engine, TileEngine)
+    steps: list[int] = []
+    engine.composite(layers, (6, 6), (0, 0), out, steps.append)
+    assert torch.equal(out, expected) and sum(steps) == 1
