@@ -60,19 +60,24 @@ class Bins:
             merged.append([mean, u, float(count)])
         return cls(tuple(m[0] for m in merged), tuple(m[1] for m in merged), step)
 
-    def split(self, radius_px: Tensor) -> tuple[Tensor, Tensor]:
-        """Between which bins the content of a radius map lies: index of the lower bin (int16), and the share of the upper one.
+    def place(self, radius_px: Tensor) -> Tensor:
+        """Between which bins a radius lies: 2.25 is a share of 0.75 in bin 2 and of 0.25 in bin 3.
 
-        Linear between neighbouring bins; a step in the middle of a gap, where nothing lies.
+        Linear between neighbouring bins; in a gap, where nothing lies, whichever bin is nearer.
         """
         u = bin_position(radius_px, self.step)
         p = torch.tensor(self.positions, device=u.device, dtype=u.dtype)
         if len(p) == 1:
-            return torch.zeros_like(u, dtype=torch.int16), torch.zeros_like(u)
+            return torch.zeros_like(u)
         lower = (torch.bucketize(u, p, out_int32=True, right=True) - 1).clamp_(0, len(p) - 2)
         gap = p.diff()
-        share = ((u - p[lower]) / gap[lower].clamp_min(1e-9)).clamp_(0, 1)
-        return lower.short(), torch.where(gap[lower] > 2.0, share.round(), share)
+        share = ((u - p[lower]) / gap.clamp_min(1e-9)[lower]).clamp_(0, 1)
+        return torch.where(gap[lower] > 2.0, share.round(), share).add_(lower)
+
+    @staticmethod
+    def share(place: Tensor, i: int) -> Tensor:
+        """How much of the content at a `place` is in bin i."""
+        return (place - i).abs_().neg_().add_(1).clamp_min_(0)
 
 
 def _radius_of(u: Tensor) -> Tensor:

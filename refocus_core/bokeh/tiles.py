@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .bins import Bins
 from .layers import Layers
 from .plan import GROUP_GAP, PRESENT, Piece, Plan
 
@@ -122,13 +123,13 @@ class _Window:
     def __init__(self, layers: Layers, engine: TileEngine, origin: tuple[int, int]) -> None:
         self.layers, self.engine, self.plan, self.origin = layers, engine, engine.plan, origin
         self.size = layers.front_radius.shape
-        self.front_bin, self.front_share = self.plan.bins.split(layers.front_radius)
+        self.front_place = self.plan.bins.place(layers.front_radius)
         lies = layers.back[3] > 0
         self.has_back = bool(lies.any())
-        self.occupied = self._occupancy(self.front_bin, self.front_share)
+        self.occupied = self._occupancy(self.front_place)
         if self.has_back:
-            self.back_bin, self.back_share = self.plan.bins.split(layers.back_radius)
-            self.occupied |= self._occupancy(self.back_bin, self.back_share, lies)
+            self.back_place = self.plan.bins.place(layers.back_radius)
+            self.occupied |= self._occupancy(self.back_place, lies)
             self._lies = self._blocks(lies)
 
     def _blocks(self, mask: Tensor) -> np.ndarray:
@@ -136,15 +137,14 @@ class _Window:
         found = F.max_pool2d(mask[None, None].float(), _BLOCK_PX, ceil_mode=True)[0, 0] > 0
         return found.cpu().numpy()
 
-    def _occupancy(self, lower: Tensor, share: Tensor, lies: Tensor | None = None) -> np.ndarray:
+    def _occupancy(self, place: Tensor, lies: Tensor | None = None) -> np.ndarray:
         """[bins,rows,columns] bool on the host: whether a bin has content in a block."""
         (h, w), count = self.size, len(self.plan.bins.centres)
         bh, bw = math.ceil(h / _BLOCK_PX), math.ceil(w / _BLOCK_PX)
-        rows = torch.arange(h, device=share.device) // _BLOCK_PX * bw
-        block = (rows[:, None] + torch.arange(w, device=share.device) // _BLOCK_PX) * (count + 1)
-        index = block + lower
-        # Content of two bins counts for both; where all of it is in the lower one, the upper one stays empty.
-        index = torch.stack([index, index + (share > 0)])
+        rows = torch.arange(h, device=place.device) // _BLOCK_PX * bw
+        block = (rows[:, None] + torch.arange(w, device=place.device) // _BLOCK_PX) * (count + 1)
+        # Content between two bins counts for both.
+        index = torch.stack([block + place.floor().long(), block + place.ceil().long()])
         index = index.flatten() if lies is None else index[:, lies].flatten()
         found = torch.bincount(index, minlength=bh * bw * (count + 1)) > 0
         return found.view(bh, bw, count + 1)[..., :count].permute(2, 0, 1).contiguous().cpu().numpy()
@@ -202,9 +202,9 @@ class _Window:
         """[4,y,x] what falls into bin i. Beyond the window nothing does: coverage makes up for it."""
         inner_y, inner_x = y.within(_Span((0, self.size[0]))), x.within(_Span((0, self.size[1])))
         part = (..., slice(*inner_y), slice(*inner_x))
-        out = self.layers.front[part] * _share(self.front_bin[part], self.front_share[part], i)
+        out = self.layers.front[part] * Bins.share(self.front_place[part], i)
         if self.has_back:
-            out.addcmul_(self.layers.back[part], _share(self.back_bin[part], self.back_share[part], i))
+            out.addcmul_(self.layers.back[part], Bins.share(self.back_place[part], i))
         pad = (inner_x[0] - x[0], x[1] - inner_x[1], inner_y[0] - y[0], y[1] - inner_y[1])
         return F.pad(out, pad) if any(pad) else out
 
@@ -278,11 +278,6 @@ def _convolved(plane: Tensor, at: tuple[slice, ...], spectra: Tensor, there: tup
     out = blurred.movedim(-1, 2).flatten(1, 2)
     out[:, 3] /= height
     return out
-
-
-def _share(lower: Tensor, share: Tensor, i: int) -> Tensor:
-    """How much of the content between the bins `lower` and `lower` + 1, of which `share` is in the upper one, is in bin i."""
-    return torch.where(lower == i, 1 - share, torch.where(lower == i - 1, share, 0))
 
 
 def _shrunk(planes: Tensor, s: int) -> Tensor:
