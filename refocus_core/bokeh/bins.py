@@ -12,6 +12,8 @@ LINEAR_PX = 0.75
 KNEE_PX = 5.0
 RATIO = 1.2
 
+_PX_AT_A_TIME = 1 << 20
+
 
 def bin_position(radius_px: Tensor, step: float = 1.0) -> Tensor:
     """Signed bin coordinate of a radius: bins LINEAR_PX apart up to KNEE_PX, then growing by RATIO, all times `step`."""
@@ -39,12 +41,15 @@ class Bins:
     def of(cls, radius_px: Tensor, step: float = 1.0) -> Bins:
         """Bins for a radius map of any shape."""
         r = radius_px.flatten()
-        index = bin_position(r, step).round().long()
-        low = int(index.min())
-        counts = torch.bincount(index - low)
-        # Means relative to a value of each bin: float32 sums of millions of equal radii would drift.
-        nominal = _radius_of(torch.arange(low, low + len(counts), device=r.device) * step)
-        offset = torch.zeros(len(counts), device=r.device).index_add_(0, index - low, r - nominal[index - low])
+        low, high = (int(bin_position(x, step).round()) for x in torch.aminmax(r))
+        nominal = _radius_of(torch.arange(low, high + 1, device=r.device) * step)
+        counts = torch.zeros(len(nominal), dtype=torch.long, device=r.device)
+        offset = torch.zeros(len(nominal), device=r.device)
+        for part in r.split(_PX_AT_A_TIME):
+            index = bin_position(part, step).round().long() - low
+            counts += torch.bincount(index, minlength=len(nominal))
+            # Means relative to a value of each bin: float32 sums of millions of equal radii would drift.
+            offset.index_add_(0, index, part - nominal[index])
         means = (nominal + offset / counts.clamp_min(1)).double().cpu()
         merged: list[list[float]] = []
         for i, count in enumerate(counts.tolist()):

@@ -21,6 +21,7 @@ _CONTEXT_PX = 256
 """Most that such a part looks beyond its border for what lies hidden behind depth edges."""
 
 _FIT_PX = 0.02
+_PX_AT_A_TIME = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,8 @@ class Scale:
         Args:
             gain: |px per unit of disparity| of the map, roughly.
         """
-        fits = [_line(disparity[side], radius[side], gain) for side in (radius < 0, radius > 0)]
+        radius, disparity = radius.flatten(), disparity.flatten()
+        fits = [_line(disparity, radius, side, gain) for side in (-1.0, 1.0)]
         slopes = [f[0] for f in fits if f is not None]
         if not slopes or min(slopes) <= 0 or not all(map(math.isfinite, slopes)):
             return None
@@ -61,20 +63,20 @@ class Scale:
         if zero_far > zero_near:
             zero_far = zero_near = 0.5 * (zero_far + zero_near)
         scale = cls(unit, (slope_near / unit, -unit * zero_near), (slope_far / unit, -unit * zero_far))
-        error = (scale.radius(-unit * disparity) - radius).abs()
-        return scale if float(error.max()) <= _FIT_PX else None
+        parts = zip(radius.split(_PX_AT_A_TIME), disparity.split(_PX_AT_A_TIME), strict=True)
+        return scale if all(float((scale.radius(-unit * d) - r).abs().max()) <= _FIT_PX for r, d in parts) else None
 
 
-def _line(disparity: Tensor, radius: Tensor, gain: float) -> tuple[float, float] | None:
-    """Least squares: (K, d0) of radius = K * (d0 - disparity), for the pixels of one side; None if there are none."""
-    if radius.numel() == 0:
+def _line(disparity: Tensor, radius: Tensor, side: float, gain: float) -> tuple[float, float] | None:
+    """(K, d0) of radius = K * (d0 - disparity) through the extremes of one side of the focus; None if nothing lies there."""
+    extent = side * radius
+    far = int(extent.argmax())
+    if float(extent[far]) <= 0:
         return None
-    d_mean, r_mean = disparity.mean(), radius.mean()
-    d = disparity - d_mean
-    variance = float(d.square().mean())
-    spread = float(d.abs().max())
-    k = -float((d * (radius - r_mean)).mean()) / variance if spread * gain > 1e-3 and variance > 0 else gain
-    return (k, float(d_mean) + float(r_mean) / k) if k > 0 else (k, 0.0)
+    near = int(torch.where(extent > 0, extent, math.inf).argmin())
+    (r0, d0), (r1, d1) = ((float(radius[i]), float(disparity[i])) for i in (near, far))
+    k = -(r1 - r0) / (d1 - d0) if abs(d1 - d0) * gain > 1e-3 else gain
+    return (k, d0 + r0 / k) if k > 0 else (k, 0.0)
 
 
 @dataclass(frozen=True, eq=False)

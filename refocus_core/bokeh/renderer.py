@@ -114,7 +114,10 @@ def render(
             else match_batch(plate.radius_px, batch, "background radius")[b].to(image_linear.device).float(),
             None if matte is None else match_batch(matte, batch, "matte")[b].to(image_linear.device).float().clamp(0, 1),
         )
-        out[b] = _render_one(inputs, kernel, settings, steps, cache).to(out.dtype)
+        if out.dtype == torch.float32:
+            _render_one(inputs, kernel, settings, steps, cache, out[b])
+        else:
+            out[b] = _render_one(inputs, kernel, settings, steps, cache, torch.empty_like(inputs.image)).to(out.dtype)
     return out
 
 
@@ -169,12 +172,15 @@ def _tile_count(h: int, w: int) -> int:
     return count
 
 
-def _render_one(inputs: _Inputs, kernel: Kernel, quality: Quality, steps: _Steps, cache: SurfaceCache | None) -> Tensor:
+def _render_one(
+    inputs: _Inputs, kernel: Kernel, quality: Quality, steps: _Steps, cache: SurfaceCache | None, out: Tensor
+) -> Tensor:
+    """Fill and return `out` [3,H,W]."""
     image, radius = inputs.image, inputs.radius
     h, w = radius.shape
-    out = image.clone()
+    out.copy_(image)
     every = radius if inputs.plate_radius is None else torch.cat([radius, inputs.plate_radius])
-    largest = float(every.abs().max())
+    largest = max(abs(float(x)) for x in torch.aminmax(every))
     if largest <= 0.5:  # no pixel's light leaves its pixel
         steps.advance(_tile_count(h, w))
         return out
@@ -219,13 +225,16 @@ def _blurred_surfaces_overlap(radius: Tensor) -> bool:
     Decided for the whole picture, so that parts of it do not differ.
     """
     count = 0.0
-    for dim in (0, 1):
-        n = radius.shape[dim] - 1
-        a, b = radius.narrow(dim, 0, n), radius.narrow(dim, 1, n)
-        both = torch.minimum(a.abs(), b.abs()) > _BLURRED_PX
-        count += float((both & ((a - b).abs() > ldi.jump_threshold(a, b))).sum())
+    for top in range(0, radius.shape[0], _ROWS_AT_A_TIME):
+        rows = radius[top : top + _ROWS_AT_A_TIME + 1]  # and the first one of the next part
+        for dim in (0, 1):
+            n = rows.shape[dim] - 1
+            a, b = rows.narrow(dim, 0, n), rows.narrow(dim, 1, n)
+            both = torch.minimum(a.abs(), b.abs()) > _BLURRED_PX
+            count += float((both & ((a - b).abs() > ldi.jump_threshold(a, b))).sum())
     return count > _OVERLAP_SHARE * radius.numel()
 
 
 _BLURRED_PX = 2.0
 _OVERLAP_SHARE = 1e-4
+_ROWS_AT_A_TIME = 512
