@@ -20,14 +20,12 @@ from torch import Tensor
 from ..types import DefocusMap, Kernel, Progress, check_image, match_batch
 from . import layers as ldi
 from .bins import Bins
+from .engines import choose_engine
 from .highlights import boost_highlights
 from .kernels import make_kernel
 from .plan import QUALITIES, Plan, Quality
-from .prepared import Scale, SurfaceCache, prepare
-from .tiles import TileEngine, tile_count
-
-MACRO_TILE_PX = 1280
-"""Side of the parts whose layers are held at a time; bounds the memory of large pictures."""
+from .prepared import Scale, SurfaceCache, part_px, prepare
+from .tiles import tile_count
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +97,7 @@ def render(
             raise ValueError("A matte needs a background plate: connect the picture of what lies behind the subject too.")
     source = boost_highlights(image_linear.float(), radius, highlight_boost)
     kernel = (kernel or make_kernel("circle")).to(image_linear.device)
-    count = _tile_count(h, w)
+    count = sum(tile_count(y1 - y0, x1 - x0) for y0, y1, x0, x1 in _parts(h, w, image_linear.device))
     steps = _Steps(progress, count * batch)
     out = torch.empty_like(image_linear)
     for b in range(batch):
@@ -163,13 +161,10 @@ def _mirrored(start: int, stop: int, size: int, device: torch.device) -> Tensor:
     return torch.where(i >= size, 2 * size - 1 - i, i)
 
 
-def _tile_count(h: int, w: int) -> int:
-    count = 0
-    for y0 in range(0, h, MACRO_TILE_PX):
-        for x0 in range(0, w, MACRO_TILE_PX):
-            th, tw = min(MACRO_TILE_PX, h - y0), min(MACRO_TILE_PX, w - x0)
-            count += tile_count(th, tw)
-    return count
+def _parts(h: int, w: int, device: torch.device) -> list[tuple[int, int, int, int]]:
+    """(top, bottom, left, right) of the parts that are rendered one after the other."""
+    side = part_px(device)
+    return [(y, min(y + side, h), x, min(x + side, w)) for y in range(0, h, side) for x in range(0, w, side)]
 
 
 def _render_one(
@@ -178,23 +173,22 @@ def _render_one(
     """Fill and return `out` [3,H,W]."""
     image, radius = inputs.image, inputs.radius
     h, w = radius.shape
+    parts = _parts(h, w, radius.device)
     out.copy_(image)
     every = radius if inputs.plate_radius is None else torch.cat([radius, inputs.plate_radius])
     largest = max(abs(float(x)) for x in torch.aminmax(every))
     if largest <= 0.5:  # no pixel's light leaves its pixel
-        steps.advance(_tile_count(h, w))
+        steps.advance(sum(tile_count(y1 - y0, x1 - x0) for y0, y1, x0, x1 in parts))
         return out
     bins = Bins.of(every, quality.bin_step)
     plan = Plan(kernel, bins, quality if _blurred_surfaces_overlap(radius) else replace(quality, pieces=1))
-    engine = TileEngine(plan)
+    engine = choose_engine(plan, radius.device)
     layers = _with_plate(inputs) if inputs.plate is not None else _from_photo(inputs, quality.snap, cache)
     reach = math.ceil(largest) + 2
-    for y0 in range(0, h, MACRO_TILE_PX):
-        for x0 in range(0, w, MACRO_TILE_PX):
-            y1, x1 = min(y0 + MACRO_TILE_PX, h), min(x0 + MACRO_TILE_PX, w)
-            rows = _mirrored(y0 - reach, y1 + reach, h, radius.device)
-            cols = _mirrored(x0 - reach, x1 + reach, w, radius.device)
-            engine.composite(layers(rows, cols), (reach, reach), (y0 - reach, x0 - reach), out[:, y0:y1, x0:x1], steps.advance)
+    for y0, y1, x0, x1 in parts:
+        rows = _mirrored(y0 - reach, y1 + reach, h, radius.device)
+        cols = _mirrored(x0 - reach, x1 + reach, w, radius.device)
+        engine.composite(layers(rows, cols), (reach, reach), (y0 - reach, x0 - reach), out[:, y0:y1, x0:x1], steps.advance)
     return out
 
 

@@ -21,7 +21,8 @@ _BLOCK_PX = 16
 """Grain in which it is known where a bin has content."""
 
 _DIRECT_PX = 7
-"""Up to this side a kernel is applied pixel by pixel, which is quicker than a transform."""
+"""Up to this side a kernel is applied pixel by pixel on the CPU, which is quicker than a transform. (A GPU's convolutions round
+to 10 bits unless told otherwise.)"""
 
 _SPECTRA_BYTES = 64 * 2**20
 
@@ -211,7 +212,7 @@ class _Window:
     def _blurred(self, i: int, pieces: list[Piece], content: tuple[_Span, _Span], target: tuple[_Span, _Span]) -> Tensor:
         """[Q,4,y,x] (6 channels for a coloured aperture): bin i, which lies in `content`, blurred by each piece at `target`."""
         s = self.plan.scales[i]
-        if s == 1 and self.plan.kernel_size(i) <= _DIRECT_PX:
+        if s == 1 and self.plan.kernel_size(i) <= _DIRECT_PX and self.layers.front.device.type == "cpu":
             n = self.plan.kernel_size(i) // 2
             y, x = (_Span((t[0] - n, t[1] + n)) for t in target)
             return _direct(self._plane(i, y, x), self.engine.kernels(i, pieces), self.plan.colour)
@@ -282,11 +283,15 @@ def _convolved(plane: Tensor, at: tuple[slice, ...], spectra: Tensor, there: tup
 
 def _shrunk(planes: Tensor, s: int) -> Tensor:
     """[C,h,w] at 1/s: every pixel is shared linearly between the coarse pixels around it, so a point of light keeps its place."""
-    i = torch.arange(2 * s, device=planes.device, dtype=planes.dtype)
-    tent = 1 - (i + 0.5 - s).abs() / s
-    tent = tent / tent.sum()
-    padded = F.pad(planes[:, None], (s // 2,) * 4)
-    return F.conv2d(padded, (tent[:, None] * tent[None])[None, None], stride=s)[:, 0]
+    tent = [1 - abs(i + 0.5 - s) / s for i in range(2 * s)]
+    total = sum(tent)
+    for dim in (-1, -2):
+        padded = F.pad(planes, (s // 2, s // 2, 0, 0) if dim == -1 else (0, 0, s // 2, s // 2))
+        n = planes.shape[dim] // s
+        parts = (padded.narrow(dim, i, padded.shape[dim] - i) for i in range(2 * s))
+        strided = (p[..., ::s][..., :n] if dim == -1 else p[..., ::s, :][..., :n, :] for p in parts)
+        planes = torch.stack([p * (t / total) for p, t in zip(strided, tent, strict=True)]).sum(0)
+    return planes
 
 
 class _Stack:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from refocus_core import bokeh, psf
-from refocus_core.bokeh import renderer
+from refocus_core.bokeh import prepared
 from refocus_core.bokeh import tiles as tile_engine
 from refocus_core.types import DefocusMap, Kernel
 
@@ -444,7 +444,7 @@ def test_tiles_do_not_show(quality: str, monkeypatch: pytest.MonkeyPatch) -> Non
     tiles = _render(image, radius, quality=quality)
     assert float((tiles - whole).abs().max()) < TILE_BOUND
     assert float((tiles - whole).abs().mean()) < 2e-3
-    monkeypatch.setattr(renderer, "MACRO_TILE_PX", 64)
+    monkeypatch.setattr(prepared, "PART_PX", 64)
     parts = _render(image, radius, quality=quality)
     assert float((parts - whole).abs().max()) < PART_BOUND
     assert float((parts - whole).abs().mean()) < 4e-3
@@ -452,7 +452,7 @@ def test_tiles_do_not_show(quality: str, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_uniform_picture_has_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tile_engine, "TILE_PX", 32)
-    monkeypatch.setattr(renderer, "MACRO_TILE_PX", 64)
+    monkeypatch.setattr(prepared, "PART_PX", 64)
     out = _render(torch.full((1, 3, 100, 120), 0.5), _mixed_radii(100, 120))
     assert float((out - 0.5).abs().max()) < 1e-3
 
