@@ -41,8 +41,8 @@ from PIL import Image  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from bench import matching  # noqa: E402
-from refocus_core import color  # noqa: E402
-from refocus_core.types import DepthMap  # noqa: E402
+from refocus_core import bokeh, color, depth  # noqa: E402
+from refocus_core.types import DefocusMap, DepthMap  # noqa: E402
 
 CACHE = ROOT / "bench" / ".cache" / "photos"
 HEIF_DECODER = "pillow-heif==1.8.1"
@@ -678,10 +678,30 @@ def preview(image: Tensor, depth_map: DepthMap, width: int = 600) -> Image.Image
     return im.resize((3 * width, round(im.height * 3 * width / im.width)))
 
 
+FOCI = {"near": 0.97, "middle": 0.55, "far": 0.03}
+"""Quantile of the disparity that is in focus."""
+RENDER_EDGE_PX, RENDER_RADIUS_PX = 1100, 28.0
+
+
+def refocused(photo: Photo, quality: str = "normal") -> Generator[tuple[str, Image.Image]]:
+    """The photo with each of FOCI, as the nodes would render it: depth moved onto the photo's edges, a circular aperture."""
+    image, depth_map = load(photo, RENDER_EDGE_PX)
+    d = depth.refine(filled(depth_map), image).disparity
+    cache = bokeh.SurfaceCache()
+    for name, quantile in FOCI.items():
+        focus = torch.quantile(d.flatten()[::7], quantile)
+        gain = RENDER_RADIUS_PX / (d - focus).abs().max().clamp_min(1e-9)
+        defocus_map = DefocusMap(gain * (focus - d), d, focus[None], gain[None])
+        linear = bokeh.render(color.srgb_to_linear(image), defocus_map, quality=quality, cache=cache)
+        pixels = (color.linear_to_srgb(linear)[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
+        yield name, Image.fromarray(pixels.numpy())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Fetch the photos with measured depth and list them.")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these photos")
     parser.add_argument("--previews", type=Path, metavar="FOLDER", help="write a picture of each photo and its depth")
+    parser.add_argument("--render", type=Path, metavar="FOLDER", help="write each photo with near, middle and far focus")
     args = parser.parse_args()
     head = ["name", "kind", "size", "valid", "disparity (of the valid)", "depth", "source", "licence"]
     print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
@@ -703,6 +723,10 @@ def main() -> None:
         if args.previews:
             args.previews.mkdir(parents=True, exist_ok=True)
             preview(image, depth_map).save(args.previews / f"{photo.name}.png")
+        if args.render and photo.look:
+            args.render.mkdir(parents=True, exist_ok=True)
+            for focus, picture in refocused(photo):
+                picture.save(args.render / f"{photo.name}_{focus}.png")
     if failed:
         sys.exit(f"{failed} photos could not be fetched or checked.")
 
