@@ -212,7 +212,7 @@ def show_plan(size: tuple[int, int], radius: float, quality: str) -> None:
         calls = calls_of(Scene.of(*size, radius, torch.device("cpu")), quality, TileEngine)
     for call in calls:
         numbers, pixels = counted(call), float(size[0] * size[1])
-        reads = (numbers["taps_per_px"] + numbers["coarse_taps_per_px"]) * pixels
+        reads = (numbers["taps_per_tile"] + numbers["coarse_taps_per_tile"]) * pixels
         numbers |= {"bins": float(len(call.plan.radii)), "pieces": float(len(call.plan.pieces)), "reads_of_16_bytes": reads}
         numbers |= {"scratch_bytes_per_px": numbers["scratch_bytes"] / pixels, "least_dram_bytes": least_bytes(call)}
         print(f"{size[0]}x{size[1]}, radius {radius:g} px, {quality}: counted on the host, nothing was timed")

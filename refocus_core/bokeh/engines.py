@@ -123,7 +123,7 @@ def self_test(device: torch.device) -> tuple[float, float]:
 
     Two surfaces, radii of both signs, bins at full and half resolution; an off-axis aperture in four pieces, and a coloured one.
     """
-    size = 96 if device.type == "cuda" else 24
+    size = 96 if device.type == "cuda" else 16
     worst = mean = 0.0
     generator = torch.Generator().manual_seed(0)
     for colour in (False, True):

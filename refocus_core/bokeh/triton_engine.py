@@ -3,7 +3,7 @@
 A window is rendered in four launches and some arithmetic on small tables. (1) Which bins occur in each cell of 16 x 16 px. From
 this follow the strips of content of every bin, the bins that reach each tile of 32 x 32 px, and which tiles need the aperture
 cut into pieces. (2) The strips: running sums of a bin's content along the rows. A blur with a hard-edged aperture is then a sum
-over the pixels where a row of its kernel changes, about 11 times the radius in number, instead of over its area, and exact for
+over the pixels where a row of its kernel changes, about 12 times the radius in number, instead of over its area, and exact for
 any shape; apertures without flat parts, and very small blurs, are summed directly. (3) Bins at reduced resolution are blurred.
 (4) Every tile composites its bins from near to far in registers, blurring those at full resolution on the way.
 
@@ -39,7 +39,7 @@ SCRATCH_MIB = 1024
 _SLACK = 3e-5
 """Bin coordinates this near a bin's own count as in it alone when occupied cells are looked for."""
 
-_TABLE_ELEMENTS = 1 << 23
+_TABLE_ELEMENTS = 1 << 22
 """Kernel elements that are worked out at a time."""
 
 
@@ -53,8 +53,8 @@ class _Taps:
     """What is summed for each set of taps (bin * (1 + pieces) + piece), on the device.
 
     Attributes:
-        rows: first row in `starts`; halves: n, a set has 2n+1 rows; starts: first tap of each row, one more at the end.
-        dx, weight: column and weight [T] ([T,4] for a coloured aperture) of each tap.
+        rows: first row in `starts`; halves: n, a set has 2n+GROUP rows; starts: first tap of each row, one more at the end.
+        dx, weight: four times the column [T], and the weights [T,GROUP] ([T,GROUP,4] for a coloured aperture) of each tap.
         direct: [bins] whether the bin is summed directly.
         count: taps of the whole aperture for each bin, unpadded, on the host.
     """
@@ -94,7 +94,7 @@ def _kernel_tables(pieces: list[Piece], radii: list[float], half: int) -> Tensor
     return (left + share.view(b, 1, 1, 1, m) * (right - left)).diff(dim=-1).diff(dim=-2)
 
 
-def _make_taps(plan: Plan, pieces: list[Piece], unroll: int) -> _Taps:
+def _make_taps(plan: Plan, pieces: list[Piece], group: int, unroll: int) -> _Taps:
     device = plan.whole[0].raster.device
     sets, bins = len(pieces), len(plan.radii)
     rows, halves = torch.zeros(bins * sets, dtype=torch.int32), torch.zeros(bins * sets, dtype=torch.int32)
@@ -119,33 +119,35 @@ def _make_taps(plan: Plan, pieces: list[Piece], unroll: int) -> _Taps:
             count[i] = int(numbers[0][j] if direct[i] else numbers[1][j])
             own = psf.size_px(plan.radii[i]) // 2
             for q in range(sets):
-                rows[i * sets + q] = row_total + (j * sets + q) * side + half - own
+                rows[i * sets + q] = row_total + (j * sets + q) * (side + group - 1) + half - own
                 halves[i * sets + q] = own
         is_direct = direct[chunk].to(device).bool().view(-1, 1, 1, 1, 1)
-        taps = torch.where(is_direct, plain, change).movedim(2, -1)  # [b,Q,side,side+1,C]
-        lit = (taps != 0).any(-1).flatten(0, 2)
+        taps = torch.where(is_direct, plain, change).float()  # [b,Q,C,side,side+1]
+        # Row r, as seen from the first pixel of a group, is row r - k for the one k below it.
+        taps = F.pad(taps, (0, 0, group - 1, group - 1)).unfold(3, group, 1).flip(-1).movedim(2, -1)  # [b,Q,rows,side+1,GROUP,C]
+        lit = (taps != 0).flatten(-2).any(-1).flatten(0, 2)
         row, column = lit.nonzero(as_tuple=True)
         number = lit.sum(1)
         length = -(-number // unroll) * unroll
         place = torch.arange(row.numel(), device=device) + ((length.cumsum(0) - length) - (number.cumsum(0) - number))[row]
         total = int(length.sum())
         dx = torch.zeros(total, dtype=torch.int32, device=device)
-        dx[place] = (column - half).int()
-        weight = torch.zeros(total, taps.shape[-1], device=device)
-        weight[place] = taps.flatten(0, 2)[row, column].float()
+        dx[place] = 4 * (column - half).int()
+        weight = torch.zeros(total, group, taps.shape[-1], device=device)
+        weight[place] = taps.flatten(0, 2)[row, column]
         lengths.append(length)
         dxs.append(dx)
         weights.append(weight)
         row_total += length.numel()
     none = torch.zeros(0, dtype=torch.int32, device=device)
-    weight = torch.cat(weights) if weights else torch.zeros(0, 1, device=device)
+    weight = torch.cat(weights) if weights else torch.zeros(0, group, 1, device=device)
     starts = F.pad(torch.cat([none.long(), *lengths]).cumsum(0), (1, 0)).int()
     return _Taps(
         rows.to(device),
         halves.to(device),
         starts,
         _never_empty(torch.cat([none, *dxs])),
-        _never_empty(F.pad(weight, (0, 1)).contiguous() if plan.colour else weight[:, 0].contiguous()),
+        _never_empty(F.pad(weight, (0, 1)).contiguous() if plan.colour else weight[..., 0].contiguous()),
         direct.to(device),
         count,
     )
@@ -173,6 +175,7 @@ class _Schedule:
     """What the kernels are to do in one window; tensors on the device. See the kernels for their shapes."""
 
     table: Tensor
+    strips: Tensor
     slots: Tensor
     lists: Tensor
     counts: Tensor
@@ -220,6 +223,7 @@ class _Geometry:
         self.cells_x = -(-(self.left + window[1]) // tile) * tile // cell
         bottom, right = (self.tile_top + self.tiles_y) * tile, (self.tile_left + self.tiles_x) * tile
         self.lines = max(self.cells_y * cell // tile, -(-bottom // tile)) + 1
+        self.columns = -(-right // tile) + 2
         # Tiles of coarse pixels, for each scale: those that the output reads, with a spare one for addresses that are not read.
         self.coarse = {s: (-(-bottom // (s * tile)) + 2, -(-right // (s * tile)) + 2) for s in sorted(set(plan.scales)) if s > 1}
 
@@ -241,7 +245,7 @@ class TritonEngine:
         self._cut = plan.pieces if len(plan.pieces) > 1 else []
         pieces = [plan.whole[0], *self._cut]
         self.device = device = plan.whole[0].raster.device
-        self._taps = _make_taps(plan, pieces, int(self._jit.UNROLL))
+        self._taps = _make_taps(plan, pieces, int(self._jit.GROUP), int(self._jit.UNROLL))
         bins = len(plan.radii)
         self._scales = [0 if plan.is_sharp(i) else plan.scales[i] for i in range(bins)]
         self._support = [plan.support(i) for i in range(bins)]
@@ -318,9 +322,9 @@ class TritonEngine:
         scratch = torch.empty(max(todo.quads, 1), 4, device=self.device)
         scratch[0].zero_()
         jit.strips[(bins, grid.lines * (tile // jit.ROWS))](
-            front, back, front_u, back_u, backs, self._share, self._scale_table, taps.direct, todo.table, scratch,
+            front, back, front_u, back_u, backs, self._share, self._scale_table, taps.direct, todo.strips, scratch,
             front.stride(0), front.stride(1), back.stride(0), back.stride(1),
-            height, width, grid.top, grid.left, grid.cells_x, grid.lines,
+            height, width, grid.top, grid.left, grid.cells_x, grid.lines, todo.strips.shape[2],
             TILE=tile, CELL=self._cell, ROWS=jit.ROWS, CHUNK=jit.CHUNK, num_warps=4,
         )  # fmt: skip
         shape = (max(todo.coarse_tiles, 1), tile * tile, 4)
@@ -335,8 +339,8 @@ class TritonEngine:
                 jit.coarse[(ty * tx, len(members), 1 + pieces)](
                     scratch, todo.table, taps.rows, taps.halves, taps.starts, taps.dx, taps.weight,
                     torch.tensor(members, dtype=torch.int32, device=self.device), todo.slots, light, cover,
-                    grid.lines, ty, tx, entry, pieces,
-                    COLOUR=plan.colour, TILE=tile, UNROLL=jit.UNROLL, num_warps=8,
+                    grid.lines, grid.columns, ty, tx, entry, pieces,
+                    COLOUR=plan.colour, TILE=tile, GROUP=jit.GROUP, UNROLL=jit.UNROLL, num_warps=8,
                 )  # fmt: skip
             for i in members:
                 first[i], widths[i] = entry, tx
@@ -352,8 +356,9 @@ class TritonEngine:
             self._share, self._places, self._scale_table, self._piece_weights, todo.lists, todo.counts, todo.cut, out,
             front.stride(0), front.stride(1), back.stride(0), back.stride(1), front_radius.stride(0), edge.stride(0),
             out.stride(0), out.stride(1), height, width, grid.top, grid.left, grid.out_top, grid.out_left, h, w,
-            grid.tiles_x, grid.tile_top, grid.tile_left, bins, grid.lines, pieces,
-            COLOUR=plan.colour, GAP=GROUP_GAP, PRESENT=PRESENT, TILE=tile, UNROLL=jit.UNROLL, num_warps=8, **registers,
+            grid.tiles_x, grid.tile_top, grid.tile_left, bins, grid.lines, grid.columns, pieces,
+            COLOUR=plan.colour, GAP=GROUP_GAP, PRESENT=PRESENT, TILE=tile, GROUP=jit.GROUP, UNROLL=jit.UNROLL, num_warps=8,
+            **registers,
         )  # fmt: skip
 
     def _coarse_quads(self) -> int:
@@ -428,11 +433,11 @@ class TritonEngine:
             cut = _any_in(backs[None], y - far, y + tile + far, x - far, x + tile + far, cell)[0] & active
 
         slots, coarse_tiles = self._coarse_slots(hits, cut, grid)
-        table, quads = self._strip_table(occupied, active, grid)
+        table, strips, quads = self._strip_tables(occupied, active, grid)
         numbers = torch.stack([quads, coarse_tiles]).tolist()  # the one time the host waits
         if numbers[0] >= 2**29 and grid.tiles_y <= 2:
             raise RuntimeError("The rendered strip of picture is too wide for 32-bit addresses.")
-        return _Schedule(table, slots, lists, counts, cut, hits, int(numbers[0]), int(numbers[1]))
+        return _Schedule(table, strips, slots, lists, counts, cut, hits, int(numbers[0]), int(numbers[1]))
 
     def _coarse_slots(self, hits: Tensor, cut: Tensor, grid: _Geometry) -> tuple[Tensor, Tensor]:
         """Places of the coarse tiles [entries, 2] (whole aperture, first piece; -1 where not needed), and their number."""
@@ -458,42 +463,66 @@ class TritonEngine:
         slots = torch.where(wanted, end.view_as(size) - size, -1).int()
         return slots.contiguous(), end[-1]
 
-    def _strip_table(self, occupied: Tensor, active: Tensor, grid: _Geometry) -> tuple[Tensor, Tensor]:
-        """[bins, lines, 4] (see `triton_kernels.strips`), and the number of quads in all."""
+    def _strip_tables(self, occupied: Tensor, active: Tensor, grid: _Geometry) -> tuple[Tensor, Tensor, Tensor]:
+        """Strips as tiles see them [bins, lines, columns, 4], as they are written [bins, lines, most, 4], and their quads in all.
+
+        See `triton_kernels` for what the numbers are.
+        """
         tile, cell, device = self._tile, self._cell, self.device
-        bins = occupied.shape[0]
+        bins, cells_x = occupied.shape[0], grid.cells_x
         # Content that no rendered tile can see needs no strip.
         cell_rows = torch.arange(grid.cells_y, device=device) * cell
-        cell_cols = torch.arange(grid.cells_x, device=device) * cell
+        cell_cols = torch.arange(cells_x, device=device) * cell
         d = self._supports[:, None]
         shown = active[None].expand(bins, -1, -1)
         y, x = cell_rows - grid.tile_top * tile, cell_cols - grid.tile_left * tile
-        seen = occupied & _any_within(shown, y - d, y + cell + d, x - d, x + cell + d, tile)
-        column = torch.arange(grid.cells_x, device=device)
-        first = torch.where(seen, column, grid.cells_x).amin(-1)
-        last = torch.where(seen, column, -1).amax(-1)
-        table = torch.zeros(bins, grid.lines, 4, dtype=torch.long, device=device)
+        seen = (occupied & _any_within(shown, y - d, y + cell + d, x - d, x + cell + d, tile)).float()
+        there = torch.zeros(bins, grid.lines, cells_x, dtype=torch.bool, device=device)
         for s in sorted(set(self._scales) - {0}):
             members = [i for i, own in enumerate(self._scales) if own == s]
             # Shrinking spreads content by half a coarse pixel up and down.
             more = -(-(s // 2) // cell)
             step = tile // cell * s
             lines = -(-grid.cells_y // step) + (1 if s > 1 else 0)
-            pad = (more, lines * step + more - grid.cells_y)
-            a = F.pad(first[members], pad, value=grid.cells_x).unfold(1, step + 2 * more, step).amin(-1)
-            b = F.pad(last[members], pad, value=-1).unfold(1, step + 2 * more, step).amax(-1)
-            spread = 1 if s > 1 else 0
-            begin = a * cell // s - spread
-            width = ((b + 1) * cell - 1) // s + spread - begin + 1
-            lies = b >= a
-            lines = min(lines, grid.lines)
-            part = torch.stack([lies, begin * lies, width * lies], -1)[:, :lines]
-            table[members, :lines, :3] = part
-        table[..., 2] += table[..., 0] * self._taps.direct[:, None]
-        size = table[..., 0] * (table[..., 2] + 1) * tile
+            rows = F.pad(seen[members], (0, 0, more, lines * step + more - grid.cells_y))
+            found = F.max_pool2d(rows[:, None], (step + 2 * more, 1), (step, 1))[:, 0] > 0
+            there[members, : min(lines, grid.lines)] = found[:, : grid.lines]
+
+        # A strip ends before a gap that no tile with its surroundings can span. Columns are cells of the full resolution here.
+        scale = self._scale_table.clamp_min(1).view(-1, 1, 1)
+        half = self._taps.halves[:: 1 + len(self._cut)].view(-1, 1, 1)
+        spread = (scale > 1).int()
+        window = -(-(tile + 2 * half + 4 + 2 * spread) * scale // cell) + 2
+        column = torch.arange(cells_x, device=device, dtype=torch.int32)
+        before = torch.where(there, column, -(1 << 20)).cummax(-1).values
+        after = torch.where(there, column, 1 << 20).flip(-1).cummin(-1).values.flip(-1)
+        begins = there & (column - F.pad(before[..., :-1], (1, 0), value=-(1 << 20)) > window)
+        ends = there & (F.pad(after[..., 1:], (0, 1), value=1 << 20) - column > window)
+        first_cell = torch.where(begins, column, 0).cummax(-1).values
+        last_cell = torch.where(ends, column, 1 << 20).flip(-1).cummin(-1).values.flip(-1)
+        first = torch.div(first_cell * cell, scale, rounding_mode="floor") - spread
+        last = torch.div((last_cell + 1) * cell - 1, scale, rounding_mode="floor") + spread
+        index = last - first + 1 + self._taps.direct.view(-1, 1, 1)
+        size = (index.long() + 1) * tile * begins
         end = size.flatten().cumsum(0) + 1  # quad 0 stays empty
-        table[..., 0] = (end.view_as(size) - size) * table[..., 0]
-        return table.int().contiguous(), end[-1]
+        base = (end.view_as(size) - size).int()
+        entry = torch.stack([base.gather(-1, first_cell.long()), first, index, torch.zeros_like(first)], -1)
+
+        # What each tile sees: the strip of the first content within its reach.
+        left = torch.arange(grid.columns, device=device, dtype=torch.int32) * tile
+        low = torch.div((left - half - 2 - spread) * scale, cell, rounding_mode="floor")
+        high = torch.div((left + tile + half + 2 + spread) * scale, cell, rounding_mode="floor")
+        reach = [v.clamp(0, cells_x - 1).expand(-1, grid.lines, -1).long() for v in (low, high)]
+        next_cell = after.gather(-1, reach[0])
+        sees = (next_cell <= reach[1]) & (low < cells_x) & (high >= 0)
+        chosen = next_cell.clamp_max(cells_x - 1).long()[..., None].expand(-1, -1, -1, 4)
+        table = entry.gather(2, chosen) * sees[..., None]
+
+        most = cells_x // (int((tile + 6) // cell) + 1) + 2
+        strips = torch.zeros(bins, grid.lines, most + 1, 4, dtype=torch.int32, device=device)
+        rank = torch.where(begins, begins.cumsum(-1) - 1, most)[..., None].expand(-1, -1, -1, 4)
+        strips.scatter_(2, rank, entry.int() * begins[..., None])
+        return table.int().contiguous(), strips[:, :, :most].contiguous(), end[-1]
 
     def work(self, layers: Layers, reach: tuple[int, int], origin: tuple[int, int], size: tuple[int, int]) -> dict[str, float]:
         """Count what rendering a window takes, for estimates. Runs no kernel, so it works on any device.
@@ -503,8 +532,8 @@ class TritonEngine:
 
         Returns:
             tiles: rendered tiles; cut_tiles: those of them where the aperture is cut; bins_per_tile: bins that reach one, mean.
-            taps_per_px: taps of full-resolution bins for each pixel of the output; coarse_taps_per_px: those of the other bins.
-            Rows of taps that meet no strip are not taken off, so these are upper bounds.
+            taps_per_tile: taps of full-resolution bins for each tile of the output; coarse_taps_per_tile: those of other bins. A
+            tap serves GROUP pixels. Rows of taps that meet no strip are not taken off, so these are upper bounds.
             taps: in the tables. strip_px_per_px: strip pixels for each pixel of the output; coarse_tiles: blurred coarse tiles.
             scratch_bytes: memory for strips and coarse tiles.
         """
@@ -514,7 +543,7 @@ class TritonEngine:
         todo = self._schedule(occupied, backs, grid)
         starts, sets = self._taps.starts.long(), 1 + len(self._cut)
         row, half = self._taps.rows.long().view(-1, sets), self._taps.halves.long().view(-1, sets)
-        taps = starts[row + 2 * half + 1] - starts[row]
+        taps = starts[row + 2 * half + int(self._jit.GROUP)] - starts[row]
         full = self._scale_table == 1
         whole, pieces = ((taps[:, :1].sum(1) * full)[:, None, None], (taps[:, 1:].sum(1) * full)[:, None, None])
         per_tile = torch.where(todo.cut, (todo.hits * pieces).sum(0), (todo.hits * whole).sum(0))
@@ -529,8 +558,8 @@ class TritonEngine:
             "tiles": active,
             "cut_tiles": float(todo.cut.sum()),
             "bins_per_tile": float(todo.counts.sum()) / max(active, 1.0),
-            "taps_per_px": float(per_tile.sum()) * area / pixels,
-            "coarse_taps_per_px": coarse_taps * area / pixels,
+            "taps_per_tile": float(per_tile.sum()) * area / pixels,
+            "coarse_taps_per_tile": coarse_taps * area / pixels,
             "taps": float(starts[-1]),
             "strip_px_per_px": todo.quads / pixels,
             "coarse_tiles": float(todo.coarse_tiles),

@@ -8,7 +8,11 @@ Coordinates: "grid" pixels are picture pixels minus a corner that is a multiple 
 the window of layers begins on the grid. A bin at 1/s of the resolution has grid pixels of its own, s times larger. Content of a
 bin lies in strips: TILE rows high, from the first to the last cell that holds any. Pixels of a strip are interleaved RGBA
 float32 quads, either the content itself between two zeros ("direct"), or its running sum along the row, which starts with 0.
-Reading beyond a strip's end is reading its last quad: nothing lies there, so the content is 0 and the sum stays.
+Reading beyond a strip's end is reading its last quad: nothing lies there, so the content is 0 and the sum stays. Where a row has
+a gap so wide that no tile sees content on both sides of it, a strip ends and another one begins.
+
+A thread sums GROUP pixels below one another: a tap is a place relative to the first of them, with a weight for each, because
+one row of content serves all of them and the edges of an aperture are mostly steep.
 """
 
 from __future__ import annotations
@@ -22,6 +26,8 @@ CELL = 16
 """Side of the cells in which the occupancy of bins is noted; TILE is a multiple of it."""
 ROWS, CHUNK = 4, 128
 """Part of a strip that is written at a time."""
+GROUP = 4
+"""Pixels below one another that share what is read. Kernels count on 4."""
 UNROLL = 2
 """Taps of a row come in multiples of this."""
 
@@ -97,85 +103,91 @@ def _share(u, before, own, after):
     do_not_specialize=["front_plane", "front_row", "back_plane", "back_row", "height", "width", "top", "left", "cells", "lines"]
 )
 def strips(
-    front, back, front_u, back_u, backs, positions, scales, direct, table, out,
-    front_plane, front_row, back_plane, back_row, height, width, top, left, cells, lines,
+    front, back, front_u, back_u, backs, positions, scales, direct, written, out,
+    front_plane, front_row, back_plane, back_row, height, width, top, left, cells, lines, most,
     TILE: tl.constexpr, CELL: tl.constexpr, ROWS: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
     """Write the strips of every bin. Grid: (bins, lines * TILE / ROWS).
 
-    positions: bin coordinates, with one more before and after; scales: 0 for bins that need no strips; table [bins, lines, 4]:
-    first quad of a strip in `out`, its first column, its last index (0: no strip); lines: strips a bin can have.
+    positions: bin coordinates, with one more before and after; scales: 0 for bins that need no strips; lines: rows of strips that
+    a bin can have; written [bins, lines, most, 4]: for each strip its first quad in `out`, its first column, and its last index
+    (0: no more strips).
     """
     i = tl.program_id(0)
     part = tl.program_id(1)
-    entry = table + (i * lines + part // (TILE // ROWS)) * 4
+    entry = written + (i * lines + part // (TILE // ROWS)) * most * 4
     last = tl.load(entry + 2)
     if last == 0:
         return
-    base = tl.load(entry)
-    first = tl.load(entry + 1)
     s = tl.load(scales + i)
     is_direct = tl.load(direct + i)
     before, own, after = tl.load(positions + i), tl.load(positions + i + 1), tl.load(positions + i + 2)
-    filled = last - tl.where(is_direct != 0, 1, 0)
     row = part * ROWS + tl.arange(0, ROWS)
     # At 1/s every pixel is shared linearly between the coarse pixels around it: a tent over 2s pixels.
     taps = tl.where(s == 1, 1, 2 * s)
     shift = tl.where(s == 1, 0, s // 2)
-    sum_r = tl.zeros([ROWS], tl.float32)
-    sum_g = tl.zeros([ROWS], tl.float32)
-    sum_b = tl.zeros([ROWS], tl.float32)
-    sum_a = tl.zeros([ROWS], tl.float32)
-    for start in range(0, last + 1, CHUNK):
-        k = start + tl.arange(0, CHUNK)
-        holds = (k >= 1) & (k <= filled)
-        r = tl.zeros([ROWS, CHUNK], tl.float32)
-        g = tl.zeros([ROWS, CHUNK], tl.float32)
-        b = tl.zeros([ROWS, CHUNK], tl.float32)
-        a = tl.zeros([ROWS, CHUNK], tl.float32)
-        for j in range(taps * taps):
-            jy = j // taps
-            jx = j - jy * taps
-            wy = tl.where(s == 1, 1.0, (1.0 - tl.abs(jy + 0.5 - s) / s) / s)
-            wx = tl.where(s == 1, 1.0, (1.0 - tl.abs(jx + 0.5 - s) / s) / s)
-            gy = (row * s + (jy - shift))[:, None]
-            gx = ((first + k - 1) * s + (jx - shift))[None, :]
-            y, x = gy - top, gx - left
-            inside = (y >= 0) & (y < height) & (x >= 0) & (x < width) & holds[None, :]
-            here = y * width + x
-            u = tl.load(front_u + here, mask=inside, other=0.0)
-            share = tl.where(inside, _share(u, before, own, after), 0.0)
-            some = share > 0
-            share = share * (wy * wx)
-            at = front + y * front_row + x
-            r += share * tl.load(at, mask=some, other=0.0)
-            g += share * tl.load(at + front_plane, mask=some, other=0.0)
-            b += share * tl.load(at + 2 * front_plane, mask=some, other=0.0)
-            a += share * tl.load(at + 3 * front_plane, mask=some, other=0.0)
-            lies = tl.load(backs + (gy // CELL) * cells + gx // CELL, mask=inside, other=0) != 0
-            u = tl.load(back_u + here, mask=lies, other=0.0)
-            share = tl.where(lies, _share(u, before, own, after), 0.0)
-            some = share > 0
-            share = share * (wy * wx)
-            at = back + y * back_row + x
-            r += share * tl.load(at, mask=some, other=0.0)
-            g += share * tl.load(at + back_plane, mask=some, other=0.0)
-            b += share * tl.load(at + 2 * back_plane, mask=some, other=0.0)
-            a += share * tl.load(at + 3 * back_plane, mask=some, other=0.0)
-        if is_direct == 0:
-            more_r, more_g, more_b, more_a = tl.sum(r, 1), tl.sum(g, 1), tl.sum(b, 1), tl.sum(a, 1)
-            r = tl.cumsum(r, 1) + sum_r[:, None]
-            g = tl.cumsum(g, 1) + sum_g[:, None]
-            b = tl.cumsum(b, 1) + sum_b[:, None]
-            a = tl.cumsum(a, 1) + sum_a[:, None]
-            sum_r += more_r
-            sum_g += more_g
-            sum_b += more_b
-            sum_a += more_a
-        quads = tl.interleave(tl.interleave(r, b), tl.interleave(g, a))
-        k4 = start * 4 + tl.arange(0, CHUNK * 4)
-        at = (base + (row & (TILE - 1)) * (last + 1)) * 4
-        tl.store(out + at[:, None] + k4[None, :], quads, mask=(k4 < (last + 1) * 4)[None, :])
+    number = 0
+    while last > 0:
+        base = tl.load(entry)
+        first = tl.load(entry + 1)
+        filled = last - tl.where(is_direct != 0, 1, 0)
+        sum_r = tl.zeros([ROWS], tl.float32)
+        sum_g = tl.zeros([ROWS], tl.float32)
+        sum_b = tl.zeros([ROWS], tl.float32)
+        sum_a = tl.zeros([ROWS], tl.float32)
+        for start in range(0, last + 1, CHUNK):
+            k = start + tl.arange(0, CHUNK)
+            holds = (k >= 1) & (k <= filled)
+            r = tl.zeros([ROWS, CHUNK], tl.float32)
+            g = tl.zeros([ROWS, CHUNK], tl.float32)
+            b = tl.zeros([ROWS, CHUNK], tl.float32)
+            a = tl.zeros([ROWS, CHUNK], tl.float32)
+            for j in range(taps * taps):
+                jy = j // taps
+                jx = j - jy * taps
+                wy = tl.where(s == 1, 1.0, (1.0 - tl.abs(jy + 0.5 - s) / s) / s)
+                wx = tl.where(s == 1, 1.0, (1.0 - tl.abs(jx + 0.5 - s) / s) / s)
+                gy = (row * s + (jy - shift))[:, None]
+                gx = ((first + k - 1) * s + (jx - shift))[None, :]
+                y, x = gy - top, gx - left
+                inside = (y >= 0) & (y < height) & (x >= 0) & (x < width) & holds[None, :]
+                here = y * width + x
+                u = tl.load(front_u + here, mask=inside, other=0.0)
+                share = tl.where(inside, _share(u, before, own, after), 0.0)
+                some = share > 0
+                share = share * (wy * wx)
+                at = front + y * front_row + x
+                r += share * tl.load(at, mask=some, other=0.0)
+                g += share * tl.load(at + front_plane, mask=some, other=0.0)
+                b += share * tl.load(at + 2 * front_plane, mask=some, other=0.0)
+                a += share * tl.load(at + 3 * front_plane, mask=some, other=0.0)
+                lies = tl.load(backs + (gy // CELL) * cells + gx // CELL, mask=inside, other=0) != 0
+                u = tl.load(back_u + here, mask=lies, other=0.0)
+                share = tl.where(lies, _share(u, before, own, after), 0.0)
+                some = share > 0
+                share = share * (wy * wx)
+                at = back + y * back_row + x
+                r += share * tl.load(at, mask=some, other=0.0)
+                g += share * tl.load(at + back_plane, mask=some, other=0.0)
+                b += share * tl.load(at + 2 * back_plane, mask=some, other=0.0)
+                a += share * tl.load(at + 3 * back_plane, mask=some, other=0.0)
+            if is_direct == 0:
+                more_r, more_g, more_b, more_a = tl.sum(r, 1), tl.sum(g, 1), tl.sum(b, 1), tl.sum(a, 1)
+                r = tl.cumsum(r, 1) + sum_r[:, None]
+                g = tl.cumsum(g, 1) + sum_g[:, None]
+                b = tl.cumsum(b, 1) + sum_b[:, None]
+                a = tl.cumsum(a, 1) + sum_a[:, None]
+                sum_r += more_r
+                sum_g += more_g
+                sum_b += more_b
+                sum_a += more_a
+            quads = tl.interleave(tl.interleave(r, b), tl.interleave(g, a))
+            k4 = start * 4 + tl.arange(0, CHUNK * 4)
+            at = (base + (row & (TILE - 1)) * (last + 1)) * 4
+            tl.store(out + at[:, None] + k4[None, :], quads, mask=(k4 < (last + 1) * 4)[None, :])
+        number += 1
+        entry += 4
+        last = tl.load(entry + 2, mask=number < most, other=0)
 
 
 @triton.jit
@@ -185,72 +197,122 @@ def _channel(quads, index: tl.constexpr):
 
 
 @triton.jit
+def _row(TILE: tl.constexpr, GROUP: tl.constexpr):
+    """[P] row in a tile: pixels are numbered in groups of GROUP below one another."""
+    p = tl.arange(0, TILE * TILE)
+    return p // (TILE * GROUP) * GROUP + p % GROUP
+
+
+@triton.jit
+def _column(TILE: tl.constexpr, GROUP: tl.constexpr):
+    """[P] column in a tile."""
+    return tl.arange(0, TILE * TILE) // GROUP % TILE
+
+
+@triton.jit
+def _pick(bits, here):
+    """[P,1] one of the weights [P,4], given as integers: of these the compiler knows that adding 0 changes nothing."""
+    return tl.sum(tl.where(here, bits, 0), 1)[:, None].to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def _together(a, b, c, d):
+    """[P,4] of four [P/4,4], the values of a group one after another."""
+    n: tl.constexpr = a.shape[0]
+    ab = tl.permute(tl.join(a, c), (0, 2, 1))  # [n,2,4]
+    cd = tl.permute(tl.join(b, d), (0, 2, 1))
+    return tl.reshape(tl.permute(tl.join(ab, cd), (0, 1, 3, 2)), (n * 4, 4))
+
+
+@triton.jit
 def _blur(
-    scratch, table, lines, row_of, half_of, tap_starts, tap_dx, tap_weight, entry, y0, x0,
-    COLOUR: tl.constexpr, TILE: tl.constexpr, UNROLL: tl.constexpr,
+    scratch, table, lines, tiles, row_of, half_of, tap_starts, tap_dx, tap_weight, entry, y0, x0,
+    COLOUR: tl.constexpr, TILE: tl.constexpr, GROUP: tl.constexpr, UNROLL: tl.constexpr,
 ):  # fmt: skip
     """Light [P,4] and coverage ([P,1], or [P,4] for a coloured aperture) of a bin in the tile at (y0, x0) of its own pixels.
 
-    table: the bin's strips [lines, 4]; entry: which set of taps. Row r of the taps reads the content r - half rows below.
+    table: the strip, if any, that a column of tiles sees in each line: [lines, tiles, 4], the bin's and the tile's; entry: which
+    set of taps. Row r of the taps reads the content r - half rows below the first pixel of a group.
     """
-    p = tl.arange(0, TILE * TILE)
-    py = p // TILE
+    p = tl.arange(0, TILE * TILE // GROUP)
+    py = p // TILE * GROUP
     px = p % TILE
     ch = tl.arange(0, 4)
-    light = tl.zeros([TILE * TILE, 4], tl.float32)
-    cover = tl.zeros([TILE * TILE, 4], tl.float32)
+    same = ch[None, :] + (p * 0)[:, None]
+    light0 = tl.zeros([TILE * TILE // GROUP, 4], tl.float32)
+    light1 = tl.zeros_like(light0)
+    light2 = tl.zeros_like(light0)
+    light3 = tl.zeros_like(light0)
+    cover0 = tl.zeros_like(light0)
+    cover1 = tl.zeros_like(light0)
+    cover2 = tl.zeros_like(light0)
+    cover3 = tl.zeros_like(light0)
     row = tl.load(row_of + entry)
     half = tl.load(half_of + entry)
-    for r in range(0, 2 * half + 1):
+    for r in range(0, 2 * half + GROUP):
         begin = tl.load(tap_starts + row + r)
         end = tl.load(tap_starts + row + r + 1)
         if end > begin:
-            # The rows read lie in two strips, `up` and the one below.
+            # The rows read lie in two lines, `up` and the one below.
             y = y0 + r - half
             up = y >> 5
-            at = table + up * 4
+            at = table + up * tiles * 4
             has_up = (up >= 0) & (up < lines)
-            has_low = (up >= -1) & (up + 1 < lines)
+            has_low = (up >= -1) & (up + 1 < lines) & ((y & (TILE - 1)) >= GROUP)
             up_last = tl.load(at + 2, mask=has_up, other=0)
-            low_last = tl.load(at + 6, mask=has_low, other=0)
-            up_first = tl.load(at + 1, mask=has_up, other=0)
-            low_first = tl.load(at + 5, mask=has_low, other=0)
-            # Content left or right of all that is read adds nothing: the weights of a row of differences sum to 0.
-            left, right = x0 - half - 1, x0 + TILE + half + 1
-            up_last = tl.where((up_first <= right) & (up_first + up_last >= left), up_last, 0)
-            low_last = tl.where((low_first <= right) & (low_first + low_last >= left) & ((y & (TILE - 1)) != 0), low_last, 0)
+            low_last = tl.load(at + tiles * 4 + 2, mask=has_low, other=0)
             if up_last + low_last > 0:
-                up_base = tl.where(up_last > 0, tl.load(at, mask=has_up, other=0), 0)
-                low_base = tl.where(low_last > 0, tl.load(at + 4, mask=has_low, other=0), 0)
-                up_length = tl.where(up_last > 0, up_last + 1, 0)  # quad 0 of the scratch is 0: what empty strips read
+                up_first = tl.load(at + 1, mask=has_up, other=0)
+                low_first = tl.load(at + tiles * 4 + 1, mask=has_low, other=0)
+                up_base = tl.load(at, mask=has_up, other=0)
+                low_base = tl.load(at + tiles * 4, mask=has_low, other=0)
+                up_length = tl.where(up_last > 0, up_last + 1, 0)  # quad 0 of the scratch is 0: what is read where no strip is
                 low_length = tl.where(low_last > 0, low_last + 1, 0)
                 line = (y & (TILE - 1)) + py
                 low = line >= TILE
-                base = tl.where(low, low_base + (line - TILE) * low_length, up_base + line * up_length)
-                last = tl.where(low, low_last, up_last)
-                x = x0 + px - tl.where(low, low_first, up_first)
+                # Columns are counted in floats from here on, as in tap_dx.
+                start = scratch + tl.where(low, low_base + (line - TILE) * low_length, up_base + line * up_length) * 4
+                last = tl.where(low, low_last, up_last) * 4
+                x = (x0 + px - tl.where(low, low_first, up_first)) * 4
                 for t in range(begin, end, UNROLL):
                     for k in tl.static_range(UNROLL):
-                        dx = tl.load(tap_dx + t + k)
-                        column = tl.minimum(tl.maximum(x + dx, 0), last)
-                        quads = tl.load(scratch + (base + column)[:, None] * 4 + ch[None, :])
+                        column = tl.minimum(tl.maximum(x + tl.load(tap_dx + t + k), 0), last)
+                        quads = tl.load(start[:, None] + (tl.multiple_of(column, 4)[:, None] + ch[None, :]))
                         if COLOUR:
-                            weight = tl.load(tap_weight + (t + k) * 4 + ch)[None, :]
-                            light += quads * weight
-                            cover += _channel(quads, 3) * weight
+                            alpha = _channel(quads, 3)
+                            at_tap = tap_weight + (t + k) * 4 * GROUP + ch
+                            weight = tl.load(at_tap)[None, :]
+                            light0 += quads * weight
+                            cover0 += alpha * weight
+                            weight = tl.load(at_tap + 4)[None, :]
+                            light1 += quads * weight
+                            cover1 += alpha * weight
+                            weight = tl.load(at_tap + 8)[None, :]
+                            light2 += quads * weight
+                            cover2 += alpha * weight
+                            weight = tl.load(at_tap + 12)[None, :]
+                            light3 += quads * weight
+                            cover3 += alpha * weight
                         else:
-                            light += quads * tl.load(tap_weight + t + k)
+                            # The same for all, but read by each thread as one quad: nothing is passed between threads.
+                            weights = tl.load(tap_weight + (t + k) * GROUP + same)
+                            bits = weights.to(tl.int32, bitcast=True)
+                            light0 += quads * _pick(bits, ch[None, :] == 0)
+                            light1 += quads * _pick(bits, ch[None, :] == 1)
+                            light2 += quads * _pick(bits, ch[None, :] == 2)
+                            light3 += quads * _pick(bits, ch[None, :] == 3)
+    light = _together(light0, light1, light2, light3)
     if COLOUR:
-        return light, cover
+        return light, _together(cover0, cover1, cover2, cover3)
     else:
         return light, _channel(light, 3)
 
 
-@triton.jit(do_not_specialize=["lines", "tiles_y", "tiles_x", "first_entry", "pieces"])
+@triton.jit(do_not_specialize=["lines", "tiles", "tiles_y", "tiles_x", "first_entry", "pieces"])
 def coarse(
     scratch, table, row_of, half_of, tap_starts, tap_dx, tap_weight, members, slots, light_out, cover_out,
-    lines, tiles_y, tiles_x, first_entry, pieces,
-    COLOUR: tl.constexpr, TILE: tl.constexpr, UNROLL: tl.constexpr,
+    lines, tiles, tiles_y, tiles_x, first_entry, pieces,
+    COLOUR: tl.constexpr, TILE: tl.constexpr, GROUP: tl.constexpr, UNROLL: tl.constexpr,
 ):  # fmt: skip
     """Blurred tiles of bins at 1/s of the resolution. Grid: (tiles_y * tiles_x, members, 1 + pieces).
 
@@ -269,10 +331,11 @@ def coarse(
     y0 = (tile // tiles_x) * TILE
     x0 = (tile % tiles_x) * TILE
     light, cover = _blur(
-        scratch, table + i * lines * 4, lines, row_of, half_of, tap_starts, tap_dx, tap_weight, i * (1 + pieces) + piece, y0, x0,
-        COLOUR, TILE, UNROLL,
+        scratch, table + (i * lines * tiles + tile % tiles_x) * 4, lines, tiles, row_of, half_of, tap_starts, tap_dx, tap_weight,
+        i * (1 + pieces) + piece, y0, x0, COLOUR, TILE, GROUP, UNROLL,
     )  # fmt: skip
-    at = (slot * (TILE * TILE) + tl.arange(0, TILE * TILE))[:, None] * 4 + tl.arange(0, 4)[None, :]
+    place = _row(TILE, GROUP) * TILE + _column(TILE, GROUP)
+    at = (slot * (TILE * TILE) + place)[:, None] * 4 + tl.arange(0, 4)[None, :]
     tl.store(light_out + at, light)
     if COLOUR:
         tl.store(cover_out + at, cover)
@@ -289,9 +352,11 @@ def _cubic(d):
 
 
 @triton.jit
-def _enlarged(light_in, cover_in, slots, tiles_x, pick, add, s, y0, x0, COLOUR: tl.constexpr, TILE: tl.constexpr):
+def _enlarged(
+    light_in, cover_in, slots, tiles_x, pick, add, s, y0, x0,
+    COLOUR: tl.constexpr, TILE: tl.constexpr, GROUP: tl.constexpr,
+):  # fmt: skip
     """Light and coverage, as from `_blur`, of a bin at 1/s in the tile at (y0, x0) of the grid. slots: those of the bin."""
-    p = tl.arange(0, TILE * TILE)
     ch = tl.arange(0, 4)
     light = tl.zeros([TILE * TILE, 4], tl.float32)
     cover = tl.zeros([TILE * TILE, 4], tl.float32)
@@ -303,8 +368,8 @@ def _enlarged(light_in, cover_in, slots, tiles_x, pick, add, s, y0, x0, COLOUR: 
     s01 = tl.maximum(tl.load(at + 2), 0) + add
     s10 = tl.maximum(tl.load(at + tiles_x * 2), 0) + add
     s11 = tl.maximum(tl.load(at + tiles_x * 2 + 2), 0) + add
-    fy = (y0 + p // TILE + 0.5) / s - 0.5
-    fx = (x0 + p % TILE + 0.5) / s - 0.5
+    fy = (y0 + _row(TILE, GROUP) + 0.5) / s - 0.5
+    fx = (x0 + _column(TILE, GROUP) + 0.5) / s - 0.5
     iy = tl.floor(fy)
     ix = tl.floor(fx)
     for j in range(-1, 3):
@@ -331,22 +396,23 @@ def _enlarged(light_in, cover_in, slots, tiles_x, pick, add, s, y0, x0, COLOUR: 
     do_not_specialize=[
         "out", "front_plane", "front_row", "back_plane", "back_row", "radius_row", "edge_row", "out_plane", "out_row",
         "height", "width", "top", "left", "out_top", "out_left", "out_height", "out_width", "tiles", "tile_top", "tile_left",
-        "bins", "lines", "pieces",
+        "bins", "lines", "columns", "pieces",
     ]
 )  # fmt: skip
 def composite(
     scratch, table, row_of, half_of, tap_starts, tap_dx, tap_weight, light_in, cover_in, slots, slot_first, slot_width,
     front, back, front_u, back_u, front_radius, edge, positions, places, scales, piece_weights, lists, counts, cut, out,
     front_plane, front_row, back_plane, back_row, radius_row, edge_row, out_plane, out_row,
-    height, width, top, left, out_top, out_left, out_height, out_width, tiles, tile_top, tile_left, bins, lines, pieces,
-    COLOUR: tl.constexpr, GAP: tl.constexpr, PRESENT: tl.constexpr, TILE: tl.constexpr, UNROLL: tl.constexpr,
+    height, width, top, left, out_top, out_left, out_height, out_width, tiles, tile_top, tile_left, bins, lines, columns, pieces,
+    COLOUR: tl.constexpr, GAP: tl.constexpr, PRESENT: tl.constexpr, TILE: tl.constexpr, GROUP: tl.constexpr,
+    UNROLL: tl.constexpr,
 ):  # fmt: skip
     """Composite the bins of every tile from near to far and write the picture. Grid: (tiles, rows of tiles).
 
     places: positions of the bins in the unit of GAP; piece_weights [1+pieces, 4]; lists [tile, bins]: the bins that reach a tile;
     counts: how many (0: all in focus, the picture stays); cut: whether the aperture is cut there; slot_first, slot_width: where a
     bin's slots begin, and columns of them; (out_top, out_left): where `out` begins on the grid; (tile_top, tile_left): tile that
-    is the first of the grid of programs.
+    is the first of the grid of programs; columns: tiles that `table` has for each line.
     """
     tile = tl.program_id(1) * tiles + tl.program_id(0)
     count = tl.load(counts + tile)
@@ -355,7 +421,8 @@ def composite(
     is_cut = tl.load(cut + tile).to(tl.int32)
     y0 = (tl.program_id(1) + tile_top) * TILE
     x0 = (tl.program_id(0) + tile_left) * TILE
-    p = tl.arange(0, TILE * TILE)
+    py = _row(TILE, GROUP)
+    px = _column(TILE, GROUP)
     ch = tl.arange(0, 4)
     total = tl.zeros([TILE * TILE, 4], tl.float32)
     if COLOUR:
@@ -375,19 +442,19 @@ def composite(
             place = tl.load(places + i)
             if s == 1:
                 plane, alpha = _blur(
-                    scratch, table + i * lines * 4, lines, row_of, half_of, tap_starts, tap_dx, tap_weight,
-                    i * (1 + pieces) + piece, y0, x0, COLOUR, TILE, UNROLL,
+                    scratch, table + (i * lines * columns + tile_left + tl.program_id(0)) * 4, lines, columns, row_of, half_of,
+                    tap_starts, tap_dx, tap_weight, i * (1 + pieces) + piece, y0, x0, COLOUR, TILE, GROUP, UNROLL,
                 )  # fmt: skip
             elif s > 1:
                 plane, alpha = _enlarged(
                     light_in, cover_in, slots + tl.load(slot_first + i) * 2, tl.load(slot_width + i),
-                    tl.where(piece > 0, 1, 0), tl.maximum(piece - 1, 0), s, y0, x0, COLOUR, TILE,
+                    tl.where(piece > 0, 1, 0), tl.maximum(piece - 1, 0), s, y0, x0, COLOUR, TILE, GROUP,
                 )  # fmt: skip
             else:  # the blur stays within its pixel
                 before, own, after = tl.load(positions + i), tl.load(positions + i + 1), tl.load(positions + i + 2)
                 # s is 0: addresses that seem to change with the bin are not held in registers all through the loop.
-                sy = y0 + s + p // TILE - top
-                sx = x0 + s + p % TILE - left
+                sy = y0 + s + py - top
+                sx = x0 + s + px - left
                 there = (sy >= 0) & (sy < height) & (sx >= 0) & (sx < width)
                 here = sy * width + sx
                 u = tl.load(front_u + here, mask=there, other=0.0)
@@ -423,11 +490,11 @@ def composite(
             weight = tl.load(piece_weights + piece * 4)
         total += weight * light
         total_cover += weight * cover
-    oy = y0 + p // TILE - out_top
-    ox = x0 + p % TILE - out_left
+    oy = y0 + py - out_top
+    ox = x0 + px - out_left
     inside = (oy >= 0) & (oy < out_height) & (ox >= 0) & (ox < out_width)
-    y = y0 + p // TILE - top
-    x = x0 + p % TILE - left
+    y = y0 + py - top
+    x = x0 + px - left
     at = (oy * out_row + ox)[:, None] + ch[None, :] * out_plane
     writes = inside[:, None] & (ch < 3)[None, :]
     photo = tl.load(out + at, mask=writes, other=0.0)
