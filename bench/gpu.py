@@ -36,7 +36,7 @@ from data import motorcycle  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from refocus_core import bokeh  # noqa: E402
-from refocus_core.bokeh import engines, renderer  # noqa: E402
+from refocus_core.bokeh import engines, renderer, triton_kernels  # noqa: E402
 from refocus_core.bokeh.layers import Layers  # noqa: E402
 from refocus_core.bokeh.plan import QUALITIES, Plan  # noqa: E402
 from refocus_core.bokeh.tiles import TileEngine, tile_count  # noqa: E402
@@ -88,12 +88,8 @@ class Call:
 @contextlib.contextmanager
 def engine_is(make: Callable[[Plan], Any]) -> Iterator[None]:
     """The renderer uses this engine, whatever the device."""
-    if hasattr(renderer, "choose_engine"):
-        with mock.patch.object(renderer, "choose_engine", lambda plan, device: make(plan)):
-            yield
-    else:
-        with mock.patch.object(renderer, "TileEngine", make):
-            yield
+    with mock.patch.object(renderer, "choose_engine", lambda plan, device: make(plan)):
+        yield
 
 
 def calls_of(scene: Scene, quality: str, kind: type[Any], keep: bool = True) -> list[Call]:
@@ -205,15 +201,17 @@ def parity(size: tuple[int, int], radius: float, device: torch.device) -> list[d
 
 def show_plan(size: tuple[int, int], radius: float, quality: str) -> None:
     """Print how much there is to do for one render. Nothing is timed."""
-    large = (
-        mock.patch.object(renderer, "MACRO_TILE_PX", 1 << 20) if hasattr(renderer, "MACRO_TILE_PX") else contextlib.nullcontext()
-    )
-    with large:  # as one window
+    with mock.patch.object(renderer, "part_px", lambda _: 1 << 20):  # as one window
         calls = calls_of(Scene.of(*size, radius, torch.device("cpu")), quality, TileEngine)
     for call in calls:
         numbers, pixels = counted(call), float(size[0] * size[1])
-        reads = (numbers["taps_per_tile"] + numbers["coarse_taps_per_tile"]) * pixels
-        numbers |= {"bins": float(len(call.plan.radii)), "pieces": float(len(call.plan.pieces)), "reads_of_16_bytes": reads}
+        taps = numbers["taps_per_tile"] + numbers["coarse_taps_per_tile"]  # each reads 16 bytes for every GROUP pixels
+        numbers |= {
+            "bins": float(len(call.plan.radii)),
+            "pieces": float(len(call.plan.pieces)),
+            "bytes_read_by_taps": taps * pixels * 16 / triton_kernels.GROUP,
+            "multiply_adds": taps * pixels * 4,
+        }
         numbers |= {"scratch_bytes_per_px": numbers["scratch_bytes"] / pixels, "least_dram_bytes": least_bytes(call)}
         print(f"{size[0]}x{size[1]}, radius {radius:g} px, {quality}: counted on the host, nothing was timed")
         for key, value in numbers.items():

@@ -41,9 +41,9 @@ else:
 
 REPO = Path(__file__).resolve().parents[2]
 
-WORST, MEAN = 2e-4, 1e-6
-"""Largest and mean difference of two engines, relative to the brightest pixel. Rounding alone gives 1e-6 and 1e-8; a pixel whose
-coverage by a bin is just at `PRESENT` may go either way, which the first bound leaves room for."""
+WORST, MEAN, MOST, SHARE = 1e-3, 2e-6, 2e-6, 0.98
+"""Largest and mean difference of two engines, and the one that a SHARE of the values keeps to, relative to the brightest pixel.
+Rounding alone gives 1e-6. What a bin adds where it covers less than `PRESENT` may count to one group or the next."""
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +104,7 @@ def _assert_alike(ours: Tensor, theirs: Tensor) -> None:
     assert bool(torch.isfinite(ours).all())
     assert float(difference.max()) <= WORST * peak
     assert float(difference.mean()) <= MEAN * peak
+    assert float(difference.flatten().quantile(SHARE)) <= MOST * peak
 
 
 def _colour_kernel() -> Kernel:
@@ -121,9 +122,9 @@ def _off_axis() -> Kernel:
 
 CASES = {
     # kernel, quality (resolution_px, bin_step, pieces), radii, size of the output, origin, options of the layers
-    "sub-pixel": (bokeh.make_kernel("circle"), Quality(100, 1.0, 1), (-1.3, 1.4), (37, 41), (0, 0), {}),
-    "circle, both sides": (bokeh.make_kernel("circle"), Quality(100, 2.5, 1), (-6.0, 5.0), (14, 30), (-9, -9), {}),
-    "heart, 1/2 and 1/4": (bokeh.make_kernel("heart"), Quality(2, 2.5, 1), (-7.0, 9.0), (22, 34), (23, -31), {}),
+    "sub-pixel": (bokeh.make_kernel("circle"), Quality(100, 1.0, 1), (-1.3, 1.4), (25, 27), (0, 0), {}),
+    "circle, both sides": (bokeh.make_kernel("circle"), Quality(100, 2.5, 1), (-4.6, 4.2), (14, 22), (-9, -9), {}),
+    "heart, 1/2 and 1/4": (bokeh.make_kernel("heart"), Quality(2, 3.5, 1), (-5.0, 8.4), (12, 30), (23, -31), {}),
     "off axis, 4 pieces": (_off_axis(), Quality(100, 2.5, 4), (-5.0, 4.0), (18, 33), (64, 7), {"plate": True}),
     "polygon, 4 pieces, 1/2": (
         bokeh.make_kernel("polygon", blades=5, rotation_deg=20),
@@ -144,7 +145,7 @@ CASES = {
     ),
     "colour, 1/2": (_colour_kernel(), Quality(3, 3.0, 1), (-6.5, 5.0), (33, 20), (-3, 3), {}),
     "colour, 4 pieces": (_colour_kernel(), Quality(100, 3.0, 4), (-5.0, 3.0), (21, 33), (0, 0), {"plate": True}),
-    "lights of 1e4": (bokeh.make_kernel("heart"), Quality(4, 3.0, 1), (-6.0, 8.2), (20, 33), (0, 0), {"hdr": True}),
+    "lights of 1e4": (bokeh.make_kernel("heart"), Quality(3, 3.5, 1), (-4.0, 6.2), (14, 20), (0, 0), {"hdr": True}),
 }
 
 
@@ -164,7 +165,7 @@ def test_same_picture_as_the_plain_engine(name: str, monkeypatch: pytest.MonkeyP
 
 def test_a_faint_pixel_beside_a_light_keeps_its_value() -> None:
     """Running sums carry what lies left of a pixel; its rounding must not show."""
-    reach, size = 11, (9, 50)
+    reach, size = 11, (6, 36)
     h, w = size[0] + 2 * reach, size[1] + 2 * reach
     front = torch.full((4, h, w), 0.01)
     front[3] = 1
@@ -222,7 +223,7 @@ def test_content_far_apart_lies_in_strips_of_its_own(monkeypatch: pytest.MonkeyP
 
 
 def test_rendered_in_parts_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    layers = _layered(82, 32, -1.0, 5.0)
+    layers = _layered(82, 32, -0.4, 5.0)
     plan = Plan(bokeh.make_kernel("circle"), Bins.of(layers.front_radius, 4.0), Quality(2, 4.0, 1))
     assert set(plan.scales) == {1, 2}
     pictures: list[Tensor] = []
