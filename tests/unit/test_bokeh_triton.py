@@ -376,7 +376,7 @@ print(json.dumps(found))
 
 
 def test_every_kernel_compiles_for_gpus(tmp_path: Path) -> None:
-    """To machine code for A100 and H100, without one. Content is read as whole RGBA quads, and nothing lives in local memory."""
+    """To machine code for A100 and H100, without one. Content is read as whole RGBA quads, and no array is in local memory."""
     environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"} | {"TRITON_CACHE_DIR": str(tmp_path)}
     environment["PYTHONPATH"] = os.pathsep.join([str(REPO), environment.get("PYTHONPATH", "")])
     script = tmp_path / "compile_all.py"  # Triton reads a kernel's source from its file
