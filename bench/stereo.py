@@ -30,7 +30,7 @@ def average_views(image: Tensor, radius_px: Tensor, kernel: Kernel, samples: int
     radius = F.pad(radius_px[None, None], (pad,) * 4, mode="replicate")
     photo = F.pad(image[None], (pad,) * 4, mode="replicate")
     size = ((h + 2 * pad) * s, (w + 2 * pad) * s)
-    fine = F.interpolate(photo, size, mode="nearest")[0]  # pixels are squares of light: averaging them again changes nothing
+    fine = _enlarged(photo, radius, size)
     # smooth slopes stay smooth; at a jump a blend of two radii would belong to neither surface
     steps = F.interpolate(radius, size, mode="nearest")[0, 0]
     slopes = F.interpolate(radius, size, mode="bilinear", align_corners=False)[0, 0]
@@ -47,6 +47,19 @@ def average_views(image: Tensor, radius_px: Tensor, kernel: Kernel, samples: int
         light += weights[:, i].view(-1, 1, 1) * view[:3]
         hidden += weights[:, i].mean() * view[3]
     return light, hidden
+
+
+def _enlarged(photo: Tensor, radius: Tensor, size: tuple[int, int]) -> Tensor:
+    """The photo [1,3,h,w] in small pixels that average to it: [3,*size].
+
+    Squares of one colour, when moved by parts of a pixel, would blur it by up to a pixel's width; a cubic does not. Beside a jump
+    of the radius it would mix two surfaces, so there the squares stay.
+    """
+    squares = F.interpolate(photo, size, mode="nearest")
+    cubic = F.interpolate(photo, size, mode="bicubic", align_corners=False)
+    cubic = cubic + F.interpolate(photo - F.avg_pool2d(cubic, ENLARGED), size, mode="nearest")
+    span = F.max_pool2d(radius, 5, 1, 2) + F.max_pool2d(-radius, 5, 1, 2)
+    return torch.where(F.interpolate(span, size, mode="nearest") > 1, squares, cubic)[0]
 
 
 def _view(fine: Tensor, r: Tensor, order: Tensor, rank: Tensor, ux: float, uy: float) -> tuple[Tensor, Tensor]:
