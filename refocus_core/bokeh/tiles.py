@@ -305,7 +305,7 @@ class _Stack:
         self.before_focus = like.new_zeros(size) if watch else None
         self._through = like.new_ones(pieces, channels, *size)  # light that the closed groups let pass
         self._group = like.new_zeros(pieces, channels, *size)  # coverage of the open group
-        self._last = like.new_full((pieces, 1, *size), -math.inf)  # position of the last bin seen at each pixel
+        self._last = like.new_full((pieces, 1, *size), math.inf)  # position of the last bin seen at each pixel
         self._nearest = math.inf
 
     def add(self, plane: Tensor, position: float, at: tuple[slice, slice]) -> None:

@@ -435,7 +435,7 @@ def composite(
         cover = tl.zeros_like(total_cover)
         group = tl.zeros_like(total_cover)  # coverage of the open group
         through = tl.zeros_like(total_cover) + 1.0  # light that the closed groups let pass
-        latest = tl.zeros([TILE * TILE, 1], tl.float32) - 1e30  # position of the last bin seen
+        latest = tl.zeros([TILE * TILE, 1], tl.float32) + 1e30  # position of the last bin seen
         for k in range(0, count):
             i = tl.load(lists + tile * bins + k)
             s = tl.load(scales + i)

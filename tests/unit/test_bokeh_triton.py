@@ -41,7 +41,7 @@ else:
 
 REPO = Path(__file__).resolve().parents[2]
 
-WORST, MEAN, MOST, SHARE = 1e-3, 2e-6, 2e-6, 0.98
+WORST, MEAN, MOST, SHARE = 2e-4, 2e-6, 2e-6, 0.98
 """Largest and mean difference of two engines, and the one that a SHARE of the values keeps to, relative to the brightest pixel.
 Rounding alone gives 1e-6. What a bin adds where it covers less than `PRESENT` may count to one group or the next."""
 
