@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from comfy_api.latest import io, ui
 
 from ..refocus_core import depth, restore
@@ -124,8 +123,7 @@ class RefocusAllInFocus(io.ComfyNode):
         photo, alpha = host.to_bchw(image)
         if method == "generative":
             other = None if pre_deblurred is None else host.to_bchw(pre_deblurred, "pre_deblurred")[0]
-            sharp = host_flux.Flux(**flux).deblur(photo, other, host.progress())
-            out = host.to_image(torch.lerp(photo, sharp, min(strength, 1.0)), alpha)
+            out = host.to_image(host_flux.Flux(**flux).deblur(photo, other, strength, host.progress()), alpha)
             return io.NodeOutput(out, ui=ui.PreviewImage(out, cls=cls))
         options: dict[str, Any] = {"strength": strength, "tile_px": tile_px, "progress": host.progress()}
         if method.startswith(restore.MODEL_PREFIX):

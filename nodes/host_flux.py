@@ -398,10 +398,12 @@ class Flux:
         height, width = photo.shape[-2:]
         return picture[..., :height, :width].to(photo).clamp(0, 1)
 
-    def deblur(self, photo: Tensor, pre_deblurred: Tensor | None, report: Progress) -> Tensor:
+    def deblur(self, photo: Tensor, pre_deblurred: Tensor | None, strength: float, report: Progress) -> Tensor:
         """[B,3,H,W] sRGB -> the same, sharp everywhere."""
         sample = self._sampler("deblur", pre_deblurred is not None, report)
-        return generative.deblur(photo, sample, megapixels=self.megapixels, pre_deblurred=pre_deblurred)
+        return generative.deblur(
+            photo, sample, megapixels=self.megapixels, pre_deblurred=pre_deblurred, strength=min(strength, 1.0)
+        )
 
     def blur(self, photo: Tensor, defocus: DefocusMap, report: Progress) -> Tensor:
         """[B,3,H,W] sRGB, sharp -> blurred by the map; in focus the photo bit for bit."""
@@ -413,10 +415,7 @@ class Flux:
     ) -> Tensor:
         """Hybrid: the physical `render` [B,3,H,W] sRGB, with the background that it reveals redrawn by the model."""
         sample = self._sampler("bokeh", False, report)
-        # Only what was hidden is white: a black photo before a white plate.
-        black = torch.zeros_like(photo)
-        share = bokeh.render(black, defocus, kernel, quality="draft", background=black + 1).mean(1)
-        revealed = generative.revealed_mask(share)
+        revealed = generative.revealed_mask(bokeh.revealed(defocus, kernel))
         return generative.redraw(
             photo, defocus.radius_px, render, revealed, sample, strength=strength, megapixels=self.megapixels
         )

@@ -37,13 +37,21 @@ class Sample(Protocol):
         ...
 
 
-def deblur(photo: Tensor, sample: Sample, *, megapixels: float = 1.0, pre_deblurred: Tensor | None = None) -> Tensor:
+def deblur(
+    photo: Tensor,
+    sample: Sample,
+    *,
+    megapixels: float = 1.0,
+    pre_deblurred: Tensor | None = None,
+    strength: float = 1.0,
+) -> Tensor:
     """Make a photo [B,3,H,W] sRGB sharp everywhere. Values above 1 are cut off for the model and put back.
 
     Args:
         sample: with a "deblur" adapter.
         megapixels: larger photos are worked on at this size; see `transfer`.
         pre_deblurred: [B,3,H,W] or one frame, for the adapter that wants it.
+        strength: 0 is the photo, 1 the full effect.
     """
     check_image(photo, "image")
     beside = None if pre_deblurred is None else match_batch(pre_deblurred, photo.shape[0], "pre_deblurred")
@@ -55,7 +63,7 @@ def deblur(photo: Tensor, sample: Sample, *, megapixels: float = 1.0, pre_deblur
             return sample(small, pre_deblurred=other)
 
         frames.append(at_working_size(photo[b : b + 1], generate, megapixels=megapixels))
-    return torch.cat(frames)
+    return torch.lerp(photo, torch.cat(frames).to(photo), strength)
 
 
 def blur(photo: Tensor, radius_px: Tensor, sample: Sample, *, megapixels: float = 1.0) -> Tensor:

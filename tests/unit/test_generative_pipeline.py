@@ -7,7 +7,7 @@ import tiny_flux
 import torch
 from safetensors.torch import save_file
 
-from refocus_core import bokeh, generative
+from refocus_core import bokeh, cli, generative, pictures
 from refocus_core.generative import pipeline
 from refocus_core.generative.transfer import resized
 from refocus_core.types import DefocusMap
@@ -294,14 +294,9 @@ def scene():
     return photo(), DefocusMap.from_radius(radius)
 
 
-def share_revealed(defocus):
-    black = torch.zeros(1, 3, 48, 64)
-    return bokeh.render(black, defocus, None, quality="draft", background=black + 1).mean(1)
-
-
 def test_revealed_is_the_rim_inside_a_blurred_foreground():
     _, defocus = scene()
-    share = share_revealed(defocus)
+    share = bokeh.revealed(defocus)
     assert float(share[0, 24, 22]) > 0.1 and float(share[0, 24, 32]) < 0.02 and float(share[0, 4, 4]) < 1e-3
     mask = generative.revealed_mask(share, grow_px=2)
     assert float(mask[0, 24, 22]) == 1 and float(mask[0, 4, 4]) == 0
@@ -311,10 +306,59 @@ def test_revealed_is_the_rim_inside_a_blurred_foreground():
 def test_hybrid_changes_only_what_was_revealed(genfocus, lora):
     image, defocus = scene()
     render = bokeh.render(image, defocus, None)
-    mask = generative.revealed_mask(share_revealed(defocus), grow_px=2)
+    mask = generative.revealed_mask(bokeh.revealed(defocus), grow_px=2)
     out = generative.redraw(image, defocus.radius_px, render, mask, genfocus.sampler(lora, "bokeh", steps=4), strength=0.5)
     outside = mask[0] == 0
     assert outside.any() and torch.equal(out[..., outside], render[..., outside])
     assert float((out - render)[..., mask[0] > 0.9].abs().mean()) > 1e-3
     nothing = generative.redraw(image, defocus.radius_px, render, mask * 0, lambda *a, **k: 1 / 0)
     assert torch.equal(nothing, render)
+
+
+# --- command line -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, lora):
+    folder = tmp_path_factory.mktemp("flux")
+    tiny_flux.transformer().save_pretrained(folder / "flux" / "transformer")
+    tiny_flux.autoencoder().save_pretrained(folder / "flux" / "vae")
+    generative.save_prompts(folder / "prompts.safetensors", prompts())
+    for layout in ("deblur", "bokeh"):
+        generative.save_lora(folder / f"{layout}.safetensors", lora.factors, layout=layout, dtype=torch.float32)
+    pictures.save(folder / "photo.png", photo(), bits=16)
+    pictures.save_map(folder / "depth.png", torch.linspace(0.1, 0.9, 64).expand(48, 64))
+    return folder
+
+
+@pytest.mark.parametrize("method", ["generative", "hybrid"])
+def test_command_line(files, tmp_path, method):
+    given = (
+        f"{files}/photo.png --depth {files}/depth.png --refine 0 --focus 0.5,0.5 --blur 8 --deblur generative --method {method} "
+    )
+    given += f"--flux {files}/flux --prompts {files}/prompts.safetensors --deblur-lora {files}/deblur.safetensors --bokeh-lora "
+    given += f"{files}/bokeh.safetensors --steps 2 --seed 3 --device cpu -q --save-sharp {tmp_path}/sharp.tif -o {tmp_path}/o.tif"
+    assert cli.main([*given.split(), "--bits", "32f"]) == 0
+    sharp, out = (pictures.load(tmp_path / f"{n}.tif").image for n in ("sharp", "o"))
+    model = generative.Genfocus.from_pretrained(files / "flux", prompts=files / "prompts.safetensors", dtype=torch.float32)
+    source = pictures.load(files / "photo.png").image
+    expected = generative.deblur(source, model.sampler(files / "deblur.safetensors", "deblur", steps=2, seed=3))
+    torch.testing.assert_close(sharp, expected, atol=1e-4, rtol=0)
+    assert out.shape == sharp.shape and float((out - sharp).abs().mean()) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--method generative", "needs --flux and --bokeh-lora"),
+        ("--deblur generative --flux x", "needs --deblur-lora"),
+        ("--flux x", "add one"),
+        ("--method generative --flux x --bokeh-lora y --aperture heart", "no --aperture"),
+        ("--method generative --flux x --bokeh-lora y", "no FLUX.1 at x"),
+    ],
+)
+def test_command_line_says_what_is_missing(files, tmp_path, capsys, options, message):
+    prompts_file = f" --prompts {files}/prompts.safetensors"
+    given = f"{files}/photo.png --depth {files}/depth.png -o {tmp_path}/o.png {options}{prompts_file}"
+    assert cli.main(given.split()) == 2
+    assert message in capsys.readouterr().err
