@@ -9,6 +9,7 @@ but the same noise every time. The first two carry the names that the workflows 
     MODELS_DIR/vae                   its autoencoder, in the layout of the tiny one (taef1)
     MODELS_DIR/loras                 adapters in the released layout: one for deblurring, one for bokeh
     MODELS_DIR/refocus               embeddings of the two prompts, so that no text encoder is needed
+    MODELS_DIR/text_encoders         its two encoders, by name only
     OURS_DIR/depth                   Depth Anything V2 in the Hugging Face layout
     OURS_DIR/restore                 NAFNet
 """
@@ -183,6 +184,11 @@ def prompts() -> dict[str, torch.Tensor]:
     return state
 
 
+def nothing() -> dict[str, torch.Tensor]:
+    """A file to choose in a graph, of which no run may need anything."""
+    return {"empty": torch.zeros(1)}
+
+
 def depth_anything_v2() -> dict[str, torch.Tensor]:
     """Written with its config.json, as on the Hugging Face hub."""
     net = DepthAnythingForDepthEstimation(DepthAnythingConfig(**DEPTH_ANYTHING))
@@ -206,6 +212,8 @@ def main() -> None:
         (models / "loras" / "deblurNet.safetensors", lambda: genfocus_lora(10)),
         (models / "loras" / "bokehNet.safetensors", lambda: genfocus_lora(11)),
         (models / "refocus" / "genfocus_prompts.safetensors", prompts),
+        (models / "text_encoders" / "clip_l.safetensors", nothing),
+        (models / "text_encoders" / "t5xxl_fp16.safetensors", nothing),
         (elsewhere / "depth" / "tiny" / "model.safetensors", depth_anything_v2),
         (elsewhere / "restore" / "tiny_nafnet.safetensors", nafnet),
     ):
