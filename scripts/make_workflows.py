@@ -58,6 +58,8 @@ class Workflow:
     """Key of the node that saves the result; its picture becomes the thumbnail."""
     real: bool = True
     """Whether the result is a real picture here: not where random weights stand in for a model."""
+    exact: bool = True
+    """Whether the tests can compute the result themselves: not where a sampler of ComfyUI takes part in it."""
     test_values: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Key -> widget values with which it is run here and in the tests, where the shipped ones need a real model."""
 
