@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 FLAGS += ["--disable-features=LocalNetworkAccessChecks"]  # a page whose files the test gives is not local to Chromium
+FLAGS += ["--enable-unsafe-swiftshader"]  # WebGL without a GPU
 
 
 class Page:
@@ -27,6 +28,8 @@ class Page:
         self.url = url
         self.frontend = frontend
         self.problems: list[str] = []
+        self.tag = ""
+        """For the names of screenshots."""
         page.route("**/*", self._route)
         page.on("pageerror", self._error)
         page.on("console", self._console)

@@ -133,6 +133,10 @@ export class Step {
 
   constructor(private readonly app: App) {}
 
+  get running(): boolean {
+    return this.open;
+  }
+
   begin(): void {
     if (this.open) return;
     this.open = true;
@@ -208,16 +212,26 @@ export function mount(app: App, node: ComfyNode, root: HTMLElement, minHeight: (
   });
 }
 
-/** Call `step` with every picture that the browser draws, while `root` is in the page, until the node is removed. */
+/**
+ * Call `step` with every picture that the browser draws, while `root` is in the page, until the node is removed.
+ *
+ * Undo makes all nodes anew. Nodes 2.0 then keeps showing the element of the old node, so the new one takes its place.
+ */
 export function everyFrame(node: ComfyNode, root: HTMLElement, step: () => void): void {
   let alive = true;
   const removed = node.onRemoved;
   node.onRemoved = () => {
     alive = false;
+    root.dataset["removed"] = "";
     removed?.call(node);
   };
   const loop = (): void => {
     if (!alive) return;
+    root.dataset["node"] = String(node.id);
+    if (!root.isConnected) {
+      const { refocus, node: id } = root.dataset;
+      document.querySelector(`[data-removed][data-refocus="${refocus}"][data-node="${id}"]`)?.replaceWith(root);
+    }
     if (root.isConnected && root.offsetParent !== null) step();
     requestAnimationFrame(loop);
   };

@@ -111,6 +111,9 @@ const STYLE = `
 .rf-photo>.rf-empty{inset:auto 0 0 0;padding:5px 10px;background:rgba(0,0,0,.62);color:#eee}
 .rf-status{flex:none;min-height:16px;color:var(--descrip-text,#999);white-space:nowrap;overflow:hidden;
   text-overflow:ellipsis;font-variant-numeric:tabular-nums}
+.rf-status b{font-weight:400;display:inline-block;width:9px;height:9px;border-radius:2px;margin:0 4px 0 10px}
+.rf-status b:first-child{margin-left:0}
+.rf-scene{cursor:grab;pointer-events:auto!important;touch-action:none}
 .rf-status.rf-warn{color:var(--error-text,#ff6b6b)}
 .rf-legend{display:inline-flex;gap:10px;color:var(--descrip-text,#999);align-items:center}
 .rf-legend i{display:inline-block;width:9px;height:9px;border-radius:2px;margin-right:4px;vertical-align:-1px}
@@ -121,6 +124,8 @@ const STYLE = `
 .rf-plot{flex:none;height:104px;border-radius:6px;background:var(--comfy-input-bg,#222);touch-action:none;width:100%;
   display:block;cursor:default}
 .rf-plot text{font:10px Inter,system-ui,sans-serif;fill:var(--descrip-text,#999)}
+.rf-timeline{flex:none;display:flex;flex-direction:column;gap:6px}
+.rf-where{color:var(--descrip-text,#999);font-variant-numeric:tabular-nums}
 .rf-divider{position:absolute;top:0;bottom:0;width:0;border-left:2px solid #fff;box-shadow:0 0 0 1px rgba(0,0,0,.45);
   pointer-events:none}
 .rf-divider::after{content:"";position:absolute;left:-15px;top:50%;width:28px;height:28px;margin-top:-14px;border-radius:50%;

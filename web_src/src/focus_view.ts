@@ -17,7 +17,7 @@ import {
   Step,
   Values,
 } from "./comfy";
-import { Choice, html, setAll, svg } from "./dom";
+import { Choice, html, setAll, svg, Toggle } from "./dom";
 import { loadMap, loadPicture } from "./files";
 import {
   disc,
@@ -32,7 +32,10 @@ import {
   type Solved,
   solve,
 } from "./law";
+import { formatKeyframes, type Key, type Keyframes, parseKeyframes, track } from "./keyframes";
+import { Scene3D } from "./scene3d";
 import { clamp, type Place, Stage } from "./stage";
+import { Timeline } from "./timeline";
 
 const NUMBERS = [
   "x",
@@ -67,7 +70,7 @@ interface Loaded {
   photos: (HTMLImageElement | null)[];
 }
 
-type Mode = "defocus" | "photo" | "depth";
+type Mode = "defocus" | "photo" | "depth" | "3d";
 
 const round3 = (v: number): number => Math.round(v * 1000) / 1000;
 
@@ -78,6 +81,10 @@ export class FocusView {
   private readonly status = html("div", { class: "rf-status" });
   private readonly spoken = html("div", { class: "rf-sr", "aria-live": "polite" });
   private readonly modes: Choice;
+  private scene: Scene3D | null = null;
+  private sceneFrame = -1;
+  private readonly timeline: Timeline;
+  private readonly timelineToggle: Toggle;
   private readonly values: Values;
   private readonly step: Step;
 
@@ -106,23 +113,46 @@ export class FocusView {
         ["defocus", "Defocus", "Blue in front of the focal plane, red behind it, yellow where it is sharp"],
         ["photo", "Photo", "The photo alone"],
         ["depth", "Depth", "Near is bright"],
+        ["3d", "3-D", "The photo in depth: drag to turn it, drag the rim of the yellow sheet to move the focal plane"],
       ],
       (mode) => {
         this.mode = mode as Mode;
+        this.toggleScene();
         this.draw();
       },
     );
     this.modes.select(this.mode);
-    const legend = html("span", { class: "rf-legend", "aria-hidden": true });
-    for (const [colour, text] of [
-      ["#3b6cff", "near"],
-      ["#f2d64b", "sharp"],
-      ["#ff4a2e", "far"],
-    ] as const)
-      legend.append(html("span", {}, html("i", { style: `background:${colour}` }), text));
-    const bar = html("div", { class: "rf-bar" }, this.modes.element, html("span", { class: "rf-space" }), legend);
+    this.timeline = new Timeline({
+      keys: () => this.keys() ?? [],
+      write: (keys) => {
+        this.gesture(() => {
+          this.set({ keyframes: formatKeyframes(keys) });
+        });
+      },
+      begin: () => {
+        this.step.begin();
+      },
+      end: () => {
+        this.step.end();
+      },
+      frames: () => this.payload?.frames ?? 1,
+      current: () => this.currentKey(),
+      focusAt: (frame) => this.focusAt(frame),
+      apertureAt: (frame) => this.apertureAt(frame),
+      showFrame: (frame) => {
+        this.frame = frame;
+        this.draw();
+      },
+    });
+    this.timelineToggle = new Toggle("Timeline", "Keyframes of focus and aperture over a clip", (on) => {
+      this.timeline.show(on);
+      if (!on) this.node.setSize([this.node.size[0], this.node.size[1] - Timeline.height - 6]);
+      this.resize();
+      this.draw();
+    });
+    const bar = html("div", { class: "rf-bar" }, this.modes.element, this.timelineToggle.element);
     this.stage.element.append(this.overlay);
-    this.root.append(bar, this.stage.element, this.status, this.spoken);
+    this.root.append(bar, this.stage.element, this.status, this.timeline.element, this.spoken);
     this.listen();
     replacePreview(node);
     mount(app, node, this.root, () => this.minHeight());
@@ -163,7 +193,11 @@ export class FocusView {
       if (payload !== this.payload) return;
       this.loaded = { numbers: payload, map, photos };
       this.greys = photos.map(() => null);
-      this.frame = Math.min(this.frame, payload.frames - 1);
+      this.fillScene();
+      if (!this.timeline.open && this.values.text("keyframes") !== "") {
+        this.timelineToggle.set(true);
+        this.timeline.show(true);
+      }
       this.resize();
       this.draw();
     } catch {
@@ -179,7 +213,8 @@ export class FocusView {
 
   private minHeight(): number {
     const wide = Math.max(this.node.size[0] - 30, 200);
-    return 30 + 22 + clamp(wide / this.stage.shape, 150, 420);
+    const picture = clamp(wide / this.stage.shape, 150, 420);
+    return 30 + 22 + picture + (this.timeline.open ? Timeline.height + 6 : 0);
   }
 
   // --- what is set -----------------------------------------------------------------------------------------------
@@ -231,6 +266,66 @@ export class FocusView {
   private set(values: Record<string, number | string>): void {
     this.values.set(values);
     this.draw();
+  }
+
+  /** Do it as one step for undo, within a larger one or alone. */
+  private gesture(act: () => void): void {
+    const outer = this.step.running;
+    if (!outer) this.step.begin();
+    act();
+    if (!outer) this.step.end();
+  }
+
+  // --- keyframes -------------------------------------------------------------------------------------------------
+
+  /** Keys of the widget; null where it is empty or cannot be read, which the status line then says. */
+  private keys(): Keyframes | null {
+    try {
+      return parseKeyframes(this.values.text("keyframes"));
+    } catch {
+      return null;
+    }
+  }
+
+  private currentKey(): Partial<Key> {
+    const s = this.settings();
+    const aperture = s.strength === "camera" ? { f_number: s.f_number } : { percent: s.percent };
+    return s.focus === "distance" ? { distance_m: s.distance_m, ...aperture } : { x: s.x, y: s.y, ...aperture };
+  }
+
+  /** Focus at any frame as a share of the scene's depth. */
+  private focusAt(frame: number): number | null {
+    const { loaded } = this;
+    if (!loaded) return null;
+    const { numbers, map } = loaded;
+    try {
+      const found = solve(numbers, map, this.settings(), this.shown(), frame);
+      const low = found.offset + found.scale * Math.min(...map.lowest);
+      const high = found.offset + found.scale * Math.max(...map.highest);
+      return high > low ? (found.focus - low) / (high - low) : 0.5;
+    } catch {
+      return null;
+    }
+  }
+
+  private focusShare(): number | null {
+    const { loaded, solved } = this;
+    if (!loaded || !solved) return null;
+    const index = this.shown();
+    const [low, high] = [loaded.map.lowest[index], loaded.map.highest[index]];
+    return high > low ? ((solved.focus - solved.offset) / solved.scale - low) / (high - low) : 0.5;
+  }
+
+  /** Aperture at any frame, 1 at the widest of the keys. */
+  private apertureAt(frame: number): number | null {
+    const s = this.settings();
+    const own = s.strength === "camera" ? "f_number" : "percent";
+    const keys = this.keys()?.filter((k) => k[own] !== undefined) ?? [];
+    if (keys.length === 0) return null;
+    // In stops, f/1 to f/22, or in percent up to the largest key.
+    if (own === "f_number") return 1 - track(keys, (k) => Math.log2(k.f_number!), frame) / Math.log2(22);
+    const most = Math.max(...keys.map((k) => k.percent!), 1e-6);
+    return (0.92 * track(keys, (k) => k.percent!, frame)) / most;
   }
 
   private blocked(): string | null {
@@ -394,7 +489,15 @@ export class FocusView {
       : this.sourceImage
         ? "Click to focus. After one run the defocus follows at once."
         : "Run once, then click here to focus.";
+    this.toggleScene();
+    this.overlay.classList.toggle("rf-hidden", this.scene !== null);
+    this.stage.canvas.classList.toggle("rf-hidden", this.scene !== null);
+    if (this.scene) {
+      if (this.sceneFrame !== this.shown()) this.fillScene();
+      this.scene.setFocus(this.focusShare());
+    }
     this.drawReticle(settings);
+    this.timeline.draw();
     this.showStatus(problem);
   }
 
@@ -443,8 +546,82 @@ export class FocusView {
     this.lastProblem = problem;
     const blocked = this.blocked();
     this.status.classList.toggle("rf-warn", problem !== null);
-    const text = problem ?? (this.hover && !blocked ? this.describeHover() : null) ?? blocked ?? this.describe();
-    if (this.status.textContent !== text) this.status.textContent = this.status.title = text;
+    const text = problem ?? (this.hover && !blocked ? this.describeHover() : null) ?? blocked;
+    const found = this.blurs();
+    if (text !== null || !found) {
+      this.status.textContent = this.status.title = text ?? REST;
+      return;
+    }
+    const mark = (colour: string): HTMLElement => html("b", { style: `background:${colour}` });
+    this.status.title = `${this.describe()}. ${REST}.`;
+    this.status.replaceChildren(
+      ...[mark("#f2d64b"), `sharp ${found.focus}`, mark("#3b6cff"), `near ≤ ${found.near}`],
+      ...[mark("#ff4a2e"), `far ≤ ${found.far}`],
+    );
+  }
+
+  // --- 3-D -------------------------------------------------------------------------------------------------------
+
+  private toggleScene(): void {
+    const wanted = this.mode === "3d" && this.loaded !== null;
+    if (wanted === (this.scene !== null)) return;
+    if (this.scene) {
+      this.scene.close();
+      this.scene = null;
+      return;
+    }
+    try {
+      const scene = new Scene3D();
+      scene.canvas.classList.add("rf-scene");
+      scene.onFocus = (share) => {
+        this.focusOnShare(share);
+      };
+      scene.onGrab = (grabbed) => {
+        if (grabbed) this.step.begin();
+        else this.step.end();
+      };
+      this.stage.element.append(scene.canvas);
+      this.scene = scene;
+      this.fillScene();
+    } catch (error) {
+      this.mode = "depth";
+      this.modes.select(this.mode);
+      this.lastProblem = error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  private fillScene(): void {
+    if (!this.scene || !this.loaded) return;
+    this.sceneFrame = this.shown();
+    this.scene.setScene(this.loaded.map, this.sceneFrame, this.loaded.photos[this.sceneFrame]);
+  }
+
+  /** The sheet in the 3-D view was moved: a distance where there are metres, else the nearest point at that depth. */
+  private focusOnShare(share: number): void {
+    const { loaded, solved } = this;
+    if (!loaded || this.blocked()) return;
+    const { map } = loaded;
+    const index = this.shown();
+    const raw = map.lowest[index] + share * (map.highest[index] - map.lowest[index]);
+    if (solved?.metric && !this.values.linked("distance_m")) {
+      const disparity = solved.offset + solved.scale * raw;
+      this.set({
+        focus: "distance",
+        distance_m: Math.round(clamp(1 / Math.max(disparity, 1e-5), 0.01, 1e5) * 100) / 100,
+      });
+      return;
+    }
+    const span = Math.max(map.highest[index] - map.lowest[index], 1e-9);
+    const [x, y] = [this.values.number("x") * map.w, this.values.number("y") * map.h];
+    let best = Infinity;
+    let at = 0;
+    map.values[index].forEach((value, i) => {
+      if (!map.known[index][i]) return;
+      const away = Math.hypot((i % map.w) + 0.5 - x, Math.floor(i / map.w) + 0.5 - y) / map.w;
+      const score = (Math.abs(value - raw) / span) * 50 + away;
+      if (score < best) [best, at] = [score, i];
+    });
+    this.point({ x: ((at % map.w) + 0.5) / map.w, y: (Math.floor(at / map.w) + 0.5) / map.h });
   }
 
   private describeHover(): string | null {
@@ -461,14 +638,18 @@ export class FocusView {
   }
 
   private describe(): string {
+    const found = this.blurs();
+    return found ? `Focus ${found.focus}, blur up to ${found.near} near and ${found.far} far` : REST;
+  }
+
+  private blurs(): { focus: string; near: string; far: string } | null {
     const { loaded, solved } = this;
-    if (!loaded || !solved) return REST;
+    if (!loaded || !solved) return null;
     const s = this.settings();
     const { lowest, highest } = loaded.map;
     const behind = Math.max(0, radiusOf(Math.min(...lowest), solved, s));
     const front = Math.max(0, -radiusOf(Math.max(...highest), solved, s));
-    const blur = `blur up to ${front.toFixed(1)} px near, ${behind.toFixed(1)} px far`;
-    return `Focus ${far(solved.focus, solved.metric)} · ${blur}`;
+    return { focus: far(solved.focus, solved.metric), near: `${front.toFixed(1)} px`, far: `${behind.toFixed(1)} px` };
   }
 
   private say(): void {

@@ -69,7 +69,7 @@ export class KernelView {
     const context = this.canvas.getContext("2d")!;
     context.clearRect(0, 0, SIZE, SIZE);
     this.empty.textContent = "";
-    let text = `${shape}, as an out-of-focus light behind the focal plane`;
+    let text = `${shape}, as a light behind the focal plane`;
     if (shape !== "image") {
       const numbers = Object.fromEntries(NUMBERS.map((n) => [n, this.values.number(n)]));
       const pixels = context.createImageData(SIZE, SIZE);

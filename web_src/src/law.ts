@@ -137,11 +137,17 @@ export function shownAt(numbers: Numbers, frame: number): number {
 }
 
 /**
- * Focus and gain of one shown frame.
+ * Focus and gain of one shown frame; with `frame`, the keyframes count as at that frame of the clip.
  *
  * @throws Error whose message says what is missing; the node itself would refuse to run as well.
  */
-export function solve(numbers: FocusNumbers, map: Frames, s: Settings, index: number): Solved {
+export function solve(
+  numbers: FocusNumbers,
+  map: Frames,
+  s: Settings,
+  index: number,
+  frame = numbers.shown[index],
+): Solved {
   let scale = 1;
   let offset = 0;
   let metric = numbers.metric;
@@ -168,7 +174,6 @@ export function solve(numbers: FocusNumbers, map: Frames, s: Settings, index: nu
   } catch (error) {
     throw new Error(`keyframes: ${error instanceof Error ? error.message : String(error)}`);
   }
-  const frame = numbers.shown[index];
   let focus: number;
   let halfWidth = 0;
   const focusKeys = keys?.filter((k) => k.x !== undefined || k.distance_m !== undefined) ?? [];
