@@ -113,7 +113,9 @@ def test_timeline_sets_moves_and_removes_keys(page: Page) -> None:
     page.page.keyboard.press("Enter")
     assert [k["frame"] for k in keys()] == [0, 30] and keys()[1]["f_number"] == 8
     assert found.root.locator("path.rf-key").count() == 2
+    page.page.mouse.click(*place(0))
     found.root.locator("select").select_option("hold")
+    assert keys()[0]["ease"] == "hold"
     page.page.mouse.move(*place(30))
     page.page.mouse.down()
     page.page.mouse.move(*place(20), steps=5)

@@ -91,6 +91,8 @@ const STYLE = `
 .rf-view button,.rf-view select{appearance:none;border:1px solid var(--border-color,#4e4e4e);
   background:var(--comfy-input-bg,#222);color:var(--input-text,#ddd);font:inherit;line-height:16px;padding:3px 9px;margin:0;
   border-radius:6px;cursor:pointer}
+.rf-view select{padding-right:20px;background-position:right 6px center;background-repeat:no-repeat;background-size:9px;
+  background-image:url("data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 6' fill='none' stroke='%23999' stroke-width='1.5'%3E%3Cpath d='m1 1 3.5 3.5L8 1'/%3E%3C/svg%3E")}
 .rf-choice button{border-radius:0}
 .rf-choice button:first-child{border-radius:6px 0 0 6px}
 .rf-choice button:last-child{border-radius:0 6px 6px 0}
