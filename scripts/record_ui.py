@@ -22,7 +22,7 @@ from page import Page, open_browser  # noqa: E402
 from ui import View, workflow  # noqa: E402
 
 OUT = REPO / "docs" / "click_to_focus.webp"
-CLIP = {"x": 70.0, "y": 66.0, "width": 860.0, "height": 690.0}
+CLIP = {"x": 66.0, "y": 96.0, "width": 820.0, "height": 770.0}
 WIDTH = 640
 STEP_MS = 110
 LAYOUT = """() => { const by = t => app.graph.nodes.find(n => n.type === t);
@@ -30,7 +30,7 @@ LAYOUT = """() => { const by = t => app.graph.nodes.find(n => n.type === t);
   for (const n of app.graph.nodes) if (!keep.includes(n.type)) n.pos = [far += 900, 4000];
   const map = by('RefocusDefocusMap'), reblur = by('RefocusReblur');
   map.pos = [0, 0]; reblur.pos = [460, 0]; map.setSize([420, 820]); reblur.setSize([440, 560]);
-  app.canvas.ds.scale = 0.86; app.canvas.ds.offset = [100, 120]; app.canvas.links_render_mode = 3;
+  app.canvas.ds.scale = 0.86; app.canvas.ds.offset = [90, 160]; app.canvas.links_render_mode = -1;
   app.canvas.setDirty(true, true); }"""
 
 
@@ -96,7 +96,7 @@ def play(page: Page, film: Film) -> None:
     film.frame(600)
     film.click(*focus.at(0.735, 0.31))
     film.click(*focus.at(0.12, 0.3))
-    film.drag(focus.at(0.47, 0.55), focus.at(0.62, 0.75))
+    film.drag(focus.at(0.8, 0.6), focus.at(0.86, 0.72))
     film.click(*focus.at(0.735, 0.31), hold_ms=500)
     page.page.keyboard.down("Shift")
     film.click(*focus.at(0.2, 0.62), hold_ms=1200)

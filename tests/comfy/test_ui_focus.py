@@ -65,6 +65,8 @@ def test_drag_sets_the_area_and_the_range_that_covers_it(view: View) -> None:
     view.shot("drag")
     view.drag((x, y), (0.7, 0.35))  # from the point itself: moves it
     assert view.values("x", "y", "focus_radius") == [pytest.approx(0.7, abs=5e-3), pytest.approx(0.35, abs=5e-3), radius]
+    view.click(0.3, 0.3)
+    assert view.values("focus_radius", "focus_range") == [0.01, 0], "a plain click is a plain point again"
 
 
 def test_shift_click_adds_a_second_point(view: View) -> None:

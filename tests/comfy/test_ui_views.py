@@ -132,6 +132,12 @@ def test_timeline_sets_moves_and_removes_keys(page: Page) -> None:
     assert [k["frame"] for k in keys()] == [0, 20]
     assert found.root.locator("path.rf-key").count() == 2, "the timeline opens by itself where there are keys"
     page.page.mouse.click(*place(20))
+    found.click(0.9, 0.9)
+    assert keys()[1]["x"] == pytest.approx(0.9, abs=5e-3), "a click moves the key of the frame that is shown"
+    page.page.mouse.click(*place(10))
+    found.click(0.5, 0.1)
+    assert "Set key" in found.status() and len(keys()) == 2
+    page.page.mouse.click(*place(20))
     found.root.locator(".rf-plot").focus()
     page.page.keyboard.press("Delete")
     assert [k["frame"] for k in keys()] == [0]

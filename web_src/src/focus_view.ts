@@ -99,6 +99,8 @@ export class FocusView {
   private signature = "";
   private press: { start: Place; shift: boolean; moving: boolean; dragged: boolean } | null = null;
   private hover: Place | null = null;
+  /** What the last dragged area has set, and what was set before it. */
+  private areaSet: { radius: number; range: number; before: Settings } | null = null;
 
   constructor(
     private readonly app: App,
@@ -369,7 +371,7 @@ export class FocusView {
       this.press = null;
       if (event.type === "pointerup" && !press.dragged) {
         if (press.shift) this.second(press.start);
-        else if (!press.moving || this.values.text("focus") !== "point") this.point(press.start);
+        else if (!press.moving || this.values.text("focus") !== "point") this.click(press.start);
       }
       this.step.end();
       this.say();
@@ -407,7 +409,22 @@ export class FocusView {
   }
 
   private point(at: Place): void {
-    this.set({ focus: "point", x: round3(clamp(at.x, 0, 1)), y: round3(clamp(at.y, 0, 1)) });
+    const place = { x: round3(clamp(at.x, 0, 1)), y: round3(clamp(at.y, 0, 1)) };
+    const keys = this.keys();
+    if (keys?.some((k) => k.frame === this.frame && k.x !== undefined)) {
+      const moved = keys.map((k) => (k.frame === this.frame ? { ...k, ...place } : k));
+      this.set({ focus: "point", ...place, keyframes: formatKeyframes(moved) });
+    } else this.set({ focus: "point", ...place });
+  }
+
+  /** A plain click: as `point`, and what an area dragged before it had set goes back. */
+  private click(at: Place): void {
+    const { areaSet } = this;
+    this.areaSet = null;
+    const { focus_radius, focus_range } = this.settings();
+    if (areaSet?.radius === focus_radius && areaSet.range === focus_range)
+      this.values.set({ focus_radius: areaSet.before.focus_radius, focus_range: areaSet.before.focus_range });
+    this.point(at);
   }
 
   private second(at: Place): void {
@@ -431,11 +448,14 @@ export class FocusView {
       if (found.length > 0 && solved) {
         const at = (share: number): number => found[Math.round(share * (found.length - 1))];
         const middle = found[Math.floor((found.length - 1) / 2)];
-        const half = Math.max(at(0.9) - middle, middle - at(0.1)) * Math.abs(solved.scale);
+        const half = Math.max(at(0.85) - middle, middle - at(0.15)) * Math.abs(solved.scale);
         values["focus_range"] = solved.span > 0 ? Math.ceil(clamp((2 * half) / solved.span, 0, 1) * 100) / 100 : 0;
       }
     }
+    const before = this.areaSet?.before ?? this.settings();
     this.set(values);
+    const { focus_radius, focus_range } = this.settings();
+    this.areaSet = { radius: focus_radius, range: focus_range, before };
   }
 
   // --- drawing ---------------------------------------------------------------------------------------------------
@@ -454,7 +474,7 @@ export class FocusView {
       const index = this.shown();
       this.stage.setShape(map.w, map.h);
       try {
-        this.solved = solve(numbers, map, settings, index);
+        this.solved = solve(numbers, map, settings, index, this.frame);
       } catch (error) {
         problem = error instanceof Error ? error.message : String(error);
       }
@@ -546,7 +566,8 @@ export class FocusView {
     this.lastProblem = problem;
     const blocked = this.blocked();
     this.status.classList.toggle("rf-warn", problem !== null);
-    const text = problem ?? (this.hover && !blocked ? this.describeHover() : null) ?? blocked;
+    const keyed = this.timeline.open && this.pointIsSet() ? this.unkeyed() : null;
+    const text = problem ?? keyed ?? (this.hover && !blocked ? this.describeHover() : null) ?? blocked;
     const found = this.blurs();
     if (text !== null || !found) {
       this.status.textContent = this.status.title = text ?? REST;
@@ -622,6 +643,14 @@ export class FocusView {
       if (score < best) [best, at] = [score, i];
     });
     this.point({ x: ((at % map.w) + 0.5) / map.w, y: (Math.floor(at / map.w) + 0.5) / map.h });
+  }
+
+  /** Keys set the focus, but the point that is set is none of them. */
+  private unkeyed(): string | null {
+    const keys = this.keys()?.filter((k) => k.x !== undefined || k.distance_m !== undefined) ?? [];
+    const [x, y] = [this.values.number("x"), this.values.number("y")];
+    if (keys.length === 0 || keys.some((k) => k.x === x && k.y === y)) return null;
+    return `Keys set the focus. Set key: this point, at frame ${this.frame}`;
   }
 
   private describeHover(): string | null {
