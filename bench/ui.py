@@ -2,8 +2,8 @@
 
     python bench/ui.py            # starts ComfyUI (scripts/setup.sh tests) and a headless Chromium
 
-For the first click after the run, and for later ones. The browser draws without a GPU and shares the cores with ComfyUI, so the time to
-its next frame is an upper bound. Also how much the node sends to the page.
+For the first click after the run, and for later ones. The browser draws without a GPU and shares the cores with ComfyUI: the time
+to its next frame is an upper bound. Also how much the node sends to the page.
 """
 
 from __future__ import annotations
