@@ -262,8 +262,13 @@ export function largestRadius(numbers: FocusNumbers, map: Frames, s: Settings): 
   return largest;
 }
 
-/** Radius up to which a pixel is shown as sharp. */
-export const sharpPx = (largest: number): number => Math.max(0.02 * largest, 0.5);
+/** 1 where a pixel is shown as sharp. */
+function sharpCells(radius: Float32Array, largest: number): Uint8Array {
+  const most = Math.max(0.02 * largest, 0.5);
+  const sharp = new Uint8Array(radius.length);
+  for (let i = 0; i < sharp.length; i++) if (Math.abs(radius[i]) <= most) sharp[i] = 1;
+  return sharp;
+}
 
 const NEAR = [0.05, 0.3, 1.0] as const;
 const FAR = [1.0, 0.16, 0.06] as const;
@@ -281,34 +286,41 @@ export function greyOf(rgba: Uint8ClampedArray): Float32Array {
   return out;
 }
 
-/** Extreme value in a square window, one axis after the other; outside the picture is nothing. */
-function extreme(source: Uint8Array, w: number, h: number, reach: number, largest: boolean): Uint8Array {
-  const pass = (from: Uint8Array, step: number, length: number, lines: number, lineStep: number): Uint8Array => {
-    const to = new Uint8Array(from.length);
-    for (let line = 0; line < lines; line++)
-      for (let i = 0; i < length; i++) {
-        let found = largest ? 0 : 1;
-        for (let j = Math.max(0, i - reach); j <= Math.min(length - 1, i + reach); j++) {
-          const value = from[line * lineStep + j * step];
-          if (largest ? value > found : value < found) found = value;
-        }
-        to[line * lineStep + i * step] = found;
-      }
-    return to;
-  };
-  return pass(pass(source, w, h, w, 1), 1, w, h, w);
+/** How many cells of a square window hold 1, one axis after the other; outside the picture is nothing. */
+function count(source: Uint8Array, w: number, h: number, reach: number): Uint16Array {
+  const rows = new Uint16Array(source.length);
+  for (let j = 0; j < h; j++) {
+    const start = j * w;
+    let sum = 0;
+    for (let i = -reach; i < w; i++) {
+      if (i + reach < w) sum += source[start + i + reach];
+      if (i > reach) sum -= source[start + i - reach - 1];
+      if (i >= 0) rows[start + i] = sum;
+    }
+  }
+  const out = new Uint16Array(source.length);
+  const sums = new Uint16Array(w);
+  for (let j = -reach; j < h; j++) {
+    const [add, drop] = [(j + reach) * w, (j - reach - 1) * w];
+    if (j + reach < h) for (let i = 0; i < w; i++) sums[i] += rows[add + i];
+    if (j > reach) for (let i = 0; i < w; i++) sums[i] -= rows[drop + i];
+    if (j >= 0) out.set(sums, j * w);
+  }
+  return out;
 }
 
-/** 1 on the inner border of `inside`; specks are left out. */
-function outline(inside: Uint8Array, w: number, h: number, width: number): Uint8Array {
-  const eroded = extreme(inside, w, h, width, false);
-  const solid = extreme(eroded, w, h, 2 * width, true);
-  return inside.map((v, i) => (v && !eroded[i] && solid[i] ? 1 : 0));
-}
-
-export interface Layout {
-  w: number;
-  h: number;
+/** 1 on the inner border of what is sharp; specks, which do not survive erosion, have none. */
+function outline(sharp: Uint8Array, w: number, h: number): Uint8Array {
+  const width = Math.max(1, Math.round(Math.max(w, h) / 900));
+  const blurred = count(
+    sharp.map((v) => 1 - v),
+    w,
+    h,
+    width,
+  );
+  const eroded = sharp.map((v, i) => (v && blurred[i] === 0 ? 1 : 0));
+  const solid = count(eroded, w, h, 2 * width);
+  return sharp.map((v, i) => (v && !eroded[i] && solid[i] > 0 ? 1 : 0));
 }
 
 /** The picture of preview.py into `rgba`. `grey` null: no photo is known. */
@@ -316,34 +328,36 @@ export function paint(
   radius: Float32Array,
   grey: Float32Array | null,
   largest: number,
-  { w, h }: Layout,
+  { w, h }: Frames,
   rgba: Uint8ClampedArray,
 ): void {
-  const sharpAt = sharpPx(largest);
-  const sharp = new Uint8Array(radius.length);
-  for (let i = 0; i < sharp.length; i++) sharp[i] = Math.abs(radius[i]) <= sharpAt ? 1 : 0;
-  const line = outline(sharp, w, h, Math.max(1, Math.round(Math.max(w, h) / 900)));
-  for (let i = 0; i < radius.length; i++) {
+  const sharp = sharpCells(radius, largest);
+  const line = outline(sharp, w, h);
+  for (let i = 0, at = 0; i < radius.length; i++, at += 4) {
     const g = grey ? grey[i] : 0.5;
-    const r = radius[i];
-    const tint = r < 0 ? NEAR : FAR;
-    const amount = sharp[i] ? 0 : 0.15 + 0.75 * Math.sqrt(Math.abs(r) / largest);
-    for (let c = 0; c < 3; c++) {
-      let v = g * (1 - amount) + tint[c] * (0.3 + 0.7 * g) * amount;
-      if (sharp[i]) v += 0.4 * (FOCUS[c] * (0.25 + 0.75 * g) - v);
-      if (line[i]) v += 0.85 * (FOCUS[c] - v);
-      rgba[4 * i + c] = v * 255; // a clamped array rounds
+    if (sharp[i]) {
+      for (let c = 0; c < 3; c++) {
+        let v = g + 0.4 * (FOCUS[c] * (0.25 + 0.75 * g) - g);
+        if (line[i]) v += 0.85 * (FOCUS[c] - v);
+        rgba[at + c] = v * 255;
+      }
+    } else {
+      const [red, green, blue] = radius[i] < 0 ? NEAR : FAR;
+      const amount = 0.15 + 0.75 * Math.sqrt(Math.abs(radius[i]) / largest);
+      const rest = g * (1 - amount);
+      const shade = (0.3 + 0.7 * g) * amount;
+      rgba[at] = (rest + red * shade) * 255; // a clamped array rounds
+      rgba[at + 1] = (rest + green * shade) * 255;
+      rgba[at + 2] = (rest + blue * shade) * 255;
     }
-    rgba[4 * i + 3] = 255;
+    rgba[at + 3] = 255;
   }
 }
 
 /** Only what is sharp: a yellow tint and outline over nothing. */
-export function paintPlane(radius: Float32Array, largest: number, { w, h }: Layout, rgba: Uint8ClampedArray): void {
-  const sharpAt = sharpPx(largest);
-  const sharp = new Uint8Array(radius.length);
-  for (let i = 0; i < sharp.length; i++) sharp[i] = Math.abs(radius[i]) <= sharpAt ? 1 : 0;
-  const line = outline(sharp, w, h, Math.max(1, Math.round(Math.max(w, h) / 900)));
+export function paintPlane(radius: Float32Array, largest: number, { w, h }: Frames, rgba: Uint8ClampedArray): void {
+  const sharp = sharpCells(radius, largest);
+  const line = outline(sharp, w, h);
   for (let i = 0; i < radius.length; i++) {
     for (let c = 0; c < 3; c++) rgba[4 * i + c] = FOCUS[c] * 255;
     rgba[4 * i + 3] = line[i] ? 235 : sharp[i] ? 80 : 0;
