@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageSequence
 
 REPO = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPO / "tests" / "comfy"))
@@ -48,7 +48,8 @@ class Node:
 
 @dataclass
 class Workflow:
-    """`columns`: from left to right, the keys of the nodes from top to bottom."""
+    """`columns`: from left to right, the keys of the nodes from top to bottom. `name` is the file's, which the template browser
+    shows as the title."""
 
     name: str
     note: str
@@ -58,6 +59,10 @@ class Workflow:
     """Key of the node that saves the result; its picture becomes the thumbnail."""
     real: bool = True
     """Whether the result is a real picture here: not where random weights stand in for a model."""
+    before: str = ""
+    """Key of a Load Image node: the thumbnail shows its picture on the left half, the result on the right."""
+    show: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    """Part of the picture for the thumbnail: left, top, right, bottom in 0..1."""
     test_values: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Key -> widget values with which it is run here and in the tests, where the shipped ones need a real model."""
 
@@ -155,19 +160,47 @@ def set_test_values(page: Page, workflow: Workflow) -> None:
         )
 
 
-def newest(server: rig.Server) -> Path:
-    """The picture that was saved last."""
-    return max((server.base / "output").glob("*.png"), key=lambda p: p.stat().st_mtime)
+def newest(server: rig.Server) -> list[Image.Image]:
+    """The picture or the frames of the clip that was saved last."""
+    file = max((p for p in (server.base / "output").iterdir() if p.suffix in (".png", ".webp")), key=lambda p: p.stat().st_mtime)
+    return [frame.convert("RGB") for frame in ImageSequence.Iterator(Image.open(file))]
 
 
-def thumbnail(source: Path, out: Path, whole: bool = False) -> None:
+def fitted(picture: Image.Image, whole: bool = False) -> Image.Image:
     """A picture, cut to the thumbnails' shape, or `whole` within it."""
-    picture = Image.open(source).convert("RGB")
     w, h = THUMBNAIL
     scale = (min if whole else max)(w / picture.width, h / picture.height)
     picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
     left, top = (picture.width - w) // 2, (picture.height - h) // 2
-    picture.crop((left, top, left + w, top + h)).save(out, quality=85, optimize=True)
+    return picture.crop((left, top, left + w, top + h))
+
+
+def part(picture: Image.Image, show: tuple[float, float, float, float]) -> Image.Image:
+    """What lies between the shares left, top, right, bottom."""
+    w, h = picture.size
+    return picture.crop((round(show[0] * w), round(show[1] * h), round(show[2] * w), round(show[3] * h)))
+
+
+def side_by_side(before: Image.Image, after: Image.Image) -> Image.Image:
+    """The left half of one picture and the right half of the other, with a white line between them."""
+    picture, other, (w, h) = fitted(before), fitted(after), THUMBNAIL
+    picture.paste(other.crop((w // 2, 0, w, h)), (w // 2, 0))
+    picture.paste((255, 255, 255), (w // 2 - 1, 0, w // 2 + 1, h))
+    return picture
+
+
+def thumbnail(workflow: Workflow, server: rig.Server, graph: Path) -> Image.Image:
+    """The result; half the photo and half the result; the first and the last frame of a clip. Random weights make no picture
+    worth showing: then the screenshot of the graph."""
+    if not workflow.real:
+        return fitted(Image.open(graph).convert("RGB"), whole=True)
+    frames = [part(frame, workflow.show) for frame in newest(server)]
+    if len(frames) > 1:
+        return side_by_side(frames[0], frames[-1])
+    if workflow.before:
+        file = server.base / "input" / workflow.nodes[workflow.before].inputs["image"]
+        return side_by_side(part(Image.open(file).convert("RGB"), workflow.show), frames[0])
+    return fitted(frames[0])
 
 
 def shoot(page: Page, out: Path) -> None:
@@ -215,8 +248,7 @@ def main() -> None:
                     print(server.log_text()[-3000:])
                 shoot(page, args.pictures / f"{workflow.name}.png")
             if end == "execution_success":
-                # Random weights make no picture worth showing: then the thumbnail is the graph.
-                thumbnail(newest(server) if workflow.real else shown, path.with_suffix(".jpg"), whole=not workflow.real)
+                thumbnail(workflow, server, shown).save(path.with_suffix(".jpg"), quality=85, optimize=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 import rig
 
 sys.path.insert(0, str(rig.REPO / "scripts"))
-import make_locales  # noqa: E402
+import make_locales
 
 LANGUAGES = ("en", "zh")
 HINT = "run `python scripts/make_locales.py`"
@@ -60,3 +60,18 @@ def test_the_server_serves_the_translations(language: str, comfy_server: rig.Ser
     given = comfy_server.get("/i18n")[language]
     assert given["nodeDefs"] == make_locales.read(language, "nodeDefs.json")
     assert given["nodeCategories"] == make_locales.read(language, "main.json")["nodeCategories"]
+
+
+@pytest.mark.parametrize("node_id", rig.NODE_IDS)
+def test_help_has_a_small_picture_and_names_every_input_in_both_languages(node_id: str, comfy_server: rig.Server) -> None:
+    """The page asks for docs/NODE/zh.md in Chinese and for docs/NODE.md in every other language; both name the picture as if
+    they lay in docs/, because the page resolves it from there."""
+    picture = comfy_server.raw(f"/extensions/{rig.PACK}/docs/{node_id}.webp")
+    assert picture[8:12] == b"WEBP" and len(picture) < 60_000
+    said = make_locales.read("en", "nodeDefs.json")[node_id]
+    for address in (f"{node_id}.md", f"{node_id}/zh.md"):
+        text = comfy_server.raw(f"/extensions/{rig.PACK}/docs/{address}").decode()
+        assert f"]({node_id}.webp)" in text, f"{address} does not show its picture"
+        names = {*said["inputs"], *(output["name"] for output in said["outputs"].values())}
+        missing = sorted(name for name in names if not re.search(rf"\b{name}\b", text.lower()))
+        assert not missing, f"{address} does not mention {missing}"
