@@ -8,6 +8,7 @@ from make_workflows import Node, Workflow
 NEAR_M, FAR_M = 2.1103559, 5.01685
 WHERE = "the pack's folder `tests/data`"
 TINY_DEPTH = {"model": "tiny/model.safetensors"}
+OWN_DEPTH = {"source": "model", "model": "auto"}
 
 
 def photo(file: str, **kwargs: object) -> Node:
@@ -94,8 +95,10 @@ For a try: `astronaut.png` in the pack's folder `tests/data`.
     },
     [["photo"], ["depth"], ["defocus"], ["reblur"], ["save"]],
     "save",
-    real=False,
+    show=(0.0, 0.0, 1.0, 0.7),
+    before="photo",
     test_values={"depth": TINY_DEPTH},
+    thumbnail_values={"depth": OWN_DEPTH},
 )
 
 LIGHTS = Workflow(
@@ -244,9 +247,10 @@ and raise **focus_range** until both are grey in the preview. **near_gain** 0 le
     },
     [["photo"], ["depth"], ["defocus"], ["kernel", "reblur"], ["save"]],
     "save",
-    real=False,
+    show=(0.0, 0.15, 1.0, 0.65),
     before="photo",
     test_values={"depth": TINY_DEPTH},
+    thumbnail_values={"depth": OWN_DEPTH},
 )
 
 TILT_SHIFT = Workflow(
@@ -360,8 +364,9 @@ The Mono model knows no metres, so **geometry_units** is *relative* and the stre
     },
     [["photo"], ["model", "run"], ["depth"], ["defocus"], ["reblur"], ["save"]],
     "save",
-    real=False,
+    before="photo",
     test_values={"run": {"resolution": 140}},
+    thumbnail_values={"depth": OWN_DEPTH},
 )
 
 CHECKPOINT = Node(
@@ -430,7 +435,7 @@ Estimate once, or put one into `models/refocus`. Asking for *deep focus* in the 
     },
     [["checkpoint"], ["positive", "negative", "size"], ["sampler", "decode"], ["depth"], ["defocus"], ["reblur"], ["save"]],
     "save",
-    real=False,
+    card="text to image,\nthen a lens",
     test_values={"depth": TINY_DEPTH, "size": {"width": 128, "height": 128}, "sampler": {"steps": 1}},
 )
 
@@ -483,8 +488,11 @@ they mean on a camera. **focal_mm** 0 takes the photo's own focal length. For a 
     },
     [["photo"], ["model", "run"], ["depth"], ["defocus"], ["reblur"], ["save"]],
     "save",
-    real=False,
     test_values={"run": {"resolution_level": 0}, "defocus": {"focus": "auto"}},
+    thumbnail_values={
+        "depth": OWN_DEPTH,
+        "defocus": {"focus": "point", "strength": "percent of long edge", "percent": 2.5},
+    },
 )
 
 IMAGE_TO_IMAGE = Workflow(
@@ -561,7 +569,7 @@ for more change.
         ["save"],
     ],
     "save",
-    real=False,
+    card="a lens, then\nimage to image",
     test_values={"sampler": {"steps": 1, "denoise": 1.0}},
 )
 
