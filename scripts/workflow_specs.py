@@ -364,9 +364,8 @@ The Mono model knows no metres, so **geometry_units** is *relative* and the stre
     },
     [["photo"], ["model", "run"], ["depth"], ["defocus"], ["reblur"], ["save"]],
     "save",
-    before="photo",
+    card="depth from\nDepth Anything 3",
     test_values={"run": {"resolution": 140}},
-    thumbnail_values={"depth": OWN_DEPTH},
 )
 
 CHECKPOINT = Node(
@@ -488,11 +487,8 @@ they mean on a camera. **focal_mm** 0 takes the photo's own focal length. For a 
     },
     [["photo"], ["model", "run"], ["depth"], ["defocus"], ["reblur"], ["save"]],
     "save",
+    card="depth from\nMoGe",
     test_values={"run": {"resolution_level": 0}, "defocus": {"focus": "auto"}},
-    thumbnail_values={
-        "depth": OWN_DEPTH,
-        "defocus": {"focus": "point", "strength": "percent of long edge", "percent": 2.5},
-    },
 )
 
 IMAGE_TO_IMAGE = Workflow(
