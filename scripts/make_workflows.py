@@ -72,6 +72,8 @@ class Workflow:
     """Part of the picture for the thumbnail: left, top, right, bottom in 0..1."""
     test_values: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Key -> widget values with which it is run here and in the tests, where the shipped ones need a real model."""
+    halved: bool = False
+    """Whether the tests, to be quick, run it on pictures of half the size."""
 
 
 BUILD = """async (spec) => {

@@ -175,6 +175,7 @@ A few pixels of blur can be taken out well; what a strong blur has removed does 
     "save",
     before="photo",
     show=(0.42, 0.1, 1.0, 0.68),
+    halved=True,
 )
 
 SMALL = Workflow(
@@ -222,6 +223,7 @@ shall be*.
     "save",
     before="photo",
     show=(0.5, 0.1, 0.94, 0.54),
+    halved=True,
 )
 
 GROUP = Workflow(
@@ -251,6 +253,7 @@ and raise **focus_range** until both are grey in the preview. **near_gain** 0 le
     before="photo",
     test_values={"depth": TINY_DEPTH},
     thumbnail_values={"depth": OWN_DEPTH},
+    halved=True,
 )
 
 TILT_SHIFT = Workflow(
@@ -285,6 +288,7 @@ line lies, **focus_range** how wide it is, **percent** how strong the blur. Pict
     },
     [["photo", "ramp"], ["size", "scaled"], ["depth"], ["defocus"], ["reblur"], ["save"]],
     "save",
+    halved=True,
 )
 
 RACK_FOCUS = Workflow(
@@ -324,6 +328,7 @@ then *Get Video Components*), and take the depth from a model: frames of a clip 
     },
     [["photo", "picture", "path"], ["clip", "depths", "spot"], ["depth"], ["defocus"], ["reblur"], ["save"]],
     "save",
+    halved=True,
 )
 
 DEPTH_ANYTHING_3 = Workflow(
@@ -567,6 +572,7 @@ for more change.
     "save",
     card="a lens, then\nimage to image",
     test_values={"sampler": {"steps": 1, "denoise": 1.0}},
+    halved=True,
 )
 
 WORKFLOWS = (

@@ -215,6 +215,19 @@ def fill_inputs(folder: Path) -> None:
                 shutil.copy(picture, folder)
     paint_mask(data / "astronaut.png", folder / "portrait.png", (180, 60, 290, 200))
     paint_mask(data / "missed_focus.jpg", folder / "small_subject.png", (497, 110, 575, 195))
+    for picture in sorted(folder.iterdir()):
+        halve(picture, folder / f"half_{picture.stem}.png")
+
+
+def halve(picture: Path, out: Path) -> None:
+    """The picture, or every frame of it, at half the size and with 8 bits."""
+    from PIL import Image, ImageSequence
+
+    frames = []
+    for frame in ImageSequence.Iterator(Image.open(picture)):
+        frame = frame.convert("RGBA" if "A" in frame.getbands() else "RGB")
+        frames.append(frame.resize((max(frame.width // 2, 1), max(frame.height // 2, 1)), Image.Resampling.BOX))
+    frames[0].save(out, save_all=len(frames) > 1, append_images=frames[1:])
 
 
 def paint_mask(photo: Path, out: Path, box: tuple[int, int, int, int]) -> None:
