@@ -42,7 +42,7 @@ def row(parts: Sequence[Image.Image], out: str) -> None:
         strip.paste(p, (x, 0))
         x += p.width + GAP
     scale = WIDTH / strip.width
-    strip.resize((WIDTH, round(height * scale)), Image.Resampling.LANCZOS).save(OUT / out, quality=82, method=6)
+    strip.resize((WIDTH, round(height * scale)), Image.Resampling.LANCZOS).save(OUT / out, quality=76, method=6)
 
 
 def photo_and_depth() -> tuple[Tensor, DepthMap]:
@@ -95,12 +95,22 @@ def bokeh_kernel(out: str) -> None:
     row([rendered(photo, made, k, 5.0).crop((60, 215, 300, 455)) for k in kernels], out)
 
 
+def genfocus_apply(out: str) -> None:
+    """The middle of the graph as the page showed it to make_workflows.py: nothing can be rendered here without FLUX.1."""
+    graph = REPO / "out" / "graphs" / "Genfocus, step by step.png"
+    if not graph.exists():
+        raise SystemExit(f"{graph} is missing: run scripts/make_workflows.py 'Genfocus, step by step' first.")
+    shown = Image.open(graph).convert("RGB")
+    row([shown.crop((0, 0, shown.width * 31 // 100, shown.height * 72 // 100))], out)
+
+
 DRAWN: dict[str, Callable[[str], None]] = {
     "RefocusDepthEstimate": depth_estimate,
     "RefocusDefocusMap": defocus_map,
     "RefocusAllInFocus": all_in_focus,
     "RefocusReblur": reblur,
     "RefocusBokehKernel": bokeh_kernel,
+    "RefocusGenfocusApply": genfocus_apply,
 }
 
 

@@ -70,6 +70,8 @@ class Workflow:
     """Key of a Load Image node: the thumbnail shows its picture on the left half, the result on the right."""
     show: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     """Part of the picture for the thumbnail: left, top, right, bottom in 0..1."""
+    exact: bool = True
+    """Whether the tests can compute the result themselves: not where a sampler of ComfyUI takes part in it."""
     test_values: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Key -> widget values with which it is run here and in the tests, where the shipped ones need a real model."""
     halved: bool = False

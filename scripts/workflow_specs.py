@@ -575,6 +575,177 @@ for more change.
     halved=True,
 )
 
+GENFOCUS = "https://huggingface.co/nycu-cplab/Genfocus-Model/resolve/main/"
+ENCODERS = "https://huggingface.co/comfyanonymous/flux_text_encoders/resolve/main/"
+FLUX_FILES = """Needs FLUX.1-dev (`models/diffusion_models` and `models/vae`; its licence is non-commercial), the adapters
+`deblurNet.safetensors` and `bokehNet.safetensors` in `models/loras`, and a depth model (switch on **allow_download** in Depth
+Estimate once). The text encoders are needed for the first run only; later they are not loaded, and the node can go."""
+
+
+def file(name: str, url: str, directory: str) -> dict[str, str]:
+    return {"name": name, "url": url, "directory": directory}
+
+
+def flux() -> dict[str, Node]:
+    """The loaders of FLUX.1-dev."""
+    return {
+        "flux": Node("UNETLoader", {"unet_name": "flux1-dev.safetensors", "weight_dtype": "fp8_e4m3fn"}, width=340),
+        "vae": Node("VAELoader", {"vae_name": "ae.safetensors"}, width=340),
+        "clip": Node(
+            "DualCLIPLoader",
+            {"clip_name1": "clip_l.safetensors", "clip_name2": "t5xxl_fp16.safetensors", "type": "flux"},
+            title="Text encoders (first run only)",
+            width=340,
+            models=(
+                file("clip_l.safetensors", ENCODERS + "clip_l.safetensors", "text_encoders"),
+                file("t5xxl_fp16.safetensors", ENCODERS + "t5xxl_fp16.safetensors", "text_encoders"),
+            ),
+        ),
+    }
+
+
+FLUX_SOCKETS = {"model": ["flux", 0], "vae": ["vae", 0], "clip": ["clip", 0]}
+ADAPTERS = tuple(file(n, GENFOCUS + n, "loras") for n in ("deblurNet.safetensors", "bokehNet.safetensors"))
+
+
+def compare(a: str, b: str, title: str) -> Node:
+    return Node("ImageCompare", {"image_a": [a, 0], "image_b": [b, 0]}, title=title, width=520, height=430)
+
+
+GENERATIVE = Workflow(
+    "Generative refocus",
+    f"""## Sharp everywhere, then another focus, by FLUX
+
+**All In Focus** (*generative*) makes the photo sharp, **Depth Estimate** looks at the sharp picture, **Reblur** (*generative*)
+blurs it anew. Drag the sliders to compare. Large photos run at **megapixels** and keep their own detail where nothing changes.
+
+Try **quality** *hybrid* as well: the lens renderer does the blur, and FLUX redraws only the background that it reveals.
+
+{FLUX_FILES}
+
+For a try: `coffee.png` in {WHERE}.
+""",
+    {
+        "photo": photo("coffee.png", title="Photo"),
+        **flux(),
+        "sharp": Node(
+            "RefocusAllInFocus",
+            {"image": ["photo", 0], "method": "generative", **FLUX_SOCKETS},
+            width=360,
+            height=620,
+            models=ADAPTERS,
+        ),
+        "depth": Node("RefocusDepthEstimate", {"image": ["sharp", 0], "source": "model"}, width=360, height=760),
+        "defocus": defocus({"image": ["sharp", 0], "focus": "point", "x": 0.5, "y": 0.75, "percent": 2.0}),
+        "reblur": Node(
+            "RefocusReblur",
+            {"image": ["sharp", 0], "defocus": ["defocus", 0], "quality": "generative", **FLUX_SOCKETS},
+            width=360,
+            height=680,
+        ),
+        "first": compare("photo", "sharp", "Photo / sharp"),
+        "second": compare("sharp", "reblur", "Sharp / refocused"),
+        "save": save("reblur", "generative"),
+    },
+    [["photo", "flux", "vae", "clip"], ["sharp"], ["depth"], ["defocus"], ["reblur"], ["save"], ["first", "second"]],
+    "save",
+    card="refocus by\nFLUX",
+    exact=False,
+    test_values={
+        "depth": TINY_DEPTH,
+        "flux": {"weight_dtype": "default"},
+        "sharp": {"steps": 1, "megapixels": 0.1},
+        "reblur": {"steps": 1, "megapixels": 0.1},
+    },
+)
+
+
+def sampled(name: str, apply: str, seed: int) -> dict[str, Node]:
+    """KSampler and VAE Decode after a Genfocus Apply."""
+    return {
+        f"{name}_sampler": Node(
+            "KSampler",
+            {
+                "model": [apply, 0],
+                "latent_image": [apply, 1],
+                "positive": [apply, 2],
+                "negative": [apply, 2],
+                "seed": seed,
+                "control_after_generate": "fixed",
+                "steps": 28,
+                "cfg": 1.0,
+                "sampler_name": "euler",
+                "scheduler": "simple",
+            },
+            title=f"Sample: {name}",
+            width=340,
+        ),
+        name: Node("VAEDecode", {"samples": [f"{name}_sampler", 0], "vae": ["vae", 0]}, title=f"Picture: {name}", width=340),
+    }
+
+
+GENFOCUS_APPLY = Workflow(
+    "Genfocus, step by step",
+    f"""## DeblurNet and BokehNet with core's samplers
+
+The same as *Generative refocus*, in single steps: **Genfocus Apply** lets the photo guide FLUX, core's KSampler and VAE Decode do
+the rest. Change sampler, scheduler, precision, or put a LoRA for the whole model before it. Keep **cfg** at 1 and **positive** on
+both inputs; the same seed keeps the picture while the defocus map changes.
+
+*Scale Image* also makes the sides multiples of 16, as FLUX needs them. Without it Genfocus Apply pads the photo at right and
+bottom; its **width** and **height** are for cutting that off.
+
+{FLUX_FILES}
+
+For a try: `coffee.png` in {WHERE}.
+""",
+    {
+        "photo": photo("coffee.png", title="Photo"),
+        **flux(),
+        "size": Node(
+            "ImageScaleToTotalPixels",
+            {"image": ["photo", 0], "upscale_method": "area", "megapixels": 1.0, "resolution_steps": 16},
+            width=340,
+        ),
+        "deblur": Node(
+            "RefocusGenfocusApply",
+            {"image": ["size", 0], "lora": "deblurNet.safetensors", **FLUX_SOCKETS},
+            title="Genfocus Apply: deblur",
+            width=340,
+            models=ADAPTERS,
+        ),
+        **sampled("sharp", "deblur", 42),
+        "depth": Node("RefocusDepthEstimate", {"image": ["sharp", 0], "source": "model"}, width=360, height=760),
+        "defocus": defocus({"image": ["sharp", 0], "focus": "point", "x": 0.5, "y": 0.75, "percent": 2.0}),
+        "blur": Node(
+            "RefocusGenfocusApply",
+            {"image": ["sharp", 0], "defocus": ["defocus", 0], "lora": "bokehNet.safetensors", **FLUX_SOCKETS},
+            title="Genfocus Apply: bokeh",
+            width=340,
+        ),
+        **sampled("refocused", "blur", 1234),
+        "save": save("refocused", "genfocus"),
+    },
+    [
+        ["photo", "flux", "vae", "clip"],
+        ["size", "deblur", "sharp_sampler", "sharp"],
+        ["depth"],
+        ["defocus"],
+        ["blur", "refocused_sampler", "refocused"],
+        ["save"],
+    ],
+    "save",
+    card="Genfocus,\nstep by step",
+    exact=False,
+    test_values={
+        "depth": TINY_DEPTH,
+        "flux": {"weight_dtype": "default"},
+        "size": {"megapixels": 0.05},
+        "sharp_sampler": {"steps": 1},
+        "refocused_sampler": {"steps": 1},
+    },
+)
+
 WORKFLOWS = (
     REFOCUS,
     MISSED,
@@ -588,4 +759,6 @@ WORKFLOWS = (
     MOGE,
     TEXT_TO_IMAGE,
     IMAGE_TO_IMAGE,
+    GENERATIVE,
+    GENFOCUS_APPLY,
 )

@@ -26,7 +26,14 @@ REPO = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 PACK = "refocus"
 """Name of our folder in custom_nodes."""
-NODE_IDS = ("RefocusDepthEstimate", "RefocusDefocusMap", "RefocusAllInFocus", "RefocusReblur", "RefocusBokehKernel")
+NODE_IDS = (
+    "RefocusDepthEstimate",
+    "RefocusDefocusMap",
+    "RefocusAllInFocus",
+    "RefocusReblur",
+    "RefocusBokehKernel",
+    "RefocusGenfocusApply",
+)
 Graph = dict[str, dict[str, Any]]
 """A prompt in API form: node id -> {"class_type": ..., "inputs": {name: value or [node id, output index]}}."""
 

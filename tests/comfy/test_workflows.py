@@ -40,8 +40,8 @@ def test_every_node_is_in_a_workflow_and_every_workflow_is_small_and_has_a_thumb
     assert set(rig.NODE_IDS) <= {n["type"] for found in nodes.values() for n in found}
     assert {f.stem for f in FILES} == set(specs())
     for f, found in nodes.items():
-        assert len(found) < 15, f"{f.stem} has {len(found)} nodes"
         assert [n["type"] for n in found].count("MarkdownNote") == 1
+        assert len(found) - 1 < 15, f"{f.stem} has {len(found) - 1} nodes beside its note"
         assert f.with_suffix(".jpg").stat().st_size < 100_000
 
 
@@ -86,12 +86,15 @@ def test_workflow_gives_what_the_core_gives(path: Path, comfy_server: rig.Server
         if changed.halved and node["class_type"] == "LoadImage":
             node["inputs"]["image"] = f"half_{Path(node['inputs']['image']).stem}.png"
 
+    ((save, saves),) = [(k, n["inputs"]["images"]) for k, n in graph.items() if n["class_type"].startswith("Save")]
+    if not changed.exact:
+        runs(comfy_server, graph, save)
+        return
     # The picture that our last node gives: nothing of ours takes it.
     taken = {
         tuple(v) for n in graph.values() if n["class_type"] in rig.NODE_IDS for v in n["inputs"].values() if isinstance(v, list)
     }
     (reblur,) = [k for k, n in graph.items() if n["class_type"] == "RefocusReblur" and (k, 0) not in taken]
-    ((save, saves),) = [(k, n["inputs"]["images"]) for k, n in graph.items() if n["class_type"].startswith("Save")]
     run = comfy_server.run(twin.probed(graph, (reblur, 0)))
     assert run.end == "execution_success", run.error
     expected = twin.Twin(comfy_server, graph).value([reblur, 0])
@@ -108,6 +111,17 @@ def test_workflow_gives_what_the_core_gives(path: Path, comfy_server: rig.Server
     source = twin.Twin(comfy_server, graph).picture(graph[reblur]["inputs"]["image"])
     assert float((expected - source).abs().mean()) > 2e-3
     assert float(torch.std(picture)) > 0.02
+
+
+def runs(server: rig.Server, graph: rig.Graph, save: str) -> None:
+    """A graph with FLUX: it ends with a picture, without a text encoder. What its nodes compute is in test_generative.py."""
+    run = server.run(graph)
+    assert run.end == "execution_success", run.error
+    types = {graph[n]["class_type"] for n in run.executed}
+    assert types >= ours(graph) and "DualCLIPLoader" not in types
+    (picture,) = twin.saved(server, run, save)
+    assert float(torch.std(picture)) > 0.02
+    assert all(run.ui(n) for n in graph if graph[n]["class_type"] == "ImageCompare")
 
 
 def test_page_has_no_complaint_about_us(comfy_page: Page) -> None:
