@@ -34,7 +34,16 @@ class RefocusAllInFocus(io.ComfyNode):
             display_name="All In Focus",
             description="Takes the lens blur out of a photo, as far as that can be done: by deconvolution, which needs "
             "a defocus map of this photo, or with a restoration model from a model folder.",
-            search_aliases=["deblur", "sharpen", "deconvolution", "restoration", "all-in-focus", "refocus"],
+            search_aliases=[
+                "deblur",
+                "sharpen",
+                "unblur",
+                "out of focus",
+                "deconvolution",
+                "restoration",
+                "all-in-focus",
+                "refocus",
+            ],
             has_intermediate_output=True,
             inputs=[
                 io.Image.Input("image", tooltip="The photo or clip. Values above 1 survive. Alpha passes through untouched."),

@@ -19,7 +19,7 @@ class RefocusBokehKernel(io.ComfyNode):
             node_id="RefocusBokehKernel",
             display_name="Bokeh Kernel",
             description="The shape that an out-of-focus light takes: a named aperture, or any picture or mask as the aperture.",
-            search_aliases=["bokeh shape", "aperture", "iris", "heart bokeh", "refocus"],
+            search_aliases=["bokeh shape", "aperture", "iris", "heart bokeh", "star bokeh", "lens blur", "refocus"],
             inputs=[
                 io.Combo.Input(
                     "shape",

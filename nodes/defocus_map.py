@@ -47,7 +47,20 @@ class RefocusDefocusMap(io.ComfyNode):
             display_name="Defocus Map",
             description="Where the focus lies and how strong the blur grows away from it. The preview shows what is in front of "
             "the focal plane in blue, what is behind it in red, and what is sharp in grey with a yellow outline.",
-            search_aliases=["circle of confusion", "coc", "focus", "depth of field", "dof", "aperture", "refocus"],
+            search_aliases=[
+                "circle of confusion",
+                "coc",
+                "focus",
+                "focus point",
+                "rack focus",
+                "depth of field",
+                "dof",
+                "aperture",
+                "f-stop",
+                "tilt-shift",
+                "lens blur",
+                "refocus",
+            ],
             inputs=[
                 host.Depth.Input("depth", tooltip="From Depth Estimate."),
                 io.Combo.Input(

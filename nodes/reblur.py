@@ -25,7 +25,17 @@ class RefocusReblur(io.ComfyNode):
             display_name="Reblur",
             description="Renders the photo through a lens: blur by the defocus map, with foregrounds that spread over what is "
             "behind them, in linear light.",
-            search_aliases=["lens blur", "bokeh", "depth of field", "refocus", "portrait mode", "tilt-shift"],
+            search_aliases=[
+                "lens blur",
+                "bokeh",
+                "depth of field",
+                "dof",
+                "background blur",
+                "portrait mode",
+                "tilt-shift",
+                "miniature",
+                "refocus",
+            ],
             inputs=[
                 io.Image.Input(
                     "image",

@@ -135,7 +135,7 @@ def main() -> None:
     ):
         page = Page(browser.new_page(viewport={"width": 1500, "height": 900}), server.url)
         page.vue(True)
-        page.load(workflow("refocus_photo"))
+        page.load(workflow("Refocus a photo"))
         page.run()
         page.page.evaluate(LAYOUT)
         page.page.wait_for_timeout(1500)

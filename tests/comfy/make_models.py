@@ -4,6 +4,7 @@ They exercise the loaders (detection by keys, conversion, memory management) wit
 but the same noise every time. The first two carry the names that the workflows ask for.
 
     MODELS_DIR/geometry_estimation   Depth Anything 3: mono head with sky, ViT-S backbone (the smallest that ComfyUI knows)
+                                     MoGe-2, with a backbone of four thin layers
     MODELS_DIR/checkpoints           Stable Diffusion 1.5: UNet of two levels, CLIP-L in full width, tiny autoencoder
     MODELS_DIR/diffusion_models      FLUX.1: one head of the real size, two blocks of each kind; float32
     MODELS_DIR/vae                   its autoencoder, in the layout of the tiny one (taef1)
@@ -30,6 +31,7 @@ import comfy.ops  # noqa: E402
 from comfy.ldm.depth_anything_3.model import DepthAnything3Net  # noqa: E402
 from comfy.ldm.flux.model import Flux  # noqa: E402
 from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel  # noqa: E402
+from comfy.ldm.moge.model import MoGeModelV2  # noqa: E402
 from comfy.sd1_clip import SDClipModel  # noqa: E402
 from comfy.taesd.taesd import TAESD  # noqa: E402
 from spandrel.architectures.NAFNet import NAFNet  # noqa: E402
@@ -106,6 +108,43 @@ def depth_anything_3() -> dict[str, torch.Tensor]:
         operations=comfy.ops.disable_weight_init,
     )
     return random_state(net, "", 1)
+
+
+def moge() -> dict[str, torch.Tensor]:
+    dims = [16, 8, 8, 8, 8]
+    plain = {
+        "num_res_blocks": [0, 0, 0, 0, 0],
+        "resamplers": ["bilinear"] * 4,
+        "res_block_in_norm": "none",
+        "res_block_hidden_norm": "none",
+    }
+    heads = {
+        f"{name}_head": {"dim_in": dims, "dim_res_blocks": dims, "dim_out": [None, None, None, None, channels], **plain}
+        for name, channels in (("points", 3), ("mask", 1), ("normal", 3))
+    }
+    net = MoGeModelV2(
+        encoder={
+            "backbone": {
+                "hidden_size": 64,
+                "num_attention_heads": 1,
+                "num_hidden_layers": 4,
+                "layer_norm_eps": 1e-6,
+                "use_swiglu_ffn": False,
+            },
+            "intermediate_layers": [0, 1, 2, 3],
+            "dim_out": 16,
+        },
+        neck={"dim_in": [18, 2, 2, 2, 2], "dim_res_blocks": dims, "dim_out": [None] * 5, **plain},
+        **heads,
+        scale_head={"dims": [64, 1]},
+        dtype=torch.float32,
+        device="cpu",
+        operations=comfy.ops.disable_weight_init,
+    )
+    state = random_state(net, "", 7) | {f"encoder.{k}": v for k, v in net.encoder.named_buffers(recurse=False)}
+    state["points_head.output_blocks.4.weight"] *= 0.3  # distances of a few metres
+    state["mask_head.output_blocks.4.bias"] += 4.0  # much is known
+    return state
 
 
 def stable_diffusion() -> dict[str, torch.Tensor]:
@@ -206,6 +245,7 @@ def main() -> None:
     models, elsewhere = Path(sys.argv[1]), Path(sys.argv[2])
     for path, make in (
         (models / "geometry_estimation" / "depth_anything_3_mono_large.safetensors", depth_anything_3),
+        (models / "geometry_estimation" / "moge_2_vitl_normal_fp16.safetensors", moge),
         (models / "checkpoints" / "v1-5-pruned-emaonly-fp16.safetensors", stable_diffusion),
         (models / "diffusion_models" / "flux1-dev.safetensors", flux),
         (models / "vae" / "ae.safetensors", taef1),

@@ -21,7 +21,7 @@ def view(request: pytest.FixtureRequest, ui_page: Callable[[str], Page]) -> Iter
     version, vue = request.param
     page = ui_page(version)
     page.vue(vue)
-    page.load(workflow("refocus_photo"))
+    page.load(workflow("Refocus a photo"))
     assert page.run() == "execution_success"
     found = View(page, "focus", f"{version}-{'vue' if vue else 'classic'}")
     found.show()

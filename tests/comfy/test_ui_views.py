@@ -24,7 +24,7 @@ def page(request: pytest.FixtureRequest, ui_page: Callable[[str], Page]) -> Page
     version, vue = request.param
     opened = ui_page(version)
     opened.vue(vue)
-    opened.load(workflow("refocus_photo"))
+    opened.load(workflow("Refocus a photo"))
     assert opened.run() == "execution_success"
     opened.tag = f"{version}-{'vue' if vue else 'classic'}"
     return opened

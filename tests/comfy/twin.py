@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import rig
 import torch
-from PIL import Image
+from PIL import Image, ImageSequence
 from safetensors import safe_open
 from torch import Tensor
 
@@ -46,9 +46,10 @@ def read_probe(server: rig.Server, node: str, slot: int = 0) -> Any:
 
 
 def saved(server: rig.Server, run: rig.Run, node: str) -> Tensor:
-    """The pictures that a SaveImage or PreviewImage node, or a node with a preview, made: [B,3,H,W] in 0..1, 8 bits."""
-    files = [server.view(image) for image in run.ui(node)["images"]]
-    arrays = [np.asarray(Image.open(io.BytesIO(f)).convert("RGB"), np.float32) / 255 for f in files]
+    """The pictures or frames that a node saved or showed as a preview: [B,3,H,W] in 0..1, 8 bits."""
+    files = [Image.open(io.BytesIO(server.view(image))) for image in run.ui(node)["images"]]
+    frames = [frame.convert("RGB") for file in files for frame in ImageSequence.Iterator(file)]
+    arrays = [np.asarray(frame, np.float32) / 255 for frame in frames]
     return torch.from_numpy(np.stack(arrays)).movedim(-1, 1)
 
 
@@ -85,6 +86,8 @@ class Twin:
         focal = i["focal_px"] or None
         if "da3_geometry" in i:
             found = depth.from_da3(self.value(i["da3_geometry"]), focal, metric=metric, resolution=i["da3_resolution"])
+        elif "moge_geometry" in i:
+            found = depth.from_moge(self.value(i["moge_geometry"]), focal, metric=metric)
         elif "depth_image" in i:
             found = depth.from_image(
                 self.picture(i["depth_image"]),
