@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..refocus_core import bokeh, color
 from ..refocus_core.types import DefocusMap, Kernel
-from . import host, host_flux
+from . import host, host_flux, previews
 
 _GENERATIVE = ("generative", "hybrid")
 
@@ -121,7 +121,7 @@ class RefocusReblur(io.ComfyNode):
                     "highlight_boost to 0, or choose another quality (hybrid renders with them)."
                 )
             blurred = host_flux.Flux(**flux).blur(photo, defocus.to(photo.device), host.progress())
-            return cls._shown(blurred, alpha, defocus)
+            return cls._shown(blurred, alpha, photo, defocus)
         plate = None if background is None else color.srgb_to_linear(host.to_bchw(background, "background")[0])
         linear = bokeh.render(
             color.srgb_to_linear(photo),
@@ -140,9 +140,10 @@ class RefocusReblur(io.ComfyNode):
                 raise ValueError("hybrid invents the background behind foregrounds; with a background connected choose normal.")
             model = host_flux.Flux(**flux)
             result = model.redraw(photo, defocus.to(photo.device), result, kernel, redraw, host.progress())
-        return cls._shown(result, alpha, defocus)
+        return cls._shown(result, alpha, photo, defocus)
 
     @classmethod
-    def _shown(cls, picture: torch.Tensor, alpha: torch.Tensor | None, defocus: DefocusMap) -> io.NodeOutput:
+    def _shown(cls, picture: torch.Tensor, alpha: torch.Tensor | None, photo: torch.Tensor, defocus: DefocusMap) -> io.NodeOutput:
         shown = host.to_image(picture, alpha)
-        return io.NodeOutput(shown, host.mask_out(defocus.in_focus()), ui=ui.PreviewImage(shown[..., :3], cls=cls))
+        page = previews.compare(shown[..., :3], cls, photo, picture, defocus)
+        return io.NodeOutput(shown, host.mask_out(defocus.in_focus()), ui=page)

@@ -34,6 +34,8 @@ NODE_IDS = (
     "RefocusBokehKernel",
     "RefocusGenfocusApply",
 )
+FRONTENDS = REPO / ".comfy" / "frontends"
+"""Other versions of ComfyUI's front end than the one it brings, a folder each; scripts/setup.sh fetches them."""
 Graph = dict[str, dict[str, Any]]
 """A prompt in API form: node id -> {"class_type": ..., "inputs": {name: value or [node id, output index]}}."""
 

@@ -106,6 +106,9 @@ class Twin:
             "point": lambda: defocus.FocusPoint(i["x"], i["y"], i["focus_radius"]),
             "mask": lambda: defocus.FocusMask(self.value(i["focus_mask"])),
             "distance": lambda: defocus.FocusDistance(i["distance_m"]),
+            "two points": lambda: defocus.FocusBetween(
+                defocus.FocusPoint(i["x"], i["y"], i["focus_radius"]), defocus.FocusPoint(i["x2"], i["y2"], i["focus_radius"])
+            ),
         }[i["focus"]]()
         lens = Lens(i["focal_mm"], i["f_number"], SENSORS_MM[i["sensor"]]) if i["strength"] == "camera" else Blur(i["percent"])
         made = defocus.from_lens(
@@ -117,6 +120,7 @@ class Twin:
             far_gain=i["far_gain"],
             near_m=i["near_m"] or None,
             far_m=i["far_m"] or None,
+            keyframes=defocus.parse_keyframes(i.get("keyframes", "")),
         )
         return made, None, made.in_focus()
 
