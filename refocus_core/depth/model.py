@@ -1,4 +1,4 @@
-"""Depth networks through transformers, built from a config and a safetensors file on this machine: never any network access."""
+"""Depth networks, ours and those of transformers, built from a config and a safetensors file here: never any network access."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from torch import Tensor, nn
 from .. import weights
 from ..types import Progress
 from ..weights import ModelEntry, WeightsMismatchError
+from .network import OUTPUT_PX, Architecture, DepthNet, restored
 
 log = logging.getLogger(__name__)
 
-FAMILIES = ("depth_anything", "depth_pro")
+FAMILIES = ("depth_anything", "depth_pro", "refocus_depth")
 """`model_type` of the configs that can be loaded."""
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
+_OWN_SHORT_PX = 320  # of our network: 20 tokens; seen larger it loses the whole, seen smaller the detail
 _MAX_ASPECT = 4.0  # a longer picture is seen smaller, so that memory stays bounded
 
 
@@ -46,13 +48,18 @@ class DepthModel(nn.Module):
         super().__init__()
         self.net = net
         self.name = name
-        self.config: Any = net.config
-        self.family: str = self.config.model_type
-        self.metric: bool = self.family == "depth_pro" or self.config.depth_estimation_type == "metric"
+        # Ours has an `architecture`, those of transformers have a `config`.
+        self.config: Any = getattr(net, "config", None)
+        self.family: str = "refocus_depth" if isinstance(net, DepthNet) else self.config.model_type
+        self.metric: bool = self.family == "depth_pro" or (
+            self.family == "depth_anything" and self.config.depth_estimation_type == "metric"
+        )
 
     @property
     def input_px(self) -> int:
-        """Depth Pro: the side of the square that it sees. Depth Anything: the short side that it was trained at."""
+        """Depth Pro: the side of the square that it sees. The others: the short side at which they see a picture."""
+        if self.family == "refocus_depth":
+            return _OWN_SHORT_PX
         if self.family == "depth_pro":
             return round(self.config.patch_size / min(self.config.scaled_images_ratios))
         return int(self.config.backbone_config.image_size)
@@ -69,8 +76,14 @@ class DepthModel(nn.Module):
         """
         weight = next(self.net.parameters())
         x = frame[None].to(device=weight.device, dtype=torch.float32).clamp(0, 1)
-        run = self._depth_pro if self.family == "depth_pro" else self._depth_anything
+        run = {"depth_pro": self._depth_pro, "depth_anything": self._depth_anything, "refocus_depth": self._own}[self.family]
         return run(x, focal_px, weight.dtype)
+
+    def _own(self, x: Tensor, focal_px: float | None, _dtype: torch.dtype) -> FrameDepth:
+        size = network_size(*x.shape[-2:], self.input_px, OUTPUT_PX)
+        y = F.interpolate(x, size, mode="bilinear", antialias=True)
+        out = F.interpolate(self.net(y)[:, None], x.shape[-2:], mode="bilinear", antialias=True)[0, 0]
+        return FrameDepth(out, focal_px)
 
     def _depth_anything(self, x: Tensor, focal_px: float | None, dtype: torch.dtype) -> FrameDepth:
         h, w = x.shape[-2:]
@@ -146,7 +159,7 @@ def load_model(
         dtype: type of the weights.
 
     Raises:
-        WeightsMissingError: if transformers is not installed or there is no config.
+        WeightsMissingError: if there is no config, or the model needs transformers and that is not installed.
         WeightsMismatchError: if the file is not safetensors or does not hold exactly the weights of that architecture.
     """
     p = Path(path)
@@ -160,6 +173,8 @@ def load_model(
     family = given.pop("model_type", None)
     if family not in FAMILIES:
         raise WeightsMismatchError(f"{label}: config.json says model_type {family!r}; known are {', '.join(FAMILIES)}.")
+    if family == "refocus_depth":
+        return _load_own(p, given, label, dtype)
     try:
         import transformers
         from transformers.utils import logging as transformers_logging
@@ -194,6 +209,17 @@ def load_model(
             f"{p} does not fit {label} ({text}). It is another model: fetch the right file, or put this one into a folder of its "
             "own with its config.json."
         )
+    return DepthModel(net.to(dtype), label).eval().requires_grad_(False)
+
+
+def _load_own(path: Path, options: Mapping[str, Any], label: str, dtype: torch.dtype) -> DepthModel:
+    state = weights.read_safetensors(path)
+    with torch.device("meta"):
+        net = DepthNet(Architecture.read(options))
+    try:
+        net.load_state_dict(restored(state), assign=True)
+    except (RuntimeError, KeyError) as e:
+        raise WeightsMismatchError(f"{path} does not fit {label}: {e}") from e
     return DepthModel(net.to(dtype), label).eval().requires_grad_(False)
 
 
