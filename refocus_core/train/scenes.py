@@ -12,7 +12,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,8 @@ from torch import Tensor
 from .loop import generator
 
 Vec = tuple[float, float, float]
+Paint = dict[str, Any]
+"""Of a `Body`: texture, texture_m, tint, gloss."""
 
 BALL, BOX, TUBE, CARD = range(4)
 TEXTURE_PX = 128
@@ -42,7 +44,7 @@ class Rendered(NamedTuple):
 
 @dataclass
 class Body:
-    """One body. Its own space: ball of radius 1; cube -1..1; tube along y in -1..1 of radius 1 + taper·y; card |x|, |y| <= 1 at z = 0.
+    """One body. Its own space: ball of radius 1; cube -1..1; tube along y in -1..1, radius 1 + taper·y; card |x|, |y| <= 1 at z = 0.
 
     Attributes:
         kind: BALL, BOX, TUBE or CARD.
@@ -74,7 +76,8 @@ class Body:
 class Scene:
     """Bodies, camera and light. `light`: position in m if `lamp`, else the direction towards it.
 
-    `camera` is the camera's place, `look` [3,3] its axes (right, up, forward) in the world, as columns; `focal` in picture widths.
+    `camera` is the camera's place, `look` [3,3] its axes (right, up, forward) in the world, as columns; `focal` in picture
+    widths.
     """
 
     bodies: list[Body] = field(default_factory=list[Body])
@@ -337,9 +340,7 @@ def render(scenes: Sequence[Scene], textures: Tensor, height: int, width: int) -
     footprint = depth / focal / facing[:, 0].clamp_min(0.15) / repeat * textures.shape[-1]
     offset = torch.stack([which * 0.37, which * 0.73], 1) % 2
     pyramid = _pyramid(textures)
-    albedo = _sample(
-        pyramid, bodies.texture[rows, which], uv / repeat[:, None] + offset, footprint.clamp_min(1e-6).log2()
-    )
+    albedo = _sample(pyramid, bodies.texture[rows, which], uv / repeat[:, None] + offset, footprint.clamp_min(1e-6).log2())
     albedo = albedo * bodies.tint[rows, which].transpose(1, 2)
 
     light = torch.tensor([s.light for s in scenes], device=device)[:, :, None]
@@ -390,9 +391,7 @@ def _surface(own: Tensor, kind: Tensor, taper: Tensor, half: Tensor) -> tuple[Te
     face = size.argmax(-1)
     box = F.one_hot(face, 3) * own.sign()
     end = (y.abs() > 0.999) & (x * x + z * z < (1 + taper * y) ** 2 * 0.999)
-    tube = torch.where(
-        end[..., None], torch.stack([zero, y.sign(), zero], -1), torch.stack([x, -taper * (1 + taper * y), z], -1)
-    )
+    tube = torch.where(end[..., None], torch.stack([zero, y.sign(), zero], -1), torch.stack([x, -taper * (1 + taper * y), z], -1))
     card = torch.stack([zero, zero, one], -1)
     k = kind[..., None]
     normal = torch.where(k == BALL, own, torch.where(k == BOX, box, torch.where(k == TUBE, tube, card)))
@@ -485,7 +484,8 @@ def _pattern(g: torch.Generator, number: Callable[[float, float], float]) -> Ten
     n = TEXTURE_PX
     y, x = torch.meshgrid(torch.arange(n) / n, torch.arange(n) / n, indexing="ij")
     a, b = (
-        torch.lerp(torch.rand(1, 1, 1, generator=g).expand(3, 1, 1), torch.rand(3, 1, 1, generator=g), number(0, 0.7)) * number(0.2, 1.0)
+        torch.lerp(torch.rand(1, 1, 1, generator=g).expand(3, 1, 1), torch.rand(3, 1, 1, generator=g), number(0, 0.7))
+        * number(0.2, 1.0)
         for _ in range(2)
     )
     kind = int(number(0, 6))
@@ -526,7 +526,7 @@ class _Place:
         x, y, z = (v * self.scale for v in p)
         return (self.at[0] + c * x + s * z, self.at[1] + y, self.at[2] - s * x + c * z)
 
-    def paint(self, saturation: float = 0.25) -> dict[str, object]:
+    def paint(self, saturation: float = 0.25) -> Paint:
         """A random surface; the same for all bodies it is given to."""
         r = self.r
         grey = r.uniform(0.35, 1.3)
@@ -538,21 +538,21 @@ class _Place:
             "gloss": r.uniform(0, 0.8) if r.random() < 0.25 else 0.0,
         }
 
-    def add(self, kind: int, centre: Vec, half: Vec, paint: dict[str, object], turn: Tensor | None = None, **more: object) -> None:
+    def add(self, kind: int, centre: Vec, half: Vec, paint: Paint, turn: Tensor | None = None, **more: object) -> None:
         own = self._turn if turn is None else self._turn @ turn
         size = tuple(max(h * self.scale, 1e-4) for h in half)
-        self.scene.bodies.append(Body(kind, self.world(centre), size, own, **{**paint, **more}))  # type: ignore[arg-type]
+        self.scene.bodies.append(Body(kind, self.world(centre), size, own, **{**paint, **more}))
 
-    def box(self, centre: Vec, half: Vec, paint: dict[str, object], turn: Tensor | None = None, **more: object) -> None:
+    def box(self, centre: Vec, half: Vec, paint: Paint, turn: Tensor | None = None, **more: object) -> None:
         self.add(BOX, centre, half, paint, turn, **more)
 
-    def ball(self, centre: Vec, half: Vec | float, paint: dict[str, object], turn: Tensor | None = None) -> None:
+    def ball(self, centre: Vec, half: Vec | float, paint: Paint, turn: Tensor | None = None) -> None:
         self.add(BALL, centre, half if isinstance(half, tuple) else (half,) * 3, paint, turn)
 
-    def card(self, centre: Vec, half: tuple[float, float], paint: dict[str, object], turn: Tensor, mask: int) -> None:
+    def card(self, centre: Vec, half: tuple[float, float], paint: Paint, turn: Tensor, mask: int) -> None:
         self.add(CARD, centre, (*half, min(half)), paint, turn, mask=mask)
 
-    def tube(self, low: Vec, high: Vec, r0: float, r1: float, paint: dict[str, object]) -> None:
+    def tube(self, low: Vec, high: Vec, r0: float, r1: float, paint: Paint) -> None:
         """Between two points, of radius r0 at the first and r1 at the second."""
         a, b = torch.tensor(low), torch.tensor(high)
         axis = b - a
@@ -669,10 +669,12 @@ def _car(p: _Place) -> None:
     p.box((0, 0.95 + tall, 0.2), (0.77, tall * 0.6, 0.9), glass)
     for x in (-0.8, 0.8):
         for z in (-1.3, 1.3):
-            p.tube((x - 0.12, 0.33, z), (x + 0.12, 0.33, z), 0.33, 0.33, {"tint": (0.08, 0.08, 0.08), "texture": paint["texture"]})
+            p.tube(
+                (x - 0.12, 0.33, z), (x + 0.12, 0.33, z), 0.33, 0.33, {"tint": (0.08, 0.08, 0.08), "texture": paint["texture"]}
+            )
 
 
-def _green(p: _Place) -> dict[str, object]:
+def _green(p: _Place) -> Paint:
     r, paint = p.r, p.paint()
     lush = r.random() < 0.8
     paint["tint"] = (r.uniform(0.3, 0.9), r.uniform(0.6, 1.3), r.uniform(0.15, 0.5)) if lush else paint["tint"]
@@ -893,7 +895,9 @@ def _outdoor(s: Scene, r: random.Random) -> None:
     for _ in range(r.choice((0, 0, 2, 5))):  # hills, and the ground itself where there is no plane
         z = r.uniform(15, 300)
         size = z * r.uniform(0.2, 0.8)
-        p.ball((r.uniform(-1, 1) * z, -size * r.uniform(0.1, 0.7), z), (size * 2, size, size), {**_green(p), "texture_m": size / 4})
+        p.ball(
+            (r.uniform(-1, 1) * z, -size * r.uniform(0.1, 0.7), z), (size * 2, size, size), {**_green(p), "texture_m": size / 4}
+        )
     if not any(b.kind == CARD for b in s.bodies):
         p.ball((0, -400.0, 60), (900, 400, 400), {**_green(p), "texture_m": 4.0})
     for _ in range(r.randint(4, 12)):
@@ -960,7 +964,11 @@ def _tabletop(s: Scene, r: random.Random) -> None:
     half, _, far = _room(s, r, things=r.randint(1, 4))
     away = r.uniform(0.25, 0.9)
     if r.random() < 0.8:
-        p.box((0, height - 0.03, 0.75), (r.uniform(0.5, 1.5), 0.03, r.uniform(0.3, 0.7)), {**p.paint(), "texture_m": r.uniform(0.2, 1)})
+        p.box(
+            (0, height - 0.03, 0.75),
+            (r.uniform(0.5, 1.5), 0.03, r.uniform(0.3, 0.7)),
+            {**p.paint(), "texture_m": r.uniform(0.2, 1)},
+        )
     else:
         p.box((0, height / 2, far / 2), (half, height / 2, far / 2), p.paint(), shadow=False)
     for _ in range(r.randint(3, 11)):
@@ -1049,7 +1057,10 @@ def _daylight(s: Scene, r: random.Random) -> None:
     s.key = (strength * (1 + warm), strength, strength * (1 - warm))
     s.ambient = (r.uniform(0.3, 0.8) * (1 - warm), 0.55, 0.55 * (1 + warm))
     if r.random() < 0.15:
-        s.sky = ((r.uniform(0.4, 1), r.uniform(0.4, 1), r.uniform(0.4, 1)), (r.uniform(0.1, 1), r.uniform(0.2, 1), r.uniform(0.3, 1)))
+        s.sky = (
+            (r.uniform(0.4, 1), r.uniform(0.4, 1), r.uniform(0.4, 1)),
+            (r.uniform(0.1, 1), r.uniform(0.2, 1), r.uniform(0.3, 1)),
+        )
     s.sky_texture = r.choice((0.0, 0.5, 1.0))
 
 
