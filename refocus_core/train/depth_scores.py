@@ -10,8 +10,8 @@ from torch import Tensor
 
 
 class Scores(NamedTuple):
-    """spearman: -1..1, correlation of ranks. delta: share of pixels within a factor 1.25 of the true disparity after the best scale
-    and offset. edge_f: 0..1, harmonic mean of precision and recall of the depth edges."""
+    """spearman: -1..1, correlation of ranks. delta: share of pixels within a factor 1.25 of the true disparity after the best
+    scale and offset. edge_f: 0..1, harmonic mean of precision and recall of the depth edges."""
 
     spearman: float
     delta: float

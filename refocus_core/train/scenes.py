@@ -20,7 +20,8 @@ from torch import Tensor
 
 from .loop import generator
 
-Vec = tuple[float, float, float]
+Vec = tuple[float, ...]
+"""Three numbers; in m where it is a place."""
 Paint = dict[str, Any]
 """Of a `Body`: texture, texture_m, tint, gloss."""
 
@@ -44,7 +45,7 @@ class Rendered(NamedTuple):
 
 @dataclass
 class Body:
-    """One body. Its own space: ball of radius 1; cube -1..1; tube along y in -1..1, radius 1 + taper·y; card |x|, |y| <= 1 at z = 0.
+    """One body. Its own space: unit ball; cube -1..1; tube along y in -1..1, radius 1 + taper·y; flat card -1..1 at z = 0.
 
     Attributes:
         kind: BALL, BOX, TUBE or CARD.
@@ -538,12 +539,12 @@ class _Place:
             "gloss": r.uniform(0, 0.8) if r.random() < 0.25 else 0.0,
         }
 
-    def add(self, kind: int, centre: Vec, half: Vec, paint: Paint, turn: Tensor | None = None, **more: object) -> None:
+    def add(self, kind: int, centre: Vec, half: Vec, paint: Paint, turn: Tensor | None = None, **more: Any) -> None:
         own = self._turn if turn is None else self._turn @ turn
         size = tuple(max(h * self.scale, 1e-4) for h in half)
         self.scene.bodies.append(Body(kind, self.world(centre), size, own, **{**paint, **more}))
 
-    def box(self, centre: Vec, half: Vec, paint: Paint, turn: Tensor | None = None, **more: object) -> None:
+    def box(self, centre: Vec, half: Vec, paint: Paint, turn: Tensor | None = None, **more: Any) -> None:
         self.add(BOX, centre, half, paint, turn, **more)
 
     def ball(self, centre: Vec, half: Vec | float, paint: Paint, turn: Tensor | None = None) -> None:
