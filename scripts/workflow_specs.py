@@ -44,9 +44,10 @@ Load `motorcycle.png` and `motorcycle_near_bright.png` (both in {WHERE}) and run
 **Defocus Map** decides what is sharp: move the point with **x** and **y** (0,0 is the upper left corner), open the lens with a
 smaller **f_number**. Blue in its preview is in front of the focal plane, red behind it.
 
-With a photo of your own, remove *Depth picture* and set **source** to *model*. A small network that ships with the pack does the
-rest; a larger one is better: switch on **allow_download** once, or put one into `models/refocus`. For a camera's f-number, near_m and far_m of Defocus Map then say how far the nearest and farthest
-thing is; or set **strength** to *percent of long edge*.
+With a photo of your own, remove *Depth picture* and set **source** to *model*. A small network that ships with the pack does
+the rest; a larger one is better: switch on **allow_download** once, or put one into `models/refocus`. For a camera's f-number,
+near_m and far_m of Defocus Map then say how far the nearest and farthest thing is; or set **strength** to *percent of long
+edge*.
 """,
     {
         "photo": photo("motorcycle.png", title="Photo"),
@@ -220,7 +221,8 @@ TEXT_TO_IMAGE = Workflow(
 The last step after any text-to-image graph: the picture gets the depth of field of a real lens, with the focus where you want it.
 
 Needs a checkpoint (here Stable Diffusion 1.5; connect any other). For better depth than the small network that ships with the
-pack gives, switch on **allow_download** in Depth Estimate once. Asking for *deep focus* in the prompt gives Reblur a sharp picture to work on.
+pack gives, switch on **allow_download** in Depth Estimate once. Asking for *deep focus* in the prompt gives Reblur a sharp
+picture to work on.
 """,
     {
         "checkpoint": Node(
