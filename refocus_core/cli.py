@@ -45,7 +45,7 @@ examples
 
 notes
   Depth decides everything. Without --depth the best model on this machine estimates it: the small one that ships with Refocus,
-  unless there is a larger one. --download fetches one that is much better (99 MB).
+  unless there is a larger one. --download fetches a better one (99 MB).
   --depth FILE takes a grey picture of the same view: as made by most depth programs, near bright. A render's Z pass is
   --depth-kind depth --metres-per-unit 1.
   Metres (--focus-distance, --f-number) need depth in metres: from such a file, from a model that knows metres (depth-pro), or

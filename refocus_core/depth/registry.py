@@ -133,8 +133,8 @@ _ENTRIES = (
         files=(
             ModelFile(
                 "refocus_depth_s.safetensors",
-                bytes=0,
-                sha256="",
+                bytes=15_174_968,
+                sha256="53a1ddd2f6c9f75b55ecf834a8c3ab5b4b2eac06a0e3eb18eb01a12219903b5e",
                 embedded="depth/weights/refocus_depth_s.safetensors",
             ),
         ),
@@ -143,7 +143,7 @@ _ENTRIES = (
         loader="refocus",
         dtypes=_FLOATS,
         tiling=_TILING,
-        notes="Relative depth, ships with Refocus: no download. Small and quick; the larger models are much better.",
+        notes="Relative depth, ships with Refocus: no download. Small and quick; the larger models are better.",
         options={"model_type": "refocus_depth", "blocks": 9, "taps": [3, 6, 9]},
     ),
 )
