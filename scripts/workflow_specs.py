@@ -45,9 +45,10 @@ Load `motorcycle.png` and `motorcycle_near_bright.png` (both in {WHERE}) and run
 **Defocus Map** decides what is sharp: move the point with **x** and **y** (0,0 is the upper left corner), open the lens with a
 smaller **f_number**. Blue in its preview is in front of the focal plane, red behind it.
 
-With a photo of your own, remove *Depth picture* and set **source** to *model*: switch on **allow_download** once, or put a depth
-model into `models/refocus`. For a camera's f-number, near_m and far_m of Defocus Map then say how far the nearest and farthest
-thing is; or set **strength** to *percent of long edge*.
+With a photo of your own, remove *Depth picture* and set **source** to *model*. A small network that ships with the pack does
+the rest; a larger one is better: switch on **allow_download** once, or put one into `models/refocus`. For a camera's f-number,
+near_m and far_m of Defocus Map then say how far the nearest and farthest thing is; or set **strength** to *percent of long
+edge*.
 """,
     {
         "photo": photo("motorcycle.png", title="Photo"),
@@ -79,8 +80,8 @@ PORTRAIT = Workflow(
     """## Portrait with a painted focus
 
 1. Load a portrait. Right-click **Load Image**, choose *Open in MaskEditor*, and paint roughly over the face.
-2. The first time, switch on **allow_download** in Depth Estimate, or put a depth model into `models/refocus`.
-3. Run. The median depth under the paint is in focus; **focus_range** keeps the whole face sharp, **percent** sets the strength.
+2. Run. For better depth, switch on **allow_download** in Depth Estimate once, or put a larger model into `models/refocus`.
+3. See: The median depth under the paint is in focus; **focus_range** keeps the whole face sharp, **percent** sets the strength.
 
 For a try: `astronaut.png` in the pack's folder `tests/data`.
 """,
@@ -393,8 +394,9 @@ TEXT_TO_IMAGE = Workflow(
 
 The last step after any text-to-image graph: the picture gets the depth of field of a real lens, with the focus where you want it.
 
-Needs a checkpoint (here Stable Diffusion 1.5; connect any other) and a depth model: switch on **allow_download** in Depth
-Estimate once, or put one into `models/refocus`. Asking for *deep focus* in the prompt gives Reblur a sharp picture to work on.
+Needs a checkpoint (here Stable Diffusion 1.5; connect any other). For better depth than the small network that ships with the
+pack gives, switch on **allow_download** in Depth Estimate once. Asking for *deep focus* in the prompt gives Reblur a sharp
+picture to work on.
 """,
     {
         "checkpoint": CHECKPOINT,
