@@ -21,6 +21,7 @@ from typing import Any, Protocol, cast
 
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import TensorBoardTracker
 from accelerate.utils import DataLoaderConfiguration, ProjectConfiguration
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -33,8 +34,8 @@ log = logging.getLogger(__name__)
 Batch = Mapping[str, Any]
 Loss = Callable[[nn.Module, Batch], tuple[Tensor, Mapping[str, float]]]
 """(model, batch) -> (scalar to minimise, a mean over the examples; numbers to log)."""
-Validate = Callable[[nn.Module], Mapping[str, float]]
-"""(model with averaged weights, in evaluation mode) -> numbers to log."""
+Validate = Callable[[nn.Module], Mapping[str, "float | Tensor"]]
+"""(model with averaged weights, in evaluation mode) -> numbers and pictures ([3,H,W] in 0..1) to log."""
 
 
 class Examples(Protocol):
@@ -202,8 +203,14 @@ def fit(
                 if accelerator.is_main_process:
                     with _averaged(bare, trained, average):
                         found = dict(validate(bare))
-                    accelerator.log({f"validation/{n}": v for n, v in found.items()}, step=step)
-                    bar.write(f"step {step}: " + ", ".join(f"{n} {v:.4g}" for n, v in found.items()))
+                    seen = {n: v for n, v in found.items() if isinstance(v, Tensor)}
+                    known = {f"validation/{n}": v for n, v in found.items() if n not in seen}
+                    accelerator.log(known, step=step)
+                    for tracker in accelerator.trackers:
+                        if seen and isinstance(tracker, TensorBoardTracker):
+                            images = {f"validation/{n}": v[None].clamp(0, 1).cpu().numpy() for n, v in seen.items()}
+                            tracker.log_images(images, step=step)
+                    bar.write(f"step {step}: " + ", ".join(f"{n.removeprefix('validation/')} {v:.4g}" for n, v in known.items()))
                 accelerator.wait_for_everyone()
             if end or step % settings.save_every == 0:
                 if accelerator.is_main_process:
