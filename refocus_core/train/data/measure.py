@@ -13,10 +13,13 @@ from ...color import LUMA_WEIGHTS, luminance
 
 
 def ssim(a: Tensor, b: Tensor) -> float:
-    """Mean structural similarity of two [3,H,W] in 0..1 over channels (Wang et al. 2004: Gaussian window of 1.5 px, 11 taps)."""
+    """Mean structural similarity of two [3,H,W] in 0..1 (Wang et al. 2004: Gaussian window of 1.5 px, 11 taps).
+
+    Over channels and over the pixels whose whole window lies in the picture.
+    """
     if min(a.shape[-2:]) < 11:
         raise ValueError(f"SSIM needs pictures of at least 11 px, got {list(a.shape[-2:])}.")
-    return float(ssim_map(a[None].double(), b[None].double(), 11, 1.0).mean())
+    return float(ssim_map(a[None].double(), b[None].double(), 11, 1.0)[..., 5:-5, 5:-5].mean())
 
 
 def shift_between(moved: Tensor, fixed: Tensor, precision_px: float = 0.02) -> tuple[float, float, float]:

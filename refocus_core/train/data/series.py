@@ -7,6 +7,7 @@ part pixels and matched in exposure first: refocusing and stopping down shift a 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +37,51 @@ class GainFit:
     curve: tuple[tuple[float, float], ...]
     accepted: bool
     why: str = ""
+
+
+def maximise(
+    score: Callable[[float], float], bounds: tuple[float, float], *, coarse: int = 9, tolerance: float = 0.01
+) -> tuple[float, float, tuple[tuple[float, float], ...]]:
+    """The number above 0 with the best score: a geometric grid from the small end, then a golden-section search around its best.
+
+    Args:
+        score: of a number; asked once for each.
+        bounds: where to search.
+        coarse: points of the grid. It ends early after three that are worse than the best.
+        tolerance: relative width of the interval at which the search ends; from 1 on, the grid is all there is.
+
+    Returns:
+        The number, its score, and all (number, score) that were tried, by number.
+    """
+    tried: dict[float, float] = {}
+
+    def at(log_k: float) -> float:
+        k = math.exp(log_k)
+        if k not in tried:
+            tried[k] = score(k)
+        return tried[k]
+
+    low, high = (math.log(b) for b in bounds)
+    grid = [low + i * (high - low) / (coarse - 1) for i in range(coarse)]
+    best = 0
+    for i in range(1, coarse):
+        if at(grid[i]) > at(grid[best]):
+            best = i
+        elif i - best == 3:  # the larger the blur, the longer it takes: beyond the maximum there is nothing to find
+            break
+    a, b = grid[max(best - 1, 0)], grid[min(best + 1, coarse - 1)]
+    if tolerance < 1:
+        ratio = (math.sqrt(5) - 1) / 2
+        c, d = b - ratio * (b - a), a + ratio * (b - a)
+        while b - a > tolerance:
+            if at(c) >= at(d):
+                b, d = d, c
+                c = b - ratio * (b - a)
+            else:
+                a, c = c, d
+                d = a + ratio * (b - a)
+    k, value = max(tried.items(), key=lambda item: item[1])
+    return k, value, tuple(sorted(tried.items()))
 
 
 def search_gain(
@@ -71,47 +117,24 @@ def search_gain(
     if spread == 0:
         raise ValueError("All of the picture lies in the focal plane, so that no K blurs anything.")
     target = linear_to_srgb(real_linear).clamp(0, 1)
-    tried: dict[float, float] = {}
     cache = bokeh.SurfaceCache()
     ones = disparity.new_ones(1)
 
-    def score(log_k: float) -> float:
-        k = math.exp(log_k)
-        if k not in tried:
-            m = DefocusMap(k * (focus_disparity - disparity)[None], disparity[None], ones * focus_disparity, ones * k)
-            out = bokeh.render(sharp_linear[None], m, kernel, quality=quality, cache=cache)[0]
-            tried[k] = ssim(linear_to_srgb(out).clamp(0, 1), target)
-        return tried[k]
+    def score(k: float) -> float:
+        m = DefocusMap(k * (focus_disparity - disparity)[None], disparity[None], ones * focus_disparity, ones * k)
+        out = bokeh.render(sharp_linear[None], m, kernel, quality=quality, cache=cache)[0]
+        return ssim(linear_to_srgb(out).clamp(0, 1), target)
 
-    low, high = (math.log(r / spread) for r in radius_px)
-    step = (high - low) / (coarse - 1)
-    grid = [low + i * step for i in range(coarse)]
-    best = 0
-    for i in range(1, coarse):
-        if score(grid[i]) > score(grid[best]):
-            best = i
-        elif i - best == 3:  # the larger the blur, the longer it takes: beyond the maximum there is nothing to find
-            break
-    a, b = grid[max(best - 1, 0)], grid[min(best + 1, coarse - 1)]
-    ratio = (math.sqrt(5) - 1) / 2
-    c, d = b - ratio * (b - a), a + ratio * (b - a)
-    while b - a > tolerance:
-        if score(c) >= score(d):
-            b, d = d, c
-            c = b - ratio * (b - a)
-        else:
-            a, c = c, d
-            d = a + ratio * (b - a)
-    k, value = max(tried.items(), key=lambda item: item[1])
+    k, value, curve = maximise(score, (radius_px[0] / spread, radius_px[1] / spread), coarse=coarse, tolerance=tolerance)
     sharp = ssim(linear_to_srgb(sharp_linear).clamp(0, 1), target)
     why = ""
     if value < threshold:
         why = f"SSIM {value:.3f} is below {threshold:g}"
     elif value <= sharp:
         k, value, why = 0.0, sharp, "no blur fits better than none"
-    elif abs(math.log(k) - high) < tolerance:
+    elif abs(math.log(k * spread / radius_px[1])) < tolerance:
         why = f"K lies at the upper end of the search (radius {radius_px[1]:g} px)"
-    return GainFit(k, value, sharp, tuple(sorted(tried.items())), not why, why)
+    return GainFit(k, value, sharp, curve, not why, why)
 
 
 @dataclass(frozen=True, eq=False)
