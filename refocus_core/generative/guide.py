@@ -84,8 +84,8 @@ class Guide:
                 latents.append(encode(as_photo(other.float().clamp(0, 1))))
             elif source == "aperture":
                 raise ValueError(
-                    "This adapter also wants a picture of the aperture, which only training gives it so far. Use a BokehNet adapter "
-                    "with the layout 'bokeh', and Reblur or the physical renderer for shaped apertures."
+                    "This adapter also wants a picture of the aperture, which only training gives it so far. Use one with the "
+                    "layout 'bokeh'; the physical renderer draws shaped apertures."
                 )
             else:
                 if radius_px is None:
