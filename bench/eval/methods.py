@@ -103,8 +103,7 @@ def _hybrid(options: Options) -> Bokeh:
     def run(sharp: Tensor, depth: DepthMap, focus: float, gain_px: float) -> Tensor:
         m = defocus_map(depth, focus, gain_px)
         rendered = physical(sharp, depth, focus, gain_px)
-        black = torch.zeros_like(sharp)  # a black photo before a white plate: light is what was hidden
-        revealed = generative.revealed_mask(bokeh.render(black, m, quality="draft", background=black + 1).mean(1))
+        revealed = generative.revealed_mask(bokeh.revealed(m, None))
         return generative.redraw(sharp, m.radius_px, rendered, revealed, sample, megapixels=options.megapixels)
 
     return run

@@ -75,9 +75,9 @@ def _lpips(folder: Path) -> Metric:
 
 def _dists(folder: Path) -> Metric:
     import piq
-    from torchvision.models import vgg16
+    from torchvision.models.vgg import cfgs, make_layers
 
-    features = vgg16(weights=None).features
+    features = make_layers(cfgs["D"])  # VGG-16 without the classifier, which is most of it
     trunk = _load(folder, FILES["dists"][0])
     features.load_state_dict({k.removeprefix("features."): v for k, v in trunk.items() if k.startswith("features.")})
     heads = _load(folder, FILES["dists"][1])

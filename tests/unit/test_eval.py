@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tiny_flux
 import torch
 import torch.nn.functional as F
 from data import motorcycle
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from bench.eval import cases, methods, scores
 from bench.eval.__main__ import main
-from refocus_core import bokeh, pictures
+from refocus_core import bokeh, generative, pictures
 from refocus_core.color import linear_to_srgb, srgb_to_linear
 from refocus_core.types import DefocusMap
 
@@ -120,7 +121,10 @@ def test_perceptual_metrics_run_on_weights_from_files(tmp_path: Path) -> None:
     from torchvision.models import alexnet
 
     torch.manual_seed(0)
-    torch.save(alexnet(weights=None).state_dict(), tmp_path / "alexnet-owt-7be5be79.pth")
+    with torch.device("meta"):
+        shapes = alexnet(weights=None).features.state_dict()
+    trunk = {f"features.{k}": torch.randn(v.shape) * 0.05 for k, v in shapes.items()}
+    torch.save(trunk, tmp_path / "alexnet-owt-7be5be79.pth")
     measure = scores.load(["lpips"], tmp_path)["lpips"]
     assert measure is not None
     a, b = torch.rand(3, 64, 64), torch.rand(3, 64, 64)
@@ -129,10 +133,10 @@ def test_perceptual_metrics_run_on_weights_from_files(tmp_path: Path) -> None:
 
 
 def test_dists_runs_on_weights_from_files(tmp_path: Path) -> None:
-    from torchvision.models import vgg16
+    from torchvision.models.vgg import cfgs, make_layers
 
     torch.manual_seed(0)
-    features = vgg16(weights=None).features.state_dict()
+    features = make_layers(cfgs["D"]).state_dict()
     torch.save({f"features.{k}": v for k, v in features.items()}, tmp_path / "vgg16-397923af.pth")
     share = torch.full((1, 1475, 1, 1), 0.5 / 1475)
     torch.save({"alpha": share, "beta": share}, tmp_path / "dists_weights.pt")
@@ -279,3 +283,29 @@ def test_missing_things_are_said_before_any_work(bokeh_folder: Path, tmp_path: P
     assert "Say what the pictures are for" in capsys.readouterr().err
     with pytest.raises(methods.MethodError, match="Unknown deblurring method"):
         methods.deblur("magic", methods.Options())
+
+
+def test_generative_and_hybrid_methods_run_on_files(bokeh_folder: Path, tmp_path: Path) -> None:
+    """A toy FLUX with random weights: what it draws is noise, and the scores say so."""
+    tiny_flux.transformer().save_pretrained(tmp_path / "flux" / "transformer")
+    tiny_flux.autoencoder().save_pretrained(tmp_path / "flux" / "vae")
+    g = torch.Generator().manual_seed(4)
+    words = {layout.prompt for layout in generative.LAYOUTS.values()}
+    embedded = {
+        w: generative.Prompt(torch.randn(1, 5, tiny_flux.TEXT, generator=g), torch.randn(1, tiny_flux.POOLED, generator=g))
+        for w in sorted(words)
+    }
+    generative.save_prompts(tmp_path / "prompts.safetensors", embedded)
+    factors = generative.adapter_factors(tiny_flux.with_adapter(tiny_flux.transformer()), "probe")
+    for name in ("bokeh", "deblur"):
+        generative.save_lora(tmp_path / f"{name}.safetensors", factors, layout=name)
+    files = ["--flux", str(tmp_path / "flux"), "--prompts", str(tmp_path / "prompts.safetensors"), "--steps", "1"]
+    files += ["--bokeh-lora", str(tmp_path / "bokeh.safetensors"), "--deblur-lora", str(tmp_path / "deblur.safetensors")]
+    command = [str(bokeh_folder), "--metrics", "psnr", "--limit", "1", *files]
+    rows = ["physical", "hybrid", "generative"]
+    assert main([*command, "--task", "bokeh", "--methods", *rows, "--out", str(tmp_path / "bokeh")]) == 0
+    found = json.loads((tmp_path / "bokeh" / "eval.json").read_text())["methods"]
+    scored = [found[n]["mean"]["psnr"] for n in rows]
+    assert scored[0] > 40 > max(scored[1:]) and scored[1] != scored[2]
+    assert main([*command, "--task", "deblur", "--methods", "generative", "--out", str(tmp_path / "deblur")]) == 0
+    assert set(json.loads((tmp_path / "deblur" / "eval.json").read_text())["methods"]) == {"identity", "generative"}

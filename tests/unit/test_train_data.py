@@ -534,3 +534,47 @@ def test_deblurring_pairs_are_cut_alike(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "sharp" / "p1.png").unlink()
     with pytest.raises(RejectedError, match="no counterpart"):
         maker(3)
+
+
+def test_every_command_makes_shards(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The depth network is replaced; what networks find is tested where they are."""
+    d = metric_disparity(96)[1]
+
+    def estimated(image: Tensor, model: str, **_options: object) -> DepthMap:
+        assert model == "toy"
+        return DepthMap(F.interpolate(d[None, None], image.shape[-2:], mode="bilinear")[0], True, source="toy")
+
+    monkeypatch.setattr("refocus_core.train.data.__main__.depth.estimate", estimated)
+    options = ["--model", "toy", "--size", "96", "-o"]
+
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "photos").symlink_to(folder / "photos")
+    assert main(["depth", str(tmp_path / "new"), "--model", "toy"]) == 0
+    assert Sources(tmp_path / "new").metric and len(Sources(tmp_path / "new")) == 3
+    assert main(["depth", str(tmp_path / "new"), "--model", "other"]) == 1
+
+    wild, _ = wild_folder(tmp_path)
+    assert main(["wild", str(wild), "--all-in-focus", "none", "--least-confidence", "0", *options, str(tmp_path / "w")]) == 0
+    assert "1 samples, 1 rejected" in capsys.readouterr().out
+
+    scene = tmp_path / "scenes" / "one"
+    scene.mkdir(parents=True)
+    image = metric_disparity(96)[0]
+    for name in ("sharp", "other"):
+        pictures.save(scene / f"{name}.png", image[None])
+    pictures.save_map(scene / "mask.png", (d > 0.9).float())
+    (scene / "series.json").write_text('{"sharp": "sharp.png", "frames": {"other.png": null}}')
+    assert main(["series", str(tmp_path / "scenes"), *options, str(tmp_path / "r")]) == 0
+    assert "no blur fits better than none" in capsys.readouterr().out
+
+    for name in ("blurred", "sharp"):
+        (tmp_path / "pairs" / name).mkdir(parents=True)
+        pictures.save(tmp_path / "pairs" / name / "a.png", image[None])
+    deblur = ["deblur", str(tmp_path / "pairs"), "--size", "64", "--crops", "2", "-o", str(tmp_path / "d")]
+    assert main([*deblur, "--pre", "none"]) == 0
+    names = [set(content) for _, content in Shards(tmp_path / "d")]
+    assert names == [{"blurred.png", "sharp.png", "pre.png", "json"}] * 2
+    assert main([*deblur, "--pre", "generative"]) == 1
+    assert "needs --flux and --deblur-lora" in capsys.readouterr().err

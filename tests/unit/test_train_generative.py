@@ -17,11 +17,10 @@ import pytest
 import tiny_flux
 import torch
 import yaml
-from diffusers import AutoencoderKL
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
-from refocus_core.generative import LAYOUTS, adapter_factors, bind_diffusers, conditional_forward, load_lora, run
+from refocus_core.generative import LAYOUTS, Guide, Tiling, adapter_factors, bind_diffusers, conditional_forward, load_lora, run
 from refocus_core.generative.prompts import Prompt, save_prompts
 from refocus_core.generative.tokens import pack, position_ids
 from refocus_core.train import Settings, config, generative
@@ -183,6 +182,9 @@ def test_the_shape_stage_leaves_the_first_adapter_as_it_is(folder: Path, first: 
     for module, (a, b) in base.items():
         assert torch.equal(frozen[module][0], a) and torch.equal(frozen[module][1], b)
         assert torch.equal(both[module][0][:3], a) and torch.equal(both[module][1][:, :3], b)
+    with pytest.raises(ValueError, match="picture of the aperture"):
+        no_encoder: Any = lambda x: x  # noqa: E731 - never called
+        Guide.of(chosen.sees, torch.zeros(1, 3, 16, 16), no_encoder, radius_px=torch.zeros(1, 16, 16), tiling=Tiling())
     # Two adapters at once are the sum of what each adds.
     name = next(iter(base))
     own = adapter_factors(model.transformer, generative.ADAPTER)[name]
@@ -298,22 +300,6 @@ def test_the_empty_prompt_is_used_where_it_is_drawn(folder: Path) -> None:
     assert float((mixed[0] - plain[0]).abs().max()) > 1e-4
 
 
-def tiny_vae() -> AutoencoderKL:
-    torch.manual_seed(0)
-    return AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(8, 8, 8, 8),
-        layers_per_block=1,
-        latent_channels=16,
-        norm_num_groups=4,
-        scaling_factor=0.3611,
-        shift_factor=0.1159,
-        use_quant_conv=False,
-        use_post_quant_conv=False,
-    ).eval()
-
-
 def pair(index: int) -> dict[str, Any]:
     g = torch.Generator().manual_seed(index)
     shown = {f"{n}.png": torch.randint(256, (3, 32, 48), generator=g, dtype=torch.uint8) for n in ("sharp", "blurred")}
@@ -327,11 +313,11 @@ def pair(index: int) -> dict[str, Any]:
 
 
 def test_pairs_are_encoded_as_the_released_weights_had_them(folder: Path, tmp_path: Path) -> None:
-    tiny_vae().save_pretrained(tmp_path / "flux" / "vae")
+    tiny_flux.autoencoder().save_pretrained(tmp_path / "flux" / "vae")
     write(pair, 3, tmp_path / "pairs", per_shard=2, show=False)
     command = ["encode", str(tmp_path / "pairs"), "--vae", str(tmp_path / "flux"), "-o", str(tmp_path / "latents")]
     assert generative.main(command) == 0
-    vae = tiny_vae()
+    vae = tiny_flux.autoencoder()
     read = [generative.decode(content) for _, content in Shards(tmp_path / "latents")]
     assert [r["json"]["i"] for r in read] == [0, 1, 2]
     for name, picture in (
@@ -347,7 +333,7 @@ def test_pairs_are_encoded_as_the_released_weights_had_them(folder: Path, tmp_pa
 
 
 def test_validation_shows_pictures_and_numbers(folder: Path, tmp_path: Path) -> None:
-    tiny_vae().save_pretrained(tmp_path / "flux" / "vae")
+    tiny_flux.autoencoder().save_pretrained(tmp_path / "flux" / "vae")
     validation = Validation(str(folder / "real"), count=3, pictures=1, steps=2, vae=str(tmp_path / "flux"))
     run = replace(settings(folder, "bokeh").run, steps=2, validate_every=1)
     generative.train(settings(folder, "bokeh", validation=validation, run=run), tmp_path / "run")

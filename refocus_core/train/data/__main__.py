@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ... import depth, pictures, restore
+from ... import depth, generative, pictures, restore
 from ...types import DepthMap
 from .. import config
 from . import exif, pairs, shards, synthetic
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     p = commands.add_parser("wild", help="pairs from real photos: FOLDER/photos, FOLDER/masks")
     p.add_argument("folder", type=Path)
-    p.add_argument("--all-in-focus", default="auto", help="method of refocus_core.restore (none, auto, model:FILE, ...)")
+    _restoration_options(p, "--all-in-focus", "auto", "how the sharp counterpart is made")
     p.add_argument("--least-confidence", type=float, default=0.3)
     p.add_argument("--size", type=int, default=512)
     _model_options(p)
@@ -65,7 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
     p.add_argument("folder", type=Path)
     p.add_argument("--crops", type=int, default=4, help="cuts of each pair")
     p.add_argument("--size", type=int, default=512)
-    p.add_argument("--pre", help="method of refocus_core.restore whose output is the second condition")
+    _restoration_options(p, "--pre", None, "makes the second condition")
+    p.add_argument("--device", default="cpu")
     p.add_argument("--seed", type=int, default=0)
     _shard_options(p)
     p.set_defaults(run=_deblur)
@@ -87,10 +88,10 @@ def main(arguments: list[str] | None = None) -> int:
 
     args = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_grad_enabled(False)
     try:
         run: Callable[[argparse.Namespace], None] = args.run
-        run(args)
+        with torch.no_grad():
+            run(args)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -101,6 +102,14 @@ def _model_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--model", default="auto", help="depth model (see refocus_core.depth), or a .safetensors file")
     p.add_argument("--allow-download", action="store_true", help="fetch the depth model if it is not here")
     p.add_argument("--device", default="cpu")
+
+
+def _restoration_options(p: argparse.ArgumentParser, name: str, default: str | None, what: str) -> None:
+    text = f"{what}: a method of refocus_core.restore (none, auto, model:FILE, ...), or generative"
+    p.add_argument(name, dest="method", default=default, help=text)
+    p.add_argument("--flux", type=Path, help="folder of FLUX.1-dev, for generative")
+    p.add_argument("--deblur-lora", type=Path, help="DeblurNet's adapter, for generative")
+    p.add_argument("--prompts", type=Path, help="embedded prompts, for generative")
 
 
 def _shard_options(p: argparse.ArgumentParser) -> None:
@@ -179,14 +188,22 @@ def _exif(args: argparse.Namespace) -> None:
         args.out.write_text(json.dumps(report.to_json(), indent=1, default=str))
 
 
+def _restorer(args: argparse.Namespace) -> pairs.AllInFocus:
+    if args.method != "generative":
+        return partial(_restored, method=args.method)
+    if args.flux is None or args.deblur_lora is None:
+        raise ValueError("The method 'generative' needs --flux and --deblur-lora.")
+    dtype = torch.float32 if args.device == "cpu" else torch.bfloat16
+    flux = generative.Genfocus.from_pretrained(args.flux, prompts=args.prompts, device=args.device, dtype=dtype)
+    return partial(generative.deblur, sample=flux.sampler(args.deblur_lora, "deblur"))
+
+
 def _restored(image: Tensor, method: str) -> Tensor:
     return restore.all_in_focus(image, method).image
 
 
 def _wild(args: argparse.Namespace) -> None:
-    make = pairs.Wild(
-        args.folder, partial(_restored, method=args.all_in_focus), _depth_of(args), args.size, args.least_confidence
-    )
+    make = pairs.Wild(args.folder, _restorer(args), _depth_of(args), args.size, args.least_confidence)
     _write(args, make, len(make.photos))
 
 
@@ -198,7 +215,7 @@ def _series(args: argparse.Namespace) -> None:
 
 
 def _deblur(args: argparse.Namespace) -> None:
-    pre = None if args.pre is None else partial(_restored, method=args.pre)
+    pre = None if args.method is None else _restorer(args)
     make = pairs.DeblurPairs(args.folder, args.size, args.crops, args.seed, pre)
     _write(args, make, len(make.files) * args.crops)
 
