@@ -232,8 +232,9 @@ GROUP = Workflow(
     f"""## Who is sharp?
 
 1. Load a photo of several people or animals. For a try: `friends.jpg` in {WHERE}.
-2. The first time, switch on **allow_download** in Depth Estimate, or put a depth model into `models/refocus`.
-3. Run. **x** and **y** of Defocus Map are the point in focus (0,0 is the upper left corner): here the upper dog. Try 0.57, 0.54.
+2. Run. If Depth Estimate says that there is no depth model, switch on **allow_download** there once.
+3. **x** and **y** of Defocus Map are the point in focus (0,0 is the upper left corner): here the upper dog. Try 0.92, 0.75, the
+post in front.
 
 One plane is sharp, and everything at that distance. To keep two faces sharp that are not equally far away, put the point on one
 and raise **focus_range** until both are grey in the preview. **near_gain** 0 leaves the foreground as it is.
