@@ -1,4 +1,4 @@
-"""The five nodes, one to a file. This package needs ComfyUI; `refocus_core` does not."""
+"""The nodes, one to a file. This package needs ComfyUI; `refocus_core` does not."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from .all_in_focus import RefocusAllInFocus
 from .bokeh_kernel import RefocusBokehKernel
 from .defocus_map import RefocusDefocusMap
 from .depth_estimate import RefocusDepthEstimate
+from .genfocus_apply import RefocusGenfocusApply
 from .reblur import RefocusReblur
 
 
@@ -16,4 +17,11 @@ class RefocusExtension(ComfyExtension):
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """The node classes that ComfyUI registers."""
-        return [RefocusDepthEstimate, RefocusDefocusMap, RefocusAllInFocus, RefocusReblur, RefocusBokehKernel]
+        return [
+            RefocusDepthEstimate,
+            RefocusDefocusMap,
+            RefocusAllInFocus,
+            RefocusReblur,
+            RefocusBokehKernel,
+            RefocusGenfocusApply,
+        ]

@@ -7,7 +7,7 @@ from typing import Any
 from comfy_api.latest import io, ui
 
 from ..refocus_core import depth, restore
-from . import host
+from . import host, host_flux
 
 _FOLDERS = ("upscale_models", host.FOLDER_KEY)
 _BYTES_PER_TILE_PX = 3 * 4 * 384  # as core's upscale node estimates what such networks need beside their weights
@@ -34,18 +34,28 @@ class RefocusAllInFocus(io.ComfyNode):
             display_name="All In Focus",
             description="Takes the lens blur out of a photo, as far as that can be done: by deconvolution, which needs "
             "a defocus map of this photo, or with a restoration model from a model folder.",
-            search_aliases=["deblur", "sharpen", "deconvolution", "restoration", "all-in-focus", "refocus"],
+            search_aliases=[
+                "deblur",
+                "sharpen",
+                "unblur",
+                "out of focus",
+                "deconvolution",
+                "restoration",
+                "all-in-focus",
+                "refocus",
+            ],
             has_intermediate_output=True,
             inputs=[
                 io.Image.Input("image", tooltip="The photo or clip. Values above 1 survive. Alpha passes through untouched."),
                 io.Combo.Input(
                     "method",
-                    options=["auto", *(m.name for m in restore.METHODS if m.name != "none"), *_models(), "none"],
+                    options=["auto", *(m.name for m in restore.METHODS if m.name != "none"), *_models(), "generative", "none"],
                     default="auto",
                     tooltip="auto: deconvolution when defocus is connected, otherwise an error that says what to do.\n"
                     "deconvolution: undoes the blur that defocus describes; weak beyond about 10 px.\n"
                     "model:...: a 1x restoration network (safetensors, such as NAFNet) from models/upscale_models "
                     "or models/refocus.\n"
+                    "generative: FLUX.1 with the DeblurNet adapter; invents what strong blur took away. Needs model, vae.\n"
                     "none: the photo as it is.",
                 ),
                 io.Float.Input(
@@ -90,9 +100,20 @@ class RefocusAllInFocus(io.ComfyNode):
                     optional=True,
                     tooltip="Shape of the aperture that blurred the photo. Not connected: a circle. Deconvolution only.",
                 ),
+                *host_flux.inputs("deblur"),
+                io.Image.Input(
+                    "pre_deblurred",
+                    optional=True,
+                    tooltip="The photo as another method deblurred it, same size. Only for a generative adapter trained with it.",
+                ),
             ],
             outputs=[io.Image.Output("image", tooltip="The photo, same size, with what could be made sharp.")],
         )
+
+    @classmethod
+    def check_lazy_status(cls, method: str, **inputs: Any) -> list[str]:
+        """What the other methods do not need is not computed for them."""
+        return host_flux.lazy("deblur", inputs) if method == "generative" else []
 
     @classmethod
     def execute(
@@ -104,9 +125,15 @@ class RefocusAllInFocus(io.ComfyNode):
         tile_px: int = 512,
         defocus: Any = None,
         kernel: Any = None,
+        pre_deblurred: Any = None,
+        **flux: Any,
     ) -> io.NodeOutput:
         """Convert, restore, convert back."""
         photo, alpha = host.to_bchw(image)
+        if method == "generative":
+            other = None if pre_deblurred is None else host.to_bchw(pre_deblurred, "pre_deblurred")[0]
+            out = host.to_image(host_flux.Flux(**flux).deblur(photo, other, strength, host.progress()), alpha)
+            return io.NodeOutput(out, ui=ui.PreviewImage(out, cls=cls))
         options: dict[str, Any] = {"strength": strength, "tile_px": tile_px, "progress": host.progress()}
         if method.startswith(restore.MODEL_PREFIX):
             if method not in (models := _models()):

@@ -6,7 +6,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..refocus_core import bokeh, color
-from . import host
+from . import host, previews
 
 
 class RefocusBokehKernel(io.ComfyNode):
@@ -19,7 +19,7 @@ class RefocusBokehKernel(io.ComfyNode):
             node_id="RefocusBokehKernel",
             display_name="Bokeh Kernel",
             description="The shape that an out-of-focus light takes: a named aperture, or any picture or mask as the aperture.",
-            search_aliases=["bokeh shape", "aperture", "iris", "heart bokeh", "refocus"],
+            search_aliases=["bokeh shape", "aperture", "iris", "heart bokeh", "star bokeh", "lens blur", "refocus"],
             inputs=[
                 io.Combo.Input(
                     "shape",
@@ -114,7 +114,8 @@ class RefocusBokehKernel(io.ComfyNode):
                 softness=softness,
             )
         shown = host.to_image(bokeh.kernel_preview(kernel))
-        return io.NodeOutput(kernel, shown, ui=ui.PreviewImage(shown, cls=cls))
+        page = {**ui.PreviewImage(shown, cls=cls).as_dict(), previews.KERNEL: [kernel.name]}
+        return io.NodeOutput(kernel, shown, ui=page)
 
 
 def _opening(image: torch.Tensor | None, mask: torch.Tensor | None, in_color: bool) -> torch.Tensor:

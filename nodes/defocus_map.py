@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..refocus_core import defocus
 from ..refocus_core.optics import SENSORS_MM, Blur, Lens
 from ..refocus_core.types import DepthMap
-from . import host
+from . import host, previews
 
 _PERCENT, _CAMERA = "percent of long edge", "camera"
+_TWO_POINTS = "two points"
 _OTHER_SENSOR = "other: sensor_mm"
 _EMPTY_MASK = (
     "The focus mask is empty. Paint it over what shall be sharp (right-click the Load Image node, Open in MaskEditor): without "
@@ -20,9 +21,19 @@ _EMPTY_MASK = (
 )
 
 
-def _float(name: str, default: float, low: float, high: float, step: float, tooltip: str, *, advanced: bool = False) -> Any:
-    extra = {"advanced": True} if advanced else None  # not as a keyword, which older ComfyUI does not know
-    return io.Float.Input(name, default=default, min=low, max=high, step=step, tooltip=tooltip, extra_dict=extra)
+def _float(
+    name: str,
+    default: float,
+    low: float,
+    high: float,
+    step: float,
+    tooltip: str,
+    *,
+    advanced: bool = False,
+    optional: bool = False,
+) -> Any:
+    made = io.Float.Input(name, default=default, min=low, max=high, step=step, tooltip=tooltip, optional=optional)
+    return host.advanced(made) if advanced else made
 
 
 class RefocusDefocusMap(io.ComfyNode):
@@ -36,15 +47,29 @@ class RefocusDefocusMap(io.ComfyNode):
             display_name="Defocus Map",
             description="Where the focus lies and how strong the blur grows away from it. The preview shows what is in front of "
             "the focal plane in blue, what is behind it in red, and what is sharp in grey with a yellow outline.",
-            search_aliases=["circle of confusion", "coc", "focus", "depth of field", "dof", "aperture", "refocus"],
+            search_aliases=[
+                "circle of confusion",
+                "coc",
+                "focus",
+                "focus point",
+                "rack focus",
+                "depth of field",
+                "dof",
+                "aperture",
+                "f-stop",
+                "tilt-shift",
+                "lens blur",
+                "refocus",
+            ],
             inputs=[
                 host.Depth.Input("depth", tooltip="From Depth Estimate."),
                 io.Combo.Input(
                     "focus",
-                    options=["auto", "point", "mask", "distance"],
+                    options=["auto", "point", "mask", "distance", _TWO_POINTS],
                     default="auto",
                     tooltip="What is sharp. auto: under the focus mask if one is connected, else the nearest large thing in the "
-                    "middle. point: at x, y. mask: median depth under the mask. distance: metres.",
+                    "middle. point: at x, y. mask: median depth under the mask. distance: metres. two points: from x, y "
+                    "to x2, y2. On the picture below: click, drag over what shall be sharp, Shift+click for the second point.",
                 ),
                 _float("x", 0.5, 0.0, 1.0, 0.001, "Focus point, for focus = point: 0 is the left edge, 1 the right edge."),
                 _float("y", 0.5, 0.0, 1.0, 0.001, "Focus point, for focus = point: 0 is the top edge, 1 the bottom edge."),
@@ -147,6 +172,35 @@ class RefocusDefocusMap(io.ComfyNode):
                 io.Mask.Input(
                     "focus_mask", optional=True, tooltip="White over what shall be sharp; its median depth is in focus."
                 ),
+                _float(
+                    "x2",
+                    0.5,
+                    0.0,
+                    1.0,
+                    0.001,
+                    f"Second focus point, for focus = {_TWO_POINTS}: 0 is the left edge, 1 the right edge.",
+                    advanced=True,
+                    optional=True,  # new: a prompt of before is still complete
+                ),
+                _float(
+                    "y2",
+                    0.5,
+                    0.0,
+                    1.0,
+                    0.001,
+                    f"Second focus point, for focus = {_TWO_POINTS}: 0 is the top edge, 1 the bottom edge.",
+                    advanced=True,
+                    optional=True,  # new: a prompt of before is still complete
+                ),
+                host.advanced(
+                    io.String.Input(
+                        "keyframes",
+                        default="",
+                        optional=True,
+                        tooltip="Focus and aperture over the frames of a clip, as JSON; empty: the same in all. Easiest made "
+                        "with Timeline below the picture.",
+                    )
+                ),
             ],
             outputs=[
                 host.Defocus.Output(
@@ -181,6 +235,9 @@ class RefocusDefocusMap(io.ComfyNode):
         far_m: float,
         image: torch.Tensor | None = None,
         focus_mask: torch.Tensor | None = None,
+        x2: float = 0.5,
+        y2: float = 0.5,
+        keyframes: str = "",
     ) -> io.NodeOutput:
         """One call of `defocus.from_lens`, and its preview."""
         depth = depth.to(host.device())
@@ -196,6 +253,8 @@ class RefocusDefocusMap(io.ComfyNode):
             chosen = defocus.FocusMask(mask)
         elif focus == "point":
             chosen = defocus.FocusPoint(x, y, focus_radius)
+        elif focus == _TWO_POINTS:
+            chosen = defocus.FocusBetween(defocus.FocusPoint(x, y, focus_radius), defocus.FocusPoint(x2, y2, focus_radius))
         else:
             chosen = defocus.FocusDistance(distance_m) if focus == "distance" else defocus.FocusAuto()
         lens: Lens | Blur = Blur(percent)
@@ -210,8 +269,10 @@ class RefocusDefocusMap(io.ComfyNode):
             far_gain=far_gain,
             near_m=near_m or None,
             far_m=far_m or None,
+            keyframes=defocus.parse_keyframes(keyframes),
         )
         photo = None if image is None else host.to_bchw(image)[0]
         shown = host.to_image(defocus.preview(made, photo, focus=chosen))
         in_focus = host.mask_out(made.in_focus())
-        return io.NodeOutput(made.to(host.rest_device()), shown, in_focus, ui=ui.PreviewImage(shown, cls=cls))
+        page = previews.focus(shown, cls, depth, photo, chosen)
+        return io.NodeOutput(made.to(host.rest_device()), shown, in_focus, ui=page)

@@ -27,7 +27,7 @@ class RefocusDepthEstimate(io.ComfyNode):
             display_name="Depth Estimate",
             description="Depth of a photo or clip: from a model, from core's Depth Anything 3 or MoGe nodes, or from a depth "
             "picture. Best taken on the all-in-focus picture.",
-            search_aliases=["depth", "disparity", "depth anything", "depth pro", "refocus"],
+            search_aliases=["depth", "depth map", "disparity", "depth anything", "depth pro", "moge", "portrait mode", "refocus"],
             inputs=[
                 io.Image.Input("image", tooltip="The photo or clip. Frames of a clip share one depth range. Alpha is not used."),
                 io.Combo.Input(

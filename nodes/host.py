@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import uuid
 from collections.abc import Callable, Hashable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -131,6 +132,19 @@ def surfaces(image: Tensor) -> SurfaceCache:
             _surfaces.pop(next(iter(_surfaces)))
         found = _surfaces[image] = SurfaceCache()
     return found
+
+
+def temporary(name: str, data: bytes) -> dict[str, str]:
+    """Write a file for the page into ComfyUI's temporary folder; the entry under which GET /view finds it.
+
+    Args:
+        name: its end, such as "photo.jpg"; something unique comes before it.
+    """
+    folder = Path(folder_paths.get_temp_directory())
+    folder.mkdir(parents=True, exist_ok=True)
+    unique = f"refocus_{uuid.uuid4().hex}_{name}"
+    (folder / unique).write_bytes(data)
+    return {"filename": unique, "subfolder": "", "type": "temp"}
 
 
 # --- progress and interrupt ---------------------------------------------------------------------------------------------

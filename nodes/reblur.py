@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..refocus_core import bokeh, color
 from ..refocus_core.types import DefocusMap, Kernel
-from . import host
+from . import host, host_flux, previews
+
+_GENERATIVE = ("generative", "hybrid")
 
 
 class RefocusReblur(io.ComfyNode):
@@ -21,7 +25,17 @@ class RefocusReblur(io.ComfyNode):
             display_name="Reblur",
             description="Renders the photo through a lens: blur by the defocus map, with foregrounds that spread over what is "
             "behind them, in linear light.",
-            search_aliases=["lens blur", "bokeh", "depth of field", "refocus", "portrait mode", "tilt-shift"],
+            search_aliases=[
+                "lens blur",
+                "bokeh",
+                "depth of field",
+                "dof",
+                "background blur",
+                "portrait mode",
+                "tilt-shift",
+                "miniature",
+                "refocus",
+            ],
             inputs=[
                 io.Image.Input(
                     "image",
@@ -32,9 +46,11 @@ class RefocusReblur(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "quality",
-                    options=list(bokeh.QUALITIES),
+                    options=[*bokeh.QUALITIES, *_GENERATIVE],
                     default="normal",
-                    tooltip="draft: for setting up. normal: for keeps. best: many times slower, for hard depth edges.",
+                    tooltip="draft: for setting up. normal: for keeps. best: many times slower, for hard depth edges.\n"
+                    "generative: FLUX.1 with the BokehNet adapter instead of the renderer. Needs model, vae.\n"
+                    "hybrid: as normal, then FLUX.1 redraws only the background that the blur of foregrounds reveals.",
                 ),
                 io.Float.Input(
                     "highlight_boost",
@@ -59,12 +75,29 @@ class RefocusReblur(io.ComfyNode):
                     tooltip="Coverage of the foreground, 1 = foreground (hair, fur). Needs the background. "
                     "None: edges are split by colour.",
                 ),
+                *host_flux.inputs("bokeh"),
+                host.advanced(
+                    io.Float.Input(
+                        "redraw",
+                        default=0.5,
+                        min=0.05,
+                        max=1.0,
+                        step=0.05,
+                        optional=True,
+                        tooltip="hybrid only: how freely FLUX.1 redraws what was revealed (denoise). Low: near the fill.",
+                    )
+                ),
             ],
             outputs=[
                 io.Image.Output("image", tooltip="The refocused picture, same size and frames."),
                 io.Mask.Output("in_focus", tooltip="1 where the blur radius is at most half a pixel."),
             ],
         )
+
+    @classmethod
+    def check_lazy_status(cls, quality: str, **inputs: Any) -> list[str]:
+        """What the renderer does not need is not computed for it."""
+        return host_flux.lazy("bokeh", inputs) if quality in _GENERATIVE else []
 
     @classmethod
     def execute(
@@ -76,20 +109,41 @@ class RefocusReblur(io.ComfyNode):
         kernel: Kernel | None = None,
         background: torch.Tensor | None = None,
         matte: torch.Tensor | None = None,
+        redraw: float = 0.5,
+        **flux: Any,
     ) -> io.NodeOutput:
         """Decode, render, encode."""
         photo, alpha = host.to_bchw(image)
+        if quality == "generative":
+            if kernel is not None or background is not None or matte is not None or highlight_boost:
+                raise ValueError(
+                    "The generative quality knows no kernel, background, matte or highlight_boost. Disconnect them and set "
+                    "highlight_boost to 0, or choose another quality (hybrid renders with them)."
+                )
+            blurred = host_flux.Flux(**flux).blur(photo, defocus.to(photo.device), host.progress())
+            return cls._shown(blurred, alpha, photo, defocus)
         plate = None if background is None else color.srgb_to_linear(host.to_bchw(background, "background")[0])
         linear = bokeh.render(
             color.srgb_to_linear(photo),
             defocus.to(photo.device),
             kernel,
-            quality=quality,
+            quality="normal" if quality == "hybrid" else quality,
             background=plate,
             matte=None if matte is None else host.mask_in(matte, "matte"),
             highlight_boost=highlight_boost,
             cache=host.surfaces(image),
             progress=host.progress(),
         )
-        shown = host.to_image(color.linear_to_srgb(linear), alpha)
-        return io.NodeOutput(shown, host.mask_out(defocus.in_focus()), ui=ui.PreviewImage(shown[..., :3], cls=cls))
+        result = color.linear_to_srgb(linear)
+        if quality == "hybrid":
+            if plate is not None:
+                raise ValueError("hybrid invents the background behind foregrounds; with a background connected choose normal.")
+            model = host_flux.Flux(**flux)
+            result = model.redraw(photo, defocus.to(photo.device), result, kernel, redraw, host.progress())
+        return cls._shown(result, alpha, photo, defocus)
+
+    @classmethod
+    def _shown(cls, picture: torch.Tensor, alpha: torch.Tensor | None, photo: torch.Tensor, defocus: DefocusMap) -> io.NodeOutput:
+        shown = host.to_image(picture, alpha)
+        page = previews.compare(shown[..., :3], cls, photo, picture, defocus)
+        return io.NodeOutput(shown, host.mask_out(defocus.in_focus()), ui=page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import sys
 import time
@@ -15,8 +16,10 @@ from typing import TYPE_CHECKING, NoReturn
 from . import __version__
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help and a mistyped option must not wait for it
+    import torch
     from torch import Tensor
 
+    from . import generative
     from .defocus import FocusLike
     from .optics import Blur, Lens
     from .pictures import CameraData, Picture
@@ -26,6 +29,7 @@ log = logging.getLogger(__name__)
 
 SHAPES = ("circle", "polygon", "ring", "heart", "star")
 QUALITIES = ("draft", "normal", "best")
+METHODS = ("render", "generative", "hybrid")
 DEFAULT_BLUR_PERCENT = 1.5
 
 DESCRIPTION = """\
@@ -200,7 +204,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     g = p.add_argument_group("blur that is already in the photo")
     g.add_argument(
-        "--deblur", metavar="METHOD", default="none", help="none (default), deconvolution, or model:FILE (a restoration network)"
+        "--deblur",
+        metavar="METHOD",
+        default="none",
+        help="none (default), deconvolution, generative, or model:FILE (a restoration network)",
     )
     g.add_argument(
         "--taken-focus", metavar="X,Y", type=_point, help="for deconvolution: where the photo is sharp (default: automatic)"
@@ -211,6 +218,33 @@ def build_parser() -> argparse.ArgumentParser:
         type=_number(0, 50, "the blur"),
         help="for deconvolution: how blurred the photo is at infinity, as --blur (default: the lens in EXIF)",
     )
+
+    g = p.add_argument_group(
+        "generative: FLUX.1-dev with Genfocus adapters, from files on this machine (pip install '.[generative]')"
+    )
+    g.add_argument(
+        "--method",
+        choices=METHODS,
+        default="render",
+        help="how to blur: render (default), generative, or hybrid (rendered; FLUX redraws the background that blur reveals)",
+    )
+    g.add_argument("--flux", metavar="PATH", type=Path, help="FLUX.1-dev: a diffusers folder, or its transformer as one file")
+    g.add_argument("--vae", metavar="DIR", type=Path, help="diffusers folder of its autoencoder (default: in --flux)")
+    g.add_argument("--prompts", metavar="FILE", type=Path, help="embeddings of the two fixed prompts; written if not there yet")
+    g.add_argument("--deblur-lora", metavar="FILE", type=Path, help="deblurNet.safetensors, for --deblur generative")
+    g.add_argument("--bokeh-lora", metavar="FILE", type=Path, help="bokehNet.safetensors, for --method generative or hybrid")
+    g.add_argument("--steps", metavar="N", type=int, default=28, help="steps from noise to picture (default 28)")
+    g.add_argument("--seed", metavar="N", type=int, default=42, help="of the noise; the same one keeps the picture (default 42)")
+    g.add_argument(
+        "--megapixels",
+        metavar="MP",
+        type=_number(0.01, 64, "the size"),
+        default=1.0,
+        help="larger photos run at it (default 1)",
+    )
+    g.add_argument("--tiles-per-batch", metavar="N", type=int, default=4, help="more is faster and takes more memory (default 4)")
+    g.add_argument("--offload", action="store_true", help="keep only the model at work on the GPU")
+    g.add_argument("--fp8", action="store_true", help="keep FLUX's weights in 8 bits")
 
     g = p.add_argument_group("result")
     g.add_argument("--bits", choices=("8", "16", "32f"), help="per channel (default: as the photo, where the file type can)")
@@ -283,7 +317,7 @@ class _Stages:
 def _run(args: argparse.Namespace) -> None:
     import torch
 
-    from . import bokeh, defocus, pictures, restore
+    from . import bokeh, defocus, generative, pictures, restore
     from .color import linear_to_srgb, srgb_to_linear
 
     stages = _Stages(args.quiet)
@@ -297,6 +331,7 @@ def _run(args: argparse.Namespace) -> None:
         focus = _focus(args)
         file = _depth_file(args)
         taken_lens = _taken_lens(args, photo.camera) if args.deblur == "deconvolution" else None
+        genfocus = functools.cache(functools.partial(_genfocus, args, device))
 
     # Depth is best taken on the sharp picture. Deconvolution is the exception: it needs depth to know the blur.
     sharp, source_depth = image, None
@@ -306,6 +341,10 @@ def _run(args: argparse.Namespace) -> None:
             near_m, far_m = _scale(args, source_depth)
             taken = defocus.from_lens(source_depth, taken_lens, args.taken_focus, near_m=near_m, far_m=far_m)
             sharp = restore.all_in_focus(image, args.deblur, taken, progress=progress).image
+    elif args.deblur == "generative":
+        with stages("deblurring") as progress:
+            sample = genfocus().sampler(args.deblur_lora, "deblur", steps=args.steps, seed=args.seed, progress=progress)
+            sharp = generative.deblur(image, sample, megapixels=args.megapixels)
     elif args.deblur != "none":
         with stages("deblurring") as progress:
             sharp = restore.all_in_focus(image, args.deblur, folders=args.models or (), progress=progress).image
@@ -324,11 +363,21 @@ def _run(args: argparse.Namespace) -> None:
             near_m=near_m,
             far_m=far_m,
         )
-    with stages("rendering") as progress:
-        light = bokeh.render(
-            srgb_to_linear(sharp), made, kernel, quality=args.quality, highlight_boost=args.highlights, progress=progress
-        )
-        result = linear_to_srgb(light)
+    result = sharp
+    if args.method != "generative":
+        with stages("rendering") as progress:
+            light = bokeh.render(
+                srgb_to_linear(sharp), made, kernel, quality=args.quality, highlight_boost=args.highlights, progress=progress
+            )
+            result = linear_to_srgb(light)
+    if args.method != "render":
+        with stages(args.method) as progress:
+            sample = genfocus().sampler(args.bokeh_lora, "bokeh", steps=args.steps, seed=args.seed, progress=progress)
+            if args.method == "generative":
+                result = generative.blur(sharp, made.radius_px, sample, megapixels=args.megapixels)
+            else:
+                revealed = generative.revealed_mask(bokeh.revealed(made, kernel))
+                result = generative.redraw(sharp, made.radius_px, result, revealed, sample, megapixels=args.megapixels)
 
     with stages("writing"):
 
@@ -366,11 +415,46 @@ def _check_options(args: argparse.Namespace) -> None:
         raise ValueError("--taken-focus and --taken-blur tell deconvolution about the photo: add --deblur deconvolution.")
     if args.save_sharp and args.deblur == "none":
         raise ValueError("--save-sharp needs --deblur: without it nothing is made sharper.")
+    _check_generative(args)
     if (args.near_m is None) != (args.far_m is None):
         raise ValueError("Give both --near-m and --far-m, or neither.")
     results = [p for p in (args.output, args.save_depth, args.save_defocus, args.save_sharp) if p is not None]
     if len({p.absolute() for p in results}) < len(results):
         raise ValueError("Two results would have the same name.")
+
+
+def _check_generative(args: argparse.Namespace) -> None:
+    blurs, sharpens = args.method != "render", args.deblur == "generative"
+    if not (blurs or sharpens):
+        if args.flux or args.deblur_lora or args.bokeh_lora:
+            raise ValueError("--flux and the adapters are for --deblur generative and --method generative or hybrid: add one.")
+        return
+    needs = {"--flux": args.flux, **({"--deblur-lora": args.deblur_lora} if sharpens else {})}
+    needs |= {"--bokeh-lora": args.bokeh_lora} if blurs else {}
+    if missing := [name for name, value in needs.items() if value is None]:
+        raise ValueError(f"The generative method needs {' and '.join(missing)}: files on this machine, nothing is fetched.")
+    if args.steps < 1 or args.tiles_per_batch < 1:
+        raise ValueError("--steps and --tiles-per-batch must be at least 1.")
+    if args.method == "generative" and (args.aperture != "circle" or args.highlights):
+        raise ValueError("--method generative knows no --aperture and no --highlights. Leave them out, or use --method hybrid.")
+
+
+def _genfocus(args: argparse.Namespace, device: torch.device) -> generative.Genfocus:
+    import torch
+
+    from . import generative
+
+    made = generative.Genfocus.from_pretrained(
+        args.flux,
+        vae=args.vae,
+        prompts=args.prompts,
+        device=device,
+        dtype=torch.float32 if device.type == "cpu" else torch.bfloat16,
+        offload=args.offload,
+        fp8=args.fp8,
+    )
+    made.tiling = generative.Tiling(per_batch=args.tiles_per_batch)
+    return made
 
 
 def _as_numbers(path: Path) -> bool:

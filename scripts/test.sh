@@ -16,5 +16,6 @@ step "lint" ruff check .
 step "format" ruff format --check .
 step "types" basedpyright
 step "import rules" lint-imports
+step "page" npm --prefix web_src --silent run check
 # Here everything is installed, so a skipped test is a failure.
 REFOCUS_NO_SKIPS=1 step "tests" python -m pytest "$@"

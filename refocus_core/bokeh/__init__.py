@@ -5,6 +5,7 @@ from .kernels import SHAPES, kernel_from_image, kernel_preview, make_kernel
 from .plan import QUALITIES, Quality
 from .prepared import SurfaceCache
 from .renderer import Plate, render
+from .revealed import revealed
 
 __all__ = [
     "QUALITIES",
@@ -17,4 +18,5 @@ __all__ = [
     "kernel_preview",
     "make_kernel",
     "render",
+    "revealed",
 ]

@@ -245,6 +245,11 @@ class _Window:
 def _direct(plane: Tensor, kernels: Tensor, colour: bool) -> Tensor:
     """Convolution of RGBA [4,h,w] with each kernel [Q,C,m,m], where all of the kernel lies inside; returns as `_convolved`."""
     k = kernels.flip(-2, -1).movedim(1, 0)[:, :, None]  # [C,Q,1,m,m]
+    if k.shape[1] == 1:  # side by side in memory, the channels of a pixel share its vector instructions
+        both = torch.cat([plane[:3], plane[3:].expand(3, -1, -1)]) if colour else plane
+        pixels = both[None].contiguous(memory_format=torch.channels_last)
+        each = k[:, 0].repeat(2, 1, 1, 1) if colour else k[:, 0].expand(4, -1, -1, -1).contiguous()
+        return F.conv2d(pixels, each, groups=len(each)).contiguous()
     if not colour:
         return F.conv2d(plane[:, None], k[0]).movedim(1, 0)
     light = [F.conv2d(p[None, None], kc)[0] for p, kc in zip(plane[:3], k, strict=True)]

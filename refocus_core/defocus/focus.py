@@ -45,6 +45,17 @@ class FocusPoint:
             raise ValueError(f"FocusPoint.radius must lie in 0..0.5 (a fraction of the long edge), got {self.radius}.")
 
 
+@dataclass(frozen=True)
+class FocusBetween:
+    """Everything between two surfaces, each measured by a point: the focal plane lies in the middle of their disparities.
+
+    `from_lens` keeps the whole way from one to the other sharp (see `focus_half_width`), and `focus_range` widens it.
+    """
+
+    first: FocusPoint
+    second: FocusPoint
+
+
 @dataclass(frozen=True, eq=False)
 class FocusMask:
     """Median disparity of the pixels whose mask value is above 0.5.
@@ -109,7 +120,7 @@ class FocusAuto:
             raise ValueError(f"FocusAuto.prominence must lie in 0..1, got {self.prominence}.")
 
 
-Focus = FocusPoint | FocusMask | FocusDistance | FocusDisparity | FocusAuto
+Focus = FocusPoint | FocusBetween | FocusMask | FocusDistance | FocusDisparity | FocusAuto
 FocusLike = Focus | tuple[float, float] | Tensor | float | str | None
 """What `from_lens` accepts: a `Focus`, or short for one: (x, y) a point, a tensor a mask, a number metres, None or "auto"."""
 
@@ -120,7 +131,7 @@ def as_focus(focus: FocusLike) -> Focus:
     Raises:
         TypeError: for anything else.
     """
-    if isinstance(focus, (FocusPoint, FocusMask, FocusDistance, FocusDisparity, FocusAuto)):
+    if isinstance(focus, (FocusPoint, FocusBetween, FocusMask, FocusDistance, FocusDisparity, FocusAuto)):
         return focus
     if focus is None or focus == "auto":
         return FocusAuto()
@@ -157,6 +168,8 @@ def focus_disparity(depth_map: DepthMap, focus: FocusLike = None) -> Tensor:
     valid = torch.ones_like(d, dtype=torch.bool) if depth_map.valid is None else depth_map.valid
     if isinstance(focus, FocusAuto):
         return torch.stack([_auto(d[i], valid[i], focus.prominence) for i in range(d.shape[0])])
+    if isinstance(focus, FocusBetween):
+        return (focus_disparity(depth_map, focus.first) + focus_disparity(depth_map, focus.second)) / 2
     if isinstance(focus, FocusPoint):
         selected = _disc(d, focus) & valid
         missing = (
@@ -167,6 +180,18 @@ def focus_disparity(depth_map: DepthMap, focus: FocusLike = None) -> Tensor:
         selected = _resampled(focus.mask, d) & valid
         missing = "The focus mask covers only pixels without known depth{frame}. Paint it over a surface that has depth."
     return _medians(d, selected, missing)
+
+
+def focus_half_width(depth_map: DepthMap, focus: FocusLike = None) -> Tensor:
+    """Half the width [B] of what `focus` wants sharp around its disparity, in the map's unit; 0 for a single plane.
+
+    Raises:
+        TypeError, ValueError: as `focus_disparity`.
+    """
+    focus = as_focus(focus)
+    if isinstance(focus, FocusBetween):
+        return (focus_disparity(depth_map, focus.first) - focus_disparity(depth_map, focus.second)).abs() / 2
+    return depth_map.disparity.new_zeros(depth_map.disparity.shape[0])
 
 
 def _medians(d: Tensor, selected: Tensor, missing: str) -> Tensor:

@@ -6,11 +6,12 @@ import math
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from ..optics import Blur, Lens, blur_gain_px, coc_radius_px, focal_px_to_mm, lens_gain_px
 from ..types import DefocusMap, DepthMap
-from .focus import FocusLike, focus_disparity
+from .focus import FocusLike, focus_disparity, focus_half_width
+from .keyframes import Keyframes
+from .thumbnail import extremes
 
 
 def to_metric(depth_map: DepthMap, near_m: float, far_m: float) -> DepthMap:
@@ -68,6 +69,7 @@ def from_lens(
     far_gain: float = 1.0,
     near_m: float | None = None,
     far_m: float | None = None,
+    keyframes: Keyframes | None = None,
 ) -> DefocusMap:
     """Signed circle-of-confusion radius of every pixel for a lens and a focus.
 
@@ -82,6 +84,7 @@ def from_lens(
             valid pixel of the frame in metric depth.
         near_gain, far_gain: factors >= 0 on the blur in front of and behind the focal plane; 0 keeps that side sharp.
         near_m, far_m: distances in metres of relative disparity 1 and 0 (see `to_metric`); both or neither, not for metric depth.
+        keyframes: focus and aperture over the frames of a clip. Where they say nothing, `focus` and `lens` hold.
 
     Returns:
         DefocusMap: radius_px > 0 behind the focal plane, < 0 in front of it; `disparity` and `focus_disparity` in 1/m where
@@ -112,7 +115,7 @@ def from_lens(
         span = depth_map.disparity.new_full((batch,), 1.0 / near_m - 1.0 / far_m)
         nearest = depth_map.disparity.new_full((batch,), 1.0 / near_m)
     elif depth_map.metric:
-        farthest, nearest = _range(depth_map)
+        farthest, nearest = extremes(depth_map)
         span = nearest - farthest
     else:
         span = nearest = depth_map.disparity.new_ones(batch)
@@ -123,28 +126,23 @@ def from_lens(
         )
 
     disparity = depth_map.disparity
-    in_focus = focus_disparity(depth_map, focus)
+    if keyframes is not None and keyframes.moves_focus:
+        in_focus, half_width = keyframes.focus_disparity(depth_map), disparity.new_zeros(batch)
+    else:
+        in_focus, half_width = focus_disparity(depth_map, focus), focus_half_width(depth_map, focus)
     long_edge_px = max(disparity.shape[-2:])
     if isinstance(lens, Lens):
         gain_px = lens_gain_px(lens, in_focus, long_edge_px)
     else:
         # Where everything lies at infinity, any K gives the right answer: no blur.
         gain_px = blur_gain_px(lens, in_focus, nearest.where(nearest > 0, torch.ones_like(nearest)), long_edge_px)
+    if keyframes is not None:
+        gain_px = gain_px * keyframes.opening(lens, batch).to(gain_px)
     radius = coc_radius_px(disparity, in_focus, gain_px)
-    if focus_range > 0:
-        sharp_px = (gain_px * span * (focus_range / 2)).view(-1, 1, 1)
+    half_width = half_width + span * (focus_range / 2)
+    if bool((half_width > 0).any()):
+        sharp_px = (gain_px * half_width).view(-1, 1, 1)
         radius = radius - torch.minimum(torch.maximum(radius, -sharp_px), sharp_px)
     if near_gain != 1 or far_gain != 1:
         radius = torch.where(radius < 0, radius * near_gain, radius * far_gain)
     return DefocusMap(radius, disparity, in_focus, gain_px)
-
-
-def _range(depth_map: DepthMap) -> tuple[Tensor, Tensor]:
-    """Smallest and largest disparity [B] among the valid pixels; (0, 0) for a frame that has none."""
-    d = depth_map.disparity
-    if depth_map.valid is None:
-        return d.amin((1, 2)), d.amax((1, 2))
-    none = ~depth_map.valid.flatten(1).any(1)
-    lo = d.masked_fill(~depth_map.valid, torch.inf).amin((1, 2)).masked_fill(none, 0)
-    hi = d.masked_fill(~depth_map.valid, 0).amax((1, 2))
-    return lo, hi

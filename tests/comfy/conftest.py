@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,9 @@ import rig
 
 if TYPE_CHECKING:
     from page import Page
+    from playwright.sync_api import Browser
 
+SIZE = {"width": 1600, "height": 900}
 COMFY = rig.comfy_dir()
 
 
@@ -18,9 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a server or a browser, so that `-m "not comfy"` leaves it out."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
-        if fixtures & {"comfy_server", "comfy_page"}:
+        if fixtures & {"comfy_server", "comfy_page", "ui_page"}:
             item.add_marker(pytest.mark.comfy)
-        if "comfy_page" in fixtures:
+        if fixtures & {"comfy_page", "ui_page"}:
             item.add_marker(pytest.mark.browser)
 
 
@@ -34,12 +37,35 @@ def comfy_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rig.Serve
 
 
 @pytest.fixture(scope="session")
-def comfy_page(comfy_server: rig.Server) -> Iterator[Page]:
-    """The page of that server."""
+def browser() -> Iterator[Browser]:
+    """One headless Chromium for all pages."""
     if rig.chromium() is None:
         pytest.skip("needs Chromium: on Debian `sudo apt-get install chromium`, or set REFOCUS_CHROMIUM")
     pytest.importorskip("playwright.sync_api", reason="needs playwright: run `bash scripts/setup.sh tests`")
-    from page import open_page
+    from page import open_browser
 
-    with open_page(comfy_server) as page:
-        yield page
+    with open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def comfy_page(comfy_server: rig.Server, browser: Browser) -> Page:
+    """The page of that server."""
+    from page import Page
+
+    return Page(browser.new_page(viewport=SIZE), comfy_server.url)
+
+
+@pytest.fixture(scope="session")
+def ui_page(comfy_server: rig.Server, browser: Browser) -> Callable[[str], Page]:
+    """A page of that server by version of the front end; "own" is the one that this ComfyUI requires."""
+    from page import Page
+
+    @functools.cache
+    def opened(version: str) -> Page:
+        frontend = None if version == "own" else rig.FRONTENDS / version
+        if frontend is not None and not (frontend / "index.html").is_file():
+            pytest.skip(f"needs front end {version}: run `bash scripts/setup.sh tests`")
+        return Page(browser.new_page(viewport=SIZE), comfy_server.url, frontend)
+
+    return opened

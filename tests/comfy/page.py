@@ -2,29 +2,69 @@
 
 from __future__ import annotations
 
+import mimetypes
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import rig
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+FLAGS += ["--disable-features=LocalNetworkAccessChecks"]  # a page whose files the test gives is not local to Chromium
+FLAGS += ["--enable-unsafe-swiftshader"]  # WebGL without a GPU
 
 
 class Page:
-    """One open page. `problems` collects what the browser complains about in our own files and nodes."""
+    """One open page. `problems` collects what the browser complains about in our own files and nodes.
 
-    def __init__(self, page: Any, url: str) -> None:
+    `frontend` is the `static` folder of another version of ComfyUI's front end; its files then stand in for the server's own.
+    """
+
+    def __init__(self, page: Any, url: str, frontend: Path | None = None) -> None:
         self.page = page
+        self.url = url
+        self.frontend = frontend
         self.problems: list[str] = []
-        page.route("**/*", lambda r: r.continue_() if r.request.url.startswith((url, "data:", "blob:")) else r.abort())
-        page.on("pageerror", lambda e: self.problems.append(f"page error: {e}"))
+        self.tag = ""
+        """For the names of screenshots."""
+        page.route("**/*", self._route)
+        page.on("pageerror", self._error)
         page.on("console", self._console)
-        page.goto(url, wait_until="domcontentloaded")
+        self.open()
+
+    def open(self) -> None:
+        """Load the page, or load it again."""
+        page = self.page
+        page.goto(self.url, wait_until="domcontentloaded")
         page.wait_for_function("() => window.app?.extensionManager && window.app?.graph", timeout=90_000)
         page.wait_for_function("() => window.LiteGraph?.registered_node_types?.RefocusReblur", timeout=90_000)
         page.wait_for_timeout(1000)
+
+    def _route(self, route: Any) -> None:
+        address = route.request.url
+        if not address.startswith((self.url, "data:", "blob:")):
+            route.abort()
+            return
+        if self.frontend is not None and address.startswith(self.url):
+            path = urlsplit(address).path.lstrip("/") or "index.html"
+            file = self.frontend / path
+            if file.is_file() and self.frontend in file.resolve().parents:
+                kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+                route.fulfill(body=file.read_bytes(), content_type=kind)
+                return
+        route.continue_()
+
+    def vue(self, on: bool) -> None:
+        """Draw nodes as Nodes 2.0 (Vue components) or in the classic canvas."""
+        self.page.evaluate("on => window.app.extensionManager.setting.set('Comfy.VueNodes.Enabled', on)", on)
+        self.page.wait_for_timeout(500)
+
+    def _error(self, error: Any) -> None:
+        if f"/{rig.PACK}/" in (error.stack or ""):  # old front ends stumble over their own settings
+            self.problems.append(f"page error: {error}\n{error.stack}")
 
     def _console(self, message: Any) -> None:
         where = (message.location or {}).get("url", "")
@@ -68,8 +108,8 @@ class Page:
 
 
 @contextmanager
-def open_page(server: rig.Server, width: int = 1600, height: int = 900) -> Iterator[Page]:
-    """A page on `server`.
+def open_browser() -> Iterator[Browser]:
+    """A headless Chromium; `Page(browser.new_page(), server.url)` opens ComfyUI in it, with a storage of its own.
 
     Raises:
         FileNotFoundError: if there is no Chromium.
@@ -80,6 +120,17 @@ def open_page(server: rig.Server, width: int = 1600, height: int = 900) -> Itera
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=executable, headless=True, args=FLAGS)
         try:
-            yield Page(browser.new_page(viewport={"width": width, "height": height}), server.url)
+            yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def open_page(server: rig.Server, width: int = 1600, height: int = 900) -> Iterator[Page]:
+    """A page on `server`, in a browser of its own.
+
+    Raises:
+        FileNotFoundError: if there is no Chromium.
+    """
+    with open_browser() as browser:
+        yield Page(browser.new_page(viewport={"width": width, "height": height}), server.url)

@@ -26,7 +26,16 @@ REPO = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 PACK = "refocus"
 """Name of our folder in custom_nodes."""
-NODE_IDS = ("RefocusDepthEstimate", "RefocusDefocusMap", "RefocusAllInFocus", "RefocusReblur", "RefocusBokehKernel")
+NODE_IDS = (
+    "RefocusDepthEstimate",
+    "RefocusDefocusMap",
+    "RefocusAllInFocus",
+    "RefocusReblur",
+    "RefocusBokehKernel",
+    "RefocusGenfocusApply",
+)
+FRONTENDS = REPO / ".comfy" / "frontends"
+"""Other versions of ComfyUI's front end than the one it brings, a folder each; scripts/setup.sh fetches them."""
 Graph = dict[str, dict[str, Any]]
 """A prompt in API form: node id -> {"class_type": ..., "inputs": {name: value or [node id, output index]}}."""
 
@@ -102,6 +111,7 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
         offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HOME": str(base / "hf"), "DO_NOT_TRACK": "1"}
         command = f"main.py --cpu --listen 127.0.0.1 --port {port} --disable-api-nodes --disable-auto-launch".split()
+        command += ["--fp32-text-enc"]  # in half precision, which it takes here, MoGe does not run on a CPU
         command += ["--base-directory", str(base), "--database-url", "sqlite:///:memory:", *arguments]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -207,11 +217,26 @@ class Server:
 
 def fill_inputs(folder: Path) -> None:
     """The pictures that the workflows name, in ComfyUI's input folder."""
-    for place in (REPO / "tests" / "data", REPO / "workflows"):
+    data = REPO / "tests" / "data"
+    for place, suffixes in ((data, (".png", ".jpg")), (REPO / "workflows", (".png",))):  # the others there are thumbnails
         for picture in place.iterdir():
-            if picture.suffix in (".png", ".exr", ".tif"):
+            if picture.suffix in suffixes:
                 shutil.copy(picture, folder)
-    paint_mask(REPO / "tests" / "data" / "astronaut.png", folder / "portrait.png", (180, 60, 290, 200))
+    paint_mask(data / "astronaut.png", folder / "portrait.png", (180, 60, 290, 200))
+    paint_mask(data / "missed_focus.jpg", folder / "small_subject.png", (497, 110, 575, 195))
+    for picture in sorted(folder.iterdir()):
+        halve(picture, folder / f"half_{picture.stem}.png")
+
+
+def halve(picture: Path, out: Path) -> None:
+    """The picture, or every frame of it, at half the size and with 8 bits."""
+    from PIL import Image, ImageSequence
+
+    frames = []
+    for frame in ImageSequence.Iterator(Image.open(picture)):
+        frame = frame.convert("RGBA" if "A" in frame.getbands() else "RGB")
+        frames.append(frame.resize((max(frame.width // 2, 1), max(frame.height // 2, 1)), Image.Resampling.BOX))
+    frames[0].save(out, save_all=len(frames) > 1, append_images=frames[1:])
 
 
 def paint_mask(photo: Path, out: Path, box: tuple[int, int, int, int]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+import zlib
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,50 @@ def test_alpha_and_highlights_pass(comfy_server: rig.Server) -> None:
     comfy_server.run(twin.probed(sharp, ("6", 0)))
     assert torch.allclose(twin.read_probe(comfy_server, "6"), source, atol=1e-5), "no blur must change nothing, above 1 either"
     assert float(source.max()) == 4.0
+
+
+def test_two_points_and_keyframes_are_what_the_core_makes_of_them(comfy_server: rig.Server) -> None:
+    both = chain(comfy_server)
+    both["4"]["inputs"].update(focus="two points", x2=0.9, y2=0.1, focus_range=0.1)
+    keyed = chain(comfy_server, batch=3)
+    keyed["4"]["inputs"]["keyframes"] = (
+        '{"keys": [{"frame": 0, "x": 0.5, "y": 0.5, "percent": 6}, {"frame": 2, "x": 0.05, "y": 0.05, "percent": 2}]}'
+    )
+    for graph in (both, keyed):
+        run = comfy_server.run(twin.probed(graph, ("4", 0)))
+        assert run.end == "execution_success", run.error
+        found, expected = twin.read_probe(comfy_server, "4"), twin.Twin(comfy_server, graph).value(["4", 0])
+        assert torch.allclose(found["radius_px"], expected.radius_px, atol=1e-5)
+        assert torch.allclose(found["gain_px"], expected.gain_px)
+    assert len(set(found["focus_disparity"].tolist())) == 3 and len(set(found["gain_px"].tolist())) == 3
+    keyed["4"]["inputs"]["keyframes"] = "{"
+    assert "The keyframes are not JSON" in fails(comfy_server, keyed)
+
+
+def test_a_prompt_of_before_the_second_point_still_runs(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server)
+    for name in ("x2", "y2", "keyframes"):
+        del graph["4"]["inputs"][name]
+    assert comfy_server.run(graph).end == "execution_success"
+
+
+def test_thumbnails_for_the_page_hold_the_depth_and_both_pictures(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server, batch=3)
+    run = comfy_server.run(twin.probed(graph, ("4", 0), ("6", 0)))
+    (focus,), (compare,) = run.ui("4")["refocus_focus"], run.ui("6")["refocus_compare"]
+    found = twin.read_probe(comfy_server, "4")
+    for numbers, file, expected in (
+        (focus, focus["depth"], found["disparity"]),
+        (compare, compare["radius"], found["radius_px"]),
+    ):
+        assert (numbers["size"], numbers["shown"], numbers["frames"]) == ([64, 48], [0, 1, 2], 3)
+        steps = np.frombuffer(zlib.decompress(comfy_server.view(file)), "<u2").reshape(3, 48, 64)
+        codes = np.cumsum(steps, -1, dtype=np.uint16) & 32767
+        values = numbers["low"] + codes / 32767 * (numbers["high"] - numbers["low"])
+        assert np.abs(values - expected.numpy()).max() <= (numbers["high"] - numbers["low"]) / 32767
+    for files, image in ((focus["photos"], ("1", 0)), (compare["before"], ("1", 0)), (compare["after"], ("6", 0))):
+        pictures = np.stack([np.asarray(Image.open(io.BytesIO(comfy_server.view(f)))) for f in files]) / 255
+        assert np.abs(pictures - twin.read_probe(comfy_server, *image).clamp(0, 1).numpy()).mean() < 0.03, "a JPEG of it"
 
 
 def test_second_run_comes_from_the_cache_with_its_previews(comfy_server: rig.Server) -> None:

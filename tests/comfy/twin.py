@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import rig
 import torch
-from PIL import Image
+from PIL import Image, ImageSequence
 from safetensors import safe_open
 from torch import Tensor
 
@@ -46,9 +46,10 @@ def read_probe(server: rig.Server, node: str, slot: int = 0) -> Any:
 
 
 def saved(server: rig.Server, run: rig.Run, node: str) -> Tensor:
-    """The pictures that a SaveImage or PreviewImage node, or a node with a preview, made: [B,3,H,W] in 0..1, 8 bits."""
-    files = [server.view(image) for image in run.ui(node)["images"]]
-    arrays = [np.asarray(Image.open(io.BytesIO(f)).convert("RGB"), np.float32) / 255 for f in files]
+    """The pictures or frames that a node saved or showed as a preview: [B,3,H,W] in 0..1, 8 bits."""
+    files = [Image.open(io.BytesIO(server.view(image))) for image in run.ui(node)["images"]]
+    frames = [frame.convert("RGB") for file in files for frame in ImageSequence.Iterator(file)]
+    arrays = [np.asarray(frame, np.float32) / 255 for frame in frames]
     return torch.from_numpy(np.stack(arrays)).movedim(-1, 1)
 
 
@@ -85,6 +86,8 @@ class Twin:
         focal = i["focal_px"] or None
         if "da3_geometry" in i:
             found = depth.from_da3(self.value(i["da3_geometry"]), focal, metric=metric, resolution=i["da3_resolution"])
+        elif "moge_geometry" in i:
+            found = depth.from_moge(self.value(i["moge_geometry"]), focal, metric=metric)
         elif "depth_image" in i:
             found = depth.from_image(
                 self.picture(i["depth_image"]),
@@ -103,6 +106,9 @@ class Twin:
             "point": lambda: defocus.FocusPoint(i["x"], i["y"], i["focus_radius"]),
             "mask": lambda: defocus.FocusMask(self.value(i["focus_mask"])),
             "distance": lambda: defocus.FocusDistance(i["distance_m"]),
+            "two points": lambda: defocus.FocusBetween(
+                defocus.FocusPoint(i["x"], i["y"], i["focus_radius"]), defocus.FocusPoint(i["x2"], i["y2"], i["focus_radius"])
+            ),
         }[i["focus"]]()
         lens = Lens(i["focal_mm"], i["f_number"], SENSORS_MM[i["sensor"]]) if i["strength"] == "camera" else Blur(i["percent"])
         made = defocus.from_lens(
@@ -114,6 +120,7 @@ class Twin:
             far_gain=i["far_gain"],
             near_m=i["near_m"] or None,
             far_m=i["far_m"] or None,
+            keyframes=defocus.parse_keyframes(i.get("keyframes", "")),
         )
         return made, None, made.in_focus()
 

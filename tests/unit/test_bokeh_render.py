@@ -481,3 +481,17 @@ def test_progress_counts_up_and_may_cancel(monkeypatch: pytest.MonkeyPatch) -> N
     sharp: list[tuple[int, int]] = []
     _render(image, torch.zeros(2, 60, 70), progress=lambda done, total: sharp.append((done, total)))
     assert sharp[-1][0] == sharp[-1][1], "also where nothing is blurred"
+
+
+def test_a_small_step_at_a_rim_does_not_hide_the_background() -> None:
+    """Depth maps have steps along the rim of a surface. What lies behind the surface must still show through its blurred edge."""
+    h, w = 80, 120
+    x = torch.arange(w).expand(h, w)
+    # the rim is ragged, as in a map that a network made
+    rim = x + (torch.arange(h)[:, None] // 5 % 3) >= 52
+    near = x < 60
+    image = torch.where(near, torch.tensor([0.55, 0.3, 0.22]).view(3, 1, 1), torch.tensor([0.2, 0.35, 0.3]).view(3, 1, 1))[None]
+    smooth = torch.where(near, -26.0, 0.0)
+    stepped = torch.where(near & rim, -23.5, smooth)
+    pictures = [bokeh.render(image, DefocusMap.from_radius(r)) for r in (smooth, stepped)]
+    assert float((pictures[0] - pictures[1]).abs().max()) < 0.02

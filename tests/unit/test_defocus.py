@@ -379,3 +379,118 @@ def test_lens_takes_its_focal_length_from_the_depth() -> None:
     assert lens_for(depth, 2.0, 85) == Lens(85, 2.0, 36)
     with pytest.raises(ValueError, match="focal length is not known from the depth"):
         lens_for(scene(), 2.0)
+
+
+# --- between two points, keyframes, thumbnails ----------------------------------------------------------------------------
+
+
+def test_between_two_points_is_sharp_from_one_to_the_other() -> None:
+    d = planes(0.2, 0.5, 0.8, 0.9)
+    both = defocus.FocusBetween(FocusPoint(0.1, 0.5), FocusPoint(0.6, 0.5))
+    assert focus_disparity(d, both) == pytest.approx(0.5)
+    assert defocus.focus_half_width(d, both) == pytest.approx(0.3)
+    made = from_lens(d, Blur(5), both)
+    radius = made.radius_px[0, 20, [5, 20, 40, 55]]
+    assert radius[:3].abs().max() < 1e-5 and float(radius[3]) == pytest.approx(float(made.gain_px[0]) * -0.1, rel=1e-4)
+    wider = from_lens(d, Blur(5), both, focus_range=0.2)
+    assert float(wider.radius_px.abs().max()) < 1e-5
+    swapped = from_lens(d, Blur(5), defocus.FocusBetween(both.second, both.first))
+    assert torch.equal(swapped.radius_px, made.radius_px)
+
+
+def keys(text: str) -> defocus.Keyframes:
+    found = defocus.parse_keyframes(text)
+    assert found is not None
+    return found
+
+
+def test_keyframes_pull_focus_from_one_surface_to_another() -> None:
+    d = DepthMap(planes(0.2, 0.8).disparity.expand(5, -1, -1).contiguous(), False)
+    text = '{"keys": [{"frame": 1, "x": 0.2, "y": 0.5, "ease": "%s"}, {"frame": 3, "x": 0.8, "y": 0.5}]}'
+    for ease, middle in (("linear", 0.5), ("ease", 0.5), ("hold", 0.2)):
+        made = from_lens(d, Blur(5), 0.5, keyframes=keys(text % ease))
+        assert made.focus_disparity.tolist() == pytest.approx([0.2, 0.2, middle, 0.8, 0.8])
+    quarter = '{"keys": [{"frame": 0, "x": 0.2, "y": 0.5}, {"frame": 4, "x": 0.8, "y": 0.5}]}'
+    assert float(keys(quarter).focus_disparity(d)[1]) == pytest.approx(0.2 + 0.6 * (0.25**2 * (3 - 0.5)))
+
+
+def test_a_key_measures_its_point_in_its_own_frame() -> None:
+    d = DepthMap(torch.stack([planes(0.2, 0.8).disparity[0], planes(0.6, 0.4).disparity[0]]), False)
+    moved = keys('{"keys": [{"frame": 0, "x": 0.2, "y": 0.5}, {"frame": 9, "x": 0.2, "y": 0.5, "ease": "linear"}]}')
+    track = moved.focus_disparity(d)
+    assert float(track[0]) == pytest.approx(0.2) and float(track[1]) == pytest.approx(0.2 + 0.4 * (1 / 81) * (3 - 2 / 9))
+
+
+def test_keyframes_of_the_aperture_run_in_stops_and_in_percent() -> None:
+    d = scene(3, metric=True)
+    lens = Lens(50, 2.0, 36)
+    still = from_lens(d, lens, (0.5, 0.5))
+    moved = from_lens(
+        d,
+        lens,
+        (0.5, 0.5),
+        keyframes=keys('{"keys": [{"frame": 0, "f_number": 2, "ease": "linear"}, {"frame": 2, "f_number": 8}]}'),
+    )
+    assert (moved.gain_px / still.gain_px).tolist() == pytest.approx([1, 0.5, 0.25])
+    percent = keys('{"keys": [{"frame": 0, "percent": 1, "ease": "linear"}, {"frame": 2, "percent": 3}]}')
+    still = from_lens(d, Blur(2), (0.5, 0.5))
+    assert (from_lens(d, Blur(2), (0.5, 0.5), keyframes=percent).gain_px / still.gain_px).tolist() == pytest.approx([0.5, 1, 1.5])
+
+
+def test_keyframes_by_distance_need_metres() -> None:
+    away = keys('{"keys": [{"frame": 0, "distance_m": 2}, {"frame": 2, "distance_m": 4, "ease": "hold"}]}')
+    with pytest.raises(ValueError, match="near_m and far_m"):
+        away.focus_disparity(scene(3))
+    scaled = from_lens(scene(3), Blur(2), near_m=1, far_m=10, keyframes=away)
+    assert scaled.focus_disparity.tolist() == pytest.approx([0.5, 0.375, 0.25])
+
+
+@pytest.mark.parametrize(
+    "text,message",
+    [
+        ("{", "not JSON: .* line 1"),
+        ("[]", "must look like"),
+        ('{"keys": []}', "no key"),
+        ('{"keys": [5]}', "Key 1 .* must be an object"),
+        ('{"keys": [{"frame": 0.5, "x": 0, "y": 0}]}', "whole number"),
+        ('{"keys": [{"frame": -1, "x": 0, "y": 0}]}', "before the clip"),
+        ('{"keys": [{"frame": 0, "x": 0}]}', "only one of x and y"),
+        ('{"keys": [{"frame": 0, "x": 0, "y": 2}]}', "y must lie in 0..1"),
+        ('{"keys": [{"frame": 0, "x": 0, "y": 0, "distance_m": 1}]}', "both a point"),
+        ('{"keys": [{"frame": 0}]}', "sets nothing"),
+        ('{"keys": [{"frame": 0, "f_number": 0}]}', "above 0"),
+        ('{"keys": [{"frame": 0, "f_number": "2"}]}', "must be a number"),
+        ('{"keys": [{"frame": 0, "percent": 1, "ease": "bounce"}]}', "ease must be one of linear, ease, hold"),
+        ('{"keys": [{"frame": 0, "percent": 1, "blur": 2}]}', "unknown fields: blur"),
+        ('{"keys": [{"frame": 2, "percent": 1}, {"frame": 2, "percent": 3}]}', "Two keys lie at frame 2"),
+    ],
+)
+def test_wrong_keyframes_say_what_is_wrong(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        defocus.parse_keyframes(text)
+
+
+def test_empty_keyframes_are_none_and_the_other_strength_is_refused() -> None:
+    assert defocus.parse_keyframes(" \n") is None
+    with pytest.raises(ValueError, match="A key sets f_number, but the strength is given by percent"):
+        keys('{"keys": [{"frame": 0, "f_number": 2}]}').opening(Blur(2), 1)
+    with pytest.raises(ValueError, match="percent is 0"):
+        keys('{"keys": [{"frame": 0, "percent": 2}]}').opening(Blur(0), 1)
+
+
+def test_thumbnail_keeps_values_marks_the_unknown_and_unpacks() -> None:
+    import zlib
+
+    import numpy as np
+
+    d = torch.rand(2, 50, 80, generator=torch.Generator().manual_seed(5))
+    valid = torch.rand(2, 50, 80) > 0.2
+    small = defocus.thumbnail(d, 40, valid=valid)
+    assert small.codes.shape == (2, 25, 40)
+    steps = np.frombuffer(zlib.decompress(small.packed()), "<u2").reshape(2, 25, 40)
+    assert np.array_equal(np.cumsum(steps, -1, dtype=np.uint16), small.codes)
+    picked = d[:, 1::2, 1::2].numpy()
+    assert np.abs(small.low + (small.codes & 32767) / 32767 * (small.high - small.low) - picked).max() < 3e-5
+    assert np.array_equal(small.codes > 32767, ~valid[:, 1::2, 1::2].numpy())
+    assert defocus.thumbnail(torch.full((1, 3, 5), 0.4)).codes.max() == 0
+    assert defocus.shown_frames(5) == [0, 1, 2, 3, 4] and defocus.shown_frames(100, 3) == [0, 50, 99]

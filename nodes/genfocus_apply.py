@@ -1,0 +1,119 @@
+"""Node: FLUX.1 guided by a photo through a Genfocus adapter, for any sampler."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..refocus_core import generative
+from . import host, host_flux
+
+
+class RefocusGenfocusApply(io.ComfyNode):
+    """MODEL + VAE + IMAGE (+ defocus map) + LoRA -> patched MODEL, LATENT, CONDITIONING, size."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        """Inputs and outputs as ComfyUI shows them."""
+        return host.schema(
+            node_id="RefocusGenfocusApply",
+            display_name="Genfocus Apply",
+            description="Lets FLUX.1-dev make a photo sharp (DeblurNet), or blur a sharp one by a defocus map (BokehNet): the "
+            "photo guides the model through a Genfocus LoRA. Sample the result with KSampler at cfg 1, then VAE Decode.",
+            search_aliases=["genfocus", "deblurnet", "bokehnet", "flux", "generative refocusing", "deblur", "bokeh"],
+            has_intermediate_output=False,
+            inputs=[
+                io.Model.Input("model", tooltip="FLUX.1-dev (any precision). LoRAs for the whole model may be applied before."),
+                io.Vae.Input("vae", tooltip="The autoencoder of FLUX.1 (ae.safetensors)."),
+                io.Image.Input(
+                    "image", tooltip="The photo or clip. Sizes that are no multiples of 16 are padded at right and bottom."
+                ),
+                io.Combo.Input(
+                    "lora",
+                    options=host_flux.lora_choices(),
+                    default=host_flux.AUTO,
+                    tooltip="Genfocus adapter from models/loras. auto: the first with 'bokeh' in its name when defocus is "
+                    "connected, else with 'deblur'. Do not load it with Load LoRA: it must act on the photo only.",
+                ),
+                io.Combo.Input(
+                    "tiling",
+                    options=["auto", "off"],
+                    default="auto",
+                    tooltip="auto: from 512 px on, each step works in tiles of 512 px, as the adapters were trained. off: the "
+                    "picture in one piece; artefacts from about 1000 px on.",
+                ),
+                io.Int.Input(
+                    "tiles_per_batch",
+                    default=4,
+                    min=1,
+                    max=64,
+                    tooltip="Tiles that go through the model at once. More: faster, more memory, the same result.",
+                ),
+                host.Defocus.Input(
+                    "defocus",
+                    optional=True,
+                    tooltip="From Defocus Map, same size as the image: blur a sharp photo by it. Not connected: deblur.",
+                ),
+                io.Image.Input(
+                    "pre_deblurred",
+                    optional=True,
+                    tooltip="The photo as another method deblurred it, same size. Only for the adapter that was trained with it.",
+                ),
+                io.Clip.Input(
+                    "clip",
+                    optional=True,
+                    lazy=True,
+                    tooltip="Text encoders of FLUX.1, for the fixed prompt. Asked once: its result is kept in models/refocus.",
+                ),
+                io.Conditioning.Input(
+                    "conditioning",
+                    optional=True,
+                    tooltip="A prompt of your own instead. Guidance is set to the adapter's unless FluxGuidance has set it.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output("model", tooltip="FLUX.1, guided by the photo, with the time steps for its size."),
+                io.Latent.Output("latent", tooltip="Empty, of the photo's padded size."),
+                io.Conditioning.Output("positive", tooltip="The prompt and guidance that the adapter was trained with."),
+                io.Int.Output("width", tooltip="Width of the photo: cut the decoded picture to it (ImageCrop at 0, 0)."),
+                io.Int.Output("height", tooltip="Height of the photo."),
+            ],
+        )
+
+    @classmethod
+    def check_lazy_status(cls, **inputs: Any) -> list[str]:
+        """The text encoders load only if the prompt's embedding is nowhere yet."""
+        return host_flux.lazy_clip("deblur" if inputs.get("defocus") is None else "bokeh", inputs)
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        vae: Any,
+        image: Any,
+        lora: str,
+        tiling: Any = "auto",
+        tiles_per_batch: int = 4,
+        defocus: Any = None,
+        pre_deblurred: Any = None,
+        clip: Any = None,
+        conditioning: Any = None,
+    ) -> io.NodeOutput:
+        """Read the adapter, encode its conditions, patch a clone of the model."""
+        photo, _ = host.to_bchw(image)
+        task: generative.Task = "deblur" if defocus is None else "bokeh"
+        adapter = generative.load_lora(host_flux.find_lora(lora, task))
+        layout = adapter.layout(task, pre_deblurred=pre_deblurred is not None)
+        guide = host_flux.make_guide(
+            model,
+            vae,
+            layout,
+            photo,
+            radius_px=None if defocus is None else defocus.radius_px,
+            pre_deblurred=None if pre_deblurred is None else host.to_bchw(pre_deblurred, "pre_deblurred")[0],
+            tiling=generative.Tiling(tiling, tiles_per_batch),
+        )
+        positive = host_flux.positive(layout, clip, conditioning)
+        height, width = photo.shape[-2:]
+        return io.NodeOutput(host_flux.patched(model, guide, adapter)[0], host_flux.empty_latent(guide), positive, width, height)

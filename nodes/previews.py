@@ -1,0 +1,98 @@
+"""What a node sends to the page beside its pictures: small thumbnails as temporary files, and numbers.
+
+The page (web_src/) draws from them what a change of focus or aperture does, without another run. Nothing here is needed where
+JavaScript is off.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from comfy_api.latest import ui
+from PIL import Image
+from torch import Tensor
+
+from ..refocus_core import defocus
+from ..refocus_core.types import DefocusMap, DepthMap
+from . import host
+
+FOCUS, COMPARE, KERNEL = "refocus_focus", "refocus_compare", "refocus_kernel"
+"""Keys of `ui`, beside ComfyUI's own `images`."""
+_DEPTH_PX, _CLIP_PX, _COMPARE_PX = 512, 320, 1600
+
+
+def focus(shown: Tensor, cls: type, depth: DepthMap, photo: Tensor | None, chosen: defocus.Focus) -> dict[str, list[Any]]:
+    """`ui` of Defocus Map: the preview `shown` (an IMAGE), and what the page needs to draw another one.
+
+    Args:
+        depth: as it came in, before near_m and far_m.
+        photo: [B,3,H,W] sRGB or None.
+        chosen: what is in focus.
+    """
+    batch, height, width = depth.disparity.shape
+    frames = defocus.shown_frames(batch)
+    picked = DepthMap(depth.disparity[frames], depth.metric, valid=None if depth.valid is None else depth.valid[frames])
+    known = picked.valid is None or bool(picked.valid.flatten(1).any(1).all())
+    small = defocus.thumbnail(picked.disparity, _DEPTH_PX if batch == 1 else _CLIP_PX, valid=picked.valid)
+    h, w = small.codes.shape[1:]
+    far, near = defocus.extremes(picked)
+    numbers = {
+        "width": width,
+        "height": height,
+        "frames": batch,
+        "shown": frames,
+        "size": [w, h],
+        "low": small.low,
+        "high": small.high,
+        "metric": depth.metric,
+        "nearest": near.tolist(),
+        "farthest": far.tolist(),
+        "auto": defocus.focus_disparity(picked).tolist() if known else None,
+        "mask": defocus.focus_disparity(depth, chosen)[frames].tolist() if isinstance(chosen, defocus.FocusMask) else None,
+        "focal_px": None if depth.focal_px is None else float(depth.focal_px.median()),
+        "depth": host.temporary("depth.bin", small.packed()),
+        "photos": None if photo is None else _pictures(photo, frames, (h, w)),
+    }
+    return {**ui.PreviewImage(shown, cls=cls).as_dict(), FOCUS: [numbers]}
+
+
+def compare(shown: Tensor, cls: type, before: Tensor, after: Tensor, made: DefocusMap) -> dict[str, list[Any]]:
+    """`ui` of Reblur: the preview, both pictures [B,3,H,W] sRGB at the size of a screen, and the radius of blur."""
+    batch, _, height, width = after.shape
+    frames = defocus.shown_frames(batch)
+    scale = min(1.0, _COMPARE_PX / max(height, width))
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    # One defocus map may serve a whole clip.
+    radius = made.radius_px[frames] if made.radius_px.shape[0] == batch else made.radius_px[:1].expand(len(frames), -1, -1)
+    small = defocus.thumbnail(radius, _DEPTH_PX if batch == 1 else _CLIP_PX)
+    numbers = {
+        "width": width,
+        "height": height,
+        "frames": batch,
+        "shown": frames,
+        "size": [small.codes.shape[2], small.codes.shape[1]],
+        "low": small.low,
+        "high": small.high,
+        "largest": float(made.radius_px.abs().max()),
+        "radius": host.temporary("radius.bin", small.packed()),
+        "before": _pictures(before.expand(batch, -1, -1, -1), frames, size),
+        "after": _pictures(after, frames, size),
+    }
+    return {**ui.PreviewImage(shown, cls=cls).as_dict(), COMPARE: [numbers]}
+
+
+def _pictures(images: Tensor, frames: list[int], size: tuple[int, int]) -> list[dict[str, str]]:
+    """Frames of [B,3,H,W] sRGB (or of one for all) as temporary JPEG files of `size` (height, width)."""
+    out: list[dict[str, str]] = []
+    for frame in frames:
+        image = images[frame if images.shape[0] > 1 else 0][None]
+        if image.shape[-2:] != size:
+            image = F.interpolate(image, size, mode="area")
+        array = (image[0].clamp(0, 1) * 255).round().to(torch.uint8).movedim(0, -1).cpu().numpy()
+        file = io.BytesIO()
+        Image.fromarray(array).save(file, "JPEG", quality=90, subsampling=0)
+        out.append(host.temporary("photo.jpg", file.getvalue()))
+    return out

@@ -1,0 +1,123 @@
+"""Draws the pictures of the nodes' help pages into web/docs, from real renders of the sample pictures.
+
+.venv/bin/python scripts/make_help.py [NODE_ID ...]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+REPO = Path(__file__).resolve().parents[1]
+DATA, OUT = REPO / "tests" / "data", REPO / "web" / "docs"
+sys.path[:0] = [str(REPO), str(REPO / "scripts")]
+
+from make_samples import FAR_M, NEAR_M, tensor  # noqa: E402
+
+from refocus_core import bokeh, color, defocus, depth, pictures, restore  # noqa: E402
+from refocus_core.optics import Blur, Lens  # noqa: E402
+from refocus_core.types import DefocusMap, DepthMap  # noqa: E402
+
+WIDTH, GAP = 720, 6
+HEADLIGHT = defocus.FocusPoint(0.735, 0.31)
+
+
+def image(srgb: Tensor) -> Image.Image:
+    """[1,3,H,W] in 0..1 -> a picture."""
+    return Image.fromarray((srgb[0].clamp(0, 1).movedim(0, -1) * 255).round().to(torch.uint8).numpy())
+
+
+def row(parts: Sequence[Image.Image], out: str) -> None:
+    """Parts of the same height beside each other, fitted to the width of the help panel."""
+    height = min(p.height for p in parts)
+    fitted = [p.resize((round(p.width * height / p.height), height), Image.Resampling.LANCZOS) for p in parts]
+    strip = Image.new("RGB", (sum(p.width for p in fitted) + GAP * (len(fitted) - 1), height), (24, 24, 24))
+    x = 0
+    for p in fitted:
+        strip.paste(p, (x, 0))
+        x += p.width + GAP
+    scale = WIDTH / strip.width
+    strip.resize((WIDTH, round(height * scale)), Image.Resampling.LANCZOS).save(OUT / out, quality=76, method=6)
+
+
+def photo_and_depth() -> tuple[Tensor, DepthMap]:
+    photo = tensor("motorcycle.png")
+    found = depth.from_image(pictures.load_map(DATA / "motorcycle_near_bright.png"), near_m=NEAR_M, far_m=FAR_M)
+    return photo, depth.refine(found, photo)
+
+
+def rendered(photo: Tensor, made: DefocusMap, kernel: object = None, boost: float = 0.0) -> Image.Image:
+    return image(color.linear_to_srgb(bokeh.render(color.srgb_to_linear(photo), made, kernel, highlight_boost=boost)))
+
+
+def depth_estimate(out: str) -> None:
+    photo, found = photo_and_depth()
+    row([image(photo), image(depth.preview(found))], out)
+
+
+def defocus_map(out: str) -> None:
+    photo, found = photo_and_depth()
+    lens = Lens(85.0, 1.4, 36.0)
+    focuses = (HEADLIGHT, defocus.FocusDistance(4.9))
+    row([image(defocus.preview(defocus.from_lens(found, lens, f), photo, focus=f)) for f in focuses], out)
+
+
+def all_in_focus(out: str) -> None:
+    photo, (_, found) = tensor("missed_focus.jpg"), photo_and_depth()
+    was = defocus.from_lens(found, Lens(50.0, 2.0, 36.0), defocus.FocusDistance(4.9))
+    sharp = restore.all_in_focus(photo, "deconvolution", was).image
+    box = (300, 60, 660, 330)
+    row([image(photo).crop(box), image(sharp).crop(box)], out)
+
+
+def reblur(out: str) -> None:
+    photo, found = photo_and_depth()
+    lens = Lens(85.0, 1.4, 36.0)
+    row([rendered(photo, defocus.from_lens(found, lens, f)) for f in (HEADLIGHT, defocus.FocusDistance(4.9))], out)
+
+
+def bokeh_kernel(out: str) -> None:
+    photo = tensor("city_lights.jpg")
+    found = depth.from_image(pictures.load_map(DATA / "city_lights_depth.png").expand(-1, 3, -1, -1))
+    made = defocus.from_lens(found, Blur(2.2), defocus.FocusPoint(0.71, 0.65))
+    kernels = (
+        bokeh.make_kernel("circle"),
+        bokeh.make_kernel("polygon", blades=6, curvature=0.2),
+        bokeh.make_kernel("ring", inner=0.6),
+        bokeh.make_kernel("heart"),
+        bokeh.make_kernel("star", points=5, inner=0.45),
+    )
+    row([rendered(photo, made, k, 5.0).crop((60, 215, 300, 455)) for k in kernels], out)
+
+
+def genfocus_apply(out: str) -> None:
+    """The middle of the graph as the page showed it to make_workflows.py: nothing can be rendered here without FLUX.1."""
+    graph = REPO / "out" / "graphs" / "Genfocus, step by step.png"
+    if not graph.exists():
+        raise SystemExit(f"{graph} is missing: run scripts/make_workflows.py 'Genfocus, step by step' first.")
+    shown = Image.open(graph).convert("RGB")
+    row([shown.crop((0, 0, shown.width * 31 // 100, shown.height * 72 // 100))], out)
+
+
+DRAWN: dict[str, Callable[[str], None]] = {
+    "RefocusDepthEstimate": depth_estimate,
+    "RefocusDefocusMap": defocus_map,
+    "RefocusAllInFocus": all_in_focus,
+    "RefocusReblur": reblur,
+    "RefocusBokehKernel": bokeh_kernel,
+    "RefocusGenfocusApply": genfocus_apply,
+}
+
+
+def main() -> None:
+    for node_id in sys.argv[1:] or DRAWN:
+        DRAWN[node_id](f"{node_id}.webp")
+
+
+if __name__ == "__main__":
+    main()

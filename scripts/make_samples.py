@@ -1,0 +1,153 @@
+"""Draws the sample pictures of the example graphs that are not photographs, into tests/data. The same every time.
+
+    .venv/bin/python scripts/make_samples.py [NAME ...]
+
+city_lights.jpg, city_lights_depth.png  a cat on a wall before a city at night; near is bright
+ramp.png                                bright at the bottom: depth for a tilt-shift lens, any size after scaling
+focus_path.png                          a white spot that moves over the motorcycle photo, as an animated PNG: where to focus
+missed_focus.jpg                        the motorcycle photo through a lens focused far behind the motorcycle
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFilter
+
+REPO = Path(__file__).resolve().parents[1]
+DATA = REPO / "tests" / "data"
+sys.path.insert(0, str(REPO))
+
+from refocus_core import bokeh, color, defocus, depth, pictures  # noqa: E402
+from refocus_core.optics import Lens  # noqa: E402
+
+NEAR_M, FAR_M = 2.1103559, 5.01685
+"""Of motorcycle_near_bright.png (tests/data/LICENSES.md)."""
+FINER = 4
+"""Shapes are drawn this much larger and reduced, which smooths their edges."""
+
+
+def cat_on_a_wall(w: int, h: int) -> Image.Image:
+    """Its coverage, 255 where it is."""
+    mask = Image.new("L", (w * FINER, h * FINER))
+    draw = ImageDraw.Draw(mask)
+    u = h * FINER / 100  # one percent of the height
+    x, ground = 0.72 * w * FINER, 0.84 * h * FINER
+    draw.rectangle((0, ground, w * FINER, h * FINER), fill=255)
+
+    def ellipse(dx: float, up: float, rx: float, ry: float) -> None:
+        draw.ellipse((x + (dx - rx) * u, ground - (up + ry) * u, x + (dx + rx) * u, ground - (up - ry) * u), fill=255)
+
+    ellipse(0, 11, 11, 13)  # haunches
+    ellipse(-2, 22, 8, 13)  # chest
+    ellipse(-3, 36, 8, 7)  # head
+    for side in (-1, 1):
+        foot, tip = -3 + side * 4.4, -3 + side * 6.2
+        points = ((foot - 3.2, 37), (tip, 47), (foot + 3.2, 37))
+        draw.polygon([(x + a * u, ground - b * u) for a, b in points], fill=255)
+    for k in range(60):  # the tail hangs over the wall
+        t = k / 59
+        ellipse(9 + 9 * np.sin(1.9 * t), 3 - 16 * t**1.6, 2.1 - 0.6 * t, 2.1)
+    ellipse(-6, 2, 4, 2.5)  # paws
+    return mask.resize((w, h), Image.Resampling.LANCZOS)
+
+
+def city_lights() -> None:
+    w, h, rng = 960, 640, np.random.default_rng(5)
+    y, x = np.mgrid[0:h, 0:w] / h
+    horizon = 0.52
+    sky = np.clip(y / horizon, 0, 1)[..., None]
+    picture = (1 - sky**2) * np.array([0.006, 0.009, 0.028]) + sky**2 * np.array([0.075, 0.040, 0.062])
+    water = (y > 0.66)[..., None]
+    picture = np.where(water, np.array([0.012, 0.014, 0.03]) + 0.02 * rng.random((h, w, 1)), picture)
+    left = 0
+    while left < w:  # houses
+        wide, top = int(rng.integers(26, 80)), horizon + 0.02 - 0.24 * rng.random() ** 1.7
+        house = (x * h >= left) & (x * h < left + wide) & (y > top) & (y < 0.66)
+        picture[house] = np.array([0.013, 0.014, 0.026]) * (0.6 + 0.8 * rng.random())
+        for wx in range(left + 5, left + wide - 5, 7):
+            for wy in range(int(top * h) + 6, int(0.645 * h), 9):
+                if rng.random() < 0.10:
+                    picture[wy : wy + 2, wx : wx + 2] = np.array([0.5, 0.33, 0.13]) * rng.random()
+        left += wide
+    colours = np.array([[1, 0.55, 0.18], [1, 0.72, 0.35], [1, 0.9, 0.75], [1, 0.22, 0.14], [0.3, 1, 0.6], [0.4, 0.6, 1]])
+    for _ in range(80):  # lamps, with their reflections on the water
+        colour = colours[rng.choice(6, p=[0.38, 0.24, 0.14, 0.12, 0.05, 0.07])]
+        px, py = int(rng.integers(6, w - 6)), int(h * (0.655 - 0.30 * rng.random() ** 1.5))
+        size = int(rng.integers(3, 6))
+        picture[py : py + size, px : px + size] = colour
+        if py > 0.55 * h:
+            for k in range(26):
+                ry = int(0.665 * h) + int(k * 3.2)
+                picture[ry : ry + 1, px - 1 : px + 2] += colour * 0.22 * rng.random() * (1 - k / 26)
+    night = Image.fromarray(encoded(picture)).filter(ImageFilter.GaussianBlur(0.6))
+    cat = cat_on_a_wall(w, h)
+    # Light from the city falls on its edge; bricks on the wall.
+    rim = np.asarray(cat.filter(ImageFilter.GaussianBlur(5)), np.float32)[..., None] / 255
+    brick = (((y * h) % 26 < 2) | (((x * h) + 30 * (((y * h) // 26) % 2)) % 60 < 2))[..., None] & (y > 0.84)[..., None]
+    grain = 0.75 + 0.5 * rng.random((h, w, 1))
+    front = (np.array([0.012, 0.010, 0.012]) + (1 - rim) * np.array([0.55, 0.34, 0.16])) * grain
+    front = np.where((y > 0.845)[..., None], np.array([0.05, 0.036, 0.03]) * grain * np.where(brick, 0.35, 1), front)
+    night.paste(Image.fromarray(encoded(front)), mask=cat)
+    night.save(DATA / "city_lights.jpg", quality=93, subsampling=0, optimize=True)
+    # Not smoothed: a depth between that of the cat and that of the city would be a thing half way.
+    cat.point(lambda v: 255 * (v > 127)).save(DATA / "city_lights_depth.png", optimize=True)
+
+
+def ramp() -> None:
+    rows = np.linspace(0, 255, 256).round().astype(np.uint8)
+    Image.fromarray(np.repeat(rows[:, None], 16, 1)).save(DATA / "ramp.png", optimize=True)
+
+
+def focus_path() -> None:
+    """From the front wheel (near) over the tank to the shelves (far), slow at both ends."""
+    w, h, frames = 741, 500, 8
+    stops = np.array([[0.745, 0.72], [0.44, 0.36], [0.62, 0.12]])
+    spots = []
+    for k in range(frames):
+        t = k / (frames - 1)
+        t = 2 * t * t * (3 - 2 * t)  # eased, 0..2
+        a, b = stops[min(int(t), 1)], stops[min(int(t), 1) + 1]
+        px, py = (a + (b - a) * (t - min(int(t), 1))) * (w, h)
+        spot = Image.new("L", (w, h))
+        ImageDraw.Draw(spot).ellipse((px - 14, py - 14, px + 14, py + 14), fill=255)
+        spots.append(spot)
+    spots[0].save(DATA / "focus_path.png", save_all=True, append_images=spots[1:], duration=125, optimize=True)
+
+
+def missed_focus() -> None:
+    photo = tensor("motorcycle.png")
+    found = depth.refine(
+        depth.from_image(pictures.load_map(DATA / "motorcycle_near_bright.png"), near_m=NEAR_M, far_m=FAR_M), photo
+    )
+    made = defocus.from_lens(found, Lens(50.0, 2.0, 36.0), defocus.FocusDistance(4.9))
+    blurred = color.linear_to_srgb(bokeh.render(color.srgb_to_linear(photo), made, quality="best"))
+    noise = torch.randn(blurred.shape, generator=torch.Generator().manual_seed(0)) * 0.004
+    picture = ((blurred + noise).clamp(0, 1)[0].movedim(0, -1) * 255).round().to(torch.uint8).numpy()
+    Image.fromarray(picture).save(DATA / "missed_focus.jpg", quality=95, subsampling=0, optimize=True)
+
+
+def tensor(name: str) -> torch.Tensor:
+    """A picture of tests/data as [1,3,H,W] in 0..1."""
+    return pictures.load(DATA / name).image
+
+
+def encoded(linear: np.ndarray) -> np.ndarray:
+    """Linear light [h,w,3] -> 8-bit sRGB."""
+    return (color.linear_to_srgb(torch.from_numpy(linear).clamp(0, 1)).numpy() * 255).round().astype(np.uint8)
+
+
+SAMPLES: dict[str, Callable[[], None]] = {f.__name__: f for f in (city_lights, ramp, focus_path, missed_focus)}
+
+
+def main() -> None:
+    for name in sys.argv[1:] or SAMPLES:
+        SAMPLES[name]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""What the page computes is what the core computes: defocus, its colours, keyframes, aperture shapes."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import rig
+import torch
+from page import Page
+
+from refocus_core import bokeh, defocus
+from refocus_core.optics import Blur, Lens
+from refocus_core.types import DepthMap
+
+W, H = 96, 64
+SETTINGS: dict[str, Any] = {
+    "focus": "point",
+    "x": 0.3,
+    "y": 0.4,
+    "x2": 0.8,
+    "y2": 0.7,
+    "distance_m": 2.5,
+    "strength": "percent of long edge",
+    "percent": 3.0,
+    "f_number": 2.0,
+    "focal_mm": 85.0,
+    "sensor_mm": 36.0,
+    "near_gain": 1.0,
+    "far_gain": 1.0,
+    "focus_range": 0.0,
+    "focus_radius": 0.03,
+    "near_m": 0.0,
+    "far_m": 0.0,
+    "keyframes": "",
+}
+METRES = {"near_m": 1.2, "far_m": 9.0}
+CAMERA = {"strength": "camera", **METRES}
+CASES: dict[str, dict[str, Any]] = {
+    "point": {},
+    "far corner": {"x": 1.0, "y": 1.0, "focus_radius": 0.02},
+    "auto": {"focus": "auto"},
+    "two points": {"focus": "two points", "focus_range": 0.1},
+    "range and gains": {"focus_range": 0.3, "near_gain": 0.5, "far_gain": 1.7},
+    "camera": CAMERA,
+    "distance": {**CAMERA, "focus": "distance", "f_number": 1.4, "focus_range": 0.2},
+    "own focal length": {**CAMERA, "focal_mm": 0.0},
+    "percent in metres": METRES,
+    "keys": {"keyframes": '{"keys": [{"frame": 0, "x": 0.2, "y": 0.5}, {"frame": 2, "x": 0.9, "y": 0.1, "percent": 1}]}'},
+    "keys of a camera": {
+        **CAMERA,
+        "keyframes": '{"keys": [{"frame": 0, "f_number": 1.4, "ease": "linear"}, {"frame": 3, "distance_m": 4, "f_number": 8}]}',
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def page(ui_page: Callable[[str], Page]) -> Page:
+    return ui_page("own")
+
+
+def depth() -> DepthMap:
+    """Three frames of smooth hills with holes of unknown depth."""
+    g = torch.Generator().manual_seed(3)
+    d = torch.nn.functional.interpolate(torch.rand(3, 1, 5, 7, generator=g), (H, W), mode="bicubic")[:, 0].clamp(0, 1)
+    valid = torch.rand(3, H, W, generator=g) > 0.1
+    return DepthMap(d.contiguous(), False, focal_px=torch.tensor([100.0, 110.0, 120.0]), valid=valid)
+
+
+def by_the_core(depth_map: DepthMap, s: dict[str, Any]) -> Any:
+    first = defocus.FocusPoint(s["x"], s["y"], s["focus_radius"])
+    focus: Any = {
+        "point": first,
+        "auto": defocus.FocusAuto(),
+        "two points": defocus.FocusBetween(first, defocus.FocusPoint(s["x2"], s["y2"], s["focus_radius"])),
+        "distance": defocus.FocusDistance(s["distance_m"]),
+    }[s["focus"]]
+    lens: Lens | Blur = Blur(s["percent"])
+    if s["strength"] == "camera":
+        lens = defocus.lens_for(depth_map, s["f_number"], s["focal_mm"] or None, s["sensor_mm"])
+    return defocus.from_lens(
+        depth_map,
+        lens,
+        focus,
+        focus_range=s["focus_range"],
+        near_gain=s["near_gain"],
+        far_gain=s["far_gain"],
+        near_m=s["near_m"] or None,
+        far_m=s["far_m"] or None,
+        keyframes=defocus.parse_keyframes(s["keyframes"]),
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_defocus_and_its_colours(page: Page, case: str) -> None:
+    settings = {**SETTINGS, **CASES[case]}
+    source = depth()
+    small = defocus.thumbnail(source.disparity, max(W, H), valid=source.valid)
+    assert small.codes.shape == (3, H, W)
+    known = torch.from_numpy(small.codes < 32768)
+    values = small.low + torch.from_numpy((small.codes & 32767).astype(np.float32)) / 32767 * (small.high - small.low)
+    source = DepthMap(values, False, focal_px=source.focal_px, valid=known)
+    photo = (torch.rand(1, 3, H, W, generator=torch.Generator().manual_seed(4)) * 255).round() / 255
+    far, near = defocus.extremes(source)
+    numbers = {
+        "width": W,
+        "height": H,
+        "frames": 3,
+        "shown": [0, 1, 2],
+        "size": [W, H],
+        "low": small.low,
+        "high": small.high,
+        "metric": False,
+        "nearest": near.tolist(),
+        "farthest": far.tolist(),
+        "auto": defocus.focus_disparity(source).tolist(),
+        "mask": None,
+        "focal_px": float(source.focal_px.median()) if source.focal_px is not None else None,
+    }
+    rgba = torch.cat([photo[0].movedim(0, -1) * 255, torch.full((H, W, 1), 255.0)], -1).round().to(torch.uint8)
+    found = page.page.evaluate(
+        """async ([pack, packed, numbers, settings, rgba]) => {
+          const { law } = await import(`/extensions/${pack}/refocus.js`);
+          const bytes = (text) => Uint8Array.from(atob(text), c => c.charCodeAt(0));
+          const raw = new Blob([bytes(packed)]).stream().pipeThrough(new DecompressionStream('deflate'));
+          const map = law.unpack(await new Response(raw).arrayBuffer(), numbers);
+          const grey = law.greyOf(new Uint8ClampedArray(bytes(rgba)));
+          const largest = law.largestRadius(numbers, map, settings);
+          return numbers.shown.map((_, i) => {
+            const solved = law.solve(numbers, map, settings, i);
+            const radius = law.radii(map.values[i], solved, settings);
+            const out = new Uint8ClampedArray(4 * radius.length);
+            law.paint(radius, grey, largest, map, out);
+            return { focus: solved.focus, gain: solved.gainPx, radius: [...radius], picture: [...out] };
+          });
+        }""",
+        [
+            rig.PACK,
+            base64.b64encode(small.packed()).decode(),
+            numbers,
+            settings,
+            base64.b64encode(rgba.numpy().tobytes()).decode(),
+        ],
+    )
+    made = by_the_core(source, settings)
+    assert float(made.radius_px.abs().max()) > 0.3
+    assert [f["focus"] for f in found] == pytest.approx(made.focus_disparity.tolist(), rel=1e-4, abs=1e-5)
+    assert [f["gain"] for f in found] == pytest.approx(made.gain_px.tolist(), rel=1e-4)
+    radius = torch.tensor([f["radius"] for f in found]).view(3, H, W)
+    assert float((radius - made.radius_px).abs().max()) < 2e-3
+    colours = torch.tensor([f["picture"] for f in found]).view(3, H, W, 4)[..., :3] / 255
+    expected = defocus.preview(made, photo).movedim(1, -1)
+    # Rounding to 8 bits is half a step; a pixel on the very border of what is sharp may fall on either side.
+    differ = ((colours - expected).abs() > 1.1 / 255).any(-1)
+    assert float(differ.float().mean()) < 5e-4
+
+
+SHAPES: list[dict[str, Any]] = [
+    {"shape": "circle"},
+    {"shape": "circle", "softness": 0.4},
+    *(
+        {"shape": "polygon", "blades": blades, "curvature": curvature, "rotation_deg": 11}
+        for blades, curvature in itertools.product((3, 6, 9), (0, 0.35, 1))
+    ),
+    {"shape": "polygon", "blades": 7, "softness": 0.7, "rotation_deg": -200},
+    {"shape": "ring", "inner": 0.55},
+    {"shape": "ring", "inner": 0.3, "softness": 0.25},
+    {"shape": "star", "points": 5, "inner": 0.4},
+    {"shape": "star", "points": 8, "inner": 0.1, "rotation_deg": 20, "softness": 0.2},
+    {"shape": "heart"},
+    {"shape": "heart", "rotation_deg": 33},
+    {"shape": "heart", "rotation_deg": -90, "softness": 0.5},
+]
+
+
+def test_aperture_shapes(page: Page) -> None:
+    usual = {"blades": 6, "curvature": 0.0, "rotation_deg": 0.0, "inner": 0.5, "points": 5, "softness": 0.0}
+    asked = [{**usual, **s} for s in SHAPES]
+    found = page.page.evaluate(
+        """async ([pack, shapes]) => {
+          const { kernel } = await import(`/extensions/${pack}/refocus.js`);
+          return shapes.map(s => { const out = new Uint8ClampedArray(4 * 96 * 96);
+            kernel.paintKernel(kernel.raster(s, 96), out); return [...out.filter((_, i) => i % 4 === 0)]; });
+        }""",
+        [rig.PACK, asked],
+    )
+    for options, pixels in zip(asked, found, strict=True):
+        expected = bokeh.kernel_preview(bokeh.make_kernel(**options, size=96), 96)[0, 0]
+        got = torch.tensor(pixels).view(96, 96) / 255
+        off = (got - expected).abs()
+        # A sample on the very edge may fall on either side, which is 1/16 of a cell.
+        assert float((off > 1.5 / 255).float().mean()) < 2e-3, options
+        assert float(off.mean()) < 1e-3, options

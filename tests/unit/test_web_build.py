@@ -1,0 +1,31 @@
+"""The built file that users get is the one that the sources give."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+BUILT = REPO / "web" / "refocus.js"
+
+
+def test_committed_build_is_a_fresh_build(tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if node is None or not (REPO / "web_src" / "node_modules" / "esbuild").is_dir():
+        pytest.skip("needs node and the packages of web_src: run `bash scripts/setup.sh tests`")
+    out = tmp_path / "refocus.js"
+    subprocess.run([node, "build.mjs", str(out)], cwd=REPO / "web_src", check=True)
+    assert out.read_bytes() == BUILT.read_bytes(), "run `npm --prefix web_src run build` and commit web/refocus.js"
+
+
+def test_it_is_one_small_file_that_asks_nobody_but_its_server() -> None:
+    text = BUILT.read_text()
+    assert [f.name for f in (REPO / "web").glob("**/*.js")] == ["refocus.js"], "ComfyUI loads every .js file in there"
+    assert len(text) < 80_000
+    for address in ("http://", "https://"):
+        assert text.count(address) == text.count(f"{address}www.w3.org/"), "no address but the names of XML spaces"
+    for trace in ("prototype.", "eval(", "localStorage", "innerHTML", "console."):
+        assert trace not in text

@@ -1,0 +1,77 @@
+/**
+ * Refocus in the page: views on three nodes. Every node works without this file; the widgets stay what counts.
+ *
+ * Only hooks of `app.registerExtension` and members of our own nodes are used.
+ */
+
+// @ts-expect-error -- ComfyUI's own module, there at run time only
+import { api as hostApi } from "../../scripts/api.js";
+// @ts-expect-error -- ComfyUI's own module, there at run time only
+import { app as hostApp } from "../../scripts/app.js";
+import type { Api, App, ComfyNode, Outputs } from "./comfy";
+import { addStyle } from "./dom";
+import { CompareView } from "./compare_view";
+import { FocusView } from "./focus_view";
+import { KernelView } from "./kernel_view";
+
+export * as kernel from "./kernel";
+export * as keyframes from "./keyframes";
+export * as law from "./law";
+
+const app = hostApp as App;
+const api = hostApi as Api;
+
+interface View {
+  take: (outputs: Outputs | undefined) => void;
+  readonly hasOutputs: boolean;
+}
+
+const VIEWS: Record<string, (new (app: App, api: Api, node: ComfyNode) => View) | undefined> = {
+  RefocusDefocusMap: FocusView,
+  RefocusReblur: CompareView,
+  RefocusBokehKernel: KernelView,
+};
+
+const views = new WeakMap<ComfyNode, View>();
+
+/** A part of an entry of GET /history. */
+interface Past {
+  prompt: [
+    number: number,
+    id: string,
+    graph: Record<string, { class_type: string } | undefined>,
+    extra: { extra_pnginfo?: { workflow?: { id?: string } } },
+  ];
+  outputs: Record<string, Outputs | undefined>;
+}
+
+/** After a reload of the page: what the last runs of this very workflow had given. */
+async function restore(): Promise<void> {
+  const graph = app.rootGraph ?? app.graph;
+  const waiting = graph.nodes.filter((n) => views.get(n)?.hasOutputs === false);
+  if (waiting.length === 0 || !graph.id) return;
+  const reply = await api.fetchApi("/history?max_items=16");
+  if (!reply.ok) return;
+  const runs = Object.values((await reply.json()) as Record<string, Past>).reverse();
+  for (const node of waiting) {
+    const id = String(node.id);
+    const run = runs.find((r) => {
+      const [, , prompt, extra] = r.prompt;
+      return extra.extra_pnginfo?.workflow?.id === graph.id && prompt[id]?.class_type === node.type && r.outputs[id];
+    });
+    if (views.get(node)?.hasOutputs === false) views.get(node)?.take(run?.outputs[id]);
+  }
+}
+
+app.registerExtension({
+  name: "Refocus",
+  nodeCreated(node: ComfyNode) {
+    const Made = VIEWS[node.constructor.comfyClass ?? ""];
+    if (!Made) return;
+    addStyle();
+    views.set(node, new Made(app, api, node));
+  },
+  async afterConfigureGraph() {
+    await restore();
+  },
+});
