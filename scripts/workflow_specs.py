@@ -232,8 +232,8 @@ GROUP = Workflow(
     f"""## Who is sharp?
 
 1. Load a photo of several people or animals. For a try: `friends.jpg` in {WHERE}.
-2. Run. If Depth Estimate says that there is no depth model, switch on **allow_download** there once.
-3. **x** and **y** of Defocus Map are the point in focus (0,0 is the upper left corner): here the upper dog. Try 0.92, 0.75, the
+2. For better depth, switch on **allow_download** in Depth Estimate once, or put a larger model into `models/refocus`.
+3. Run. **x** and **y** of Defocus Map are the point in focus (0,0 is the upper left corner): here the upper dog. Try 0.92, 0.75, the
 post in front.
 
 One plane is sharp, and everything at that distance. To keep two faces sharp that are not equally far away, put the point on one
@@ -581,8 +581,9 @@ for more change.
 GENFOCUS = "https://huggingface.co/nycu-cplab/Genfocus-Model/resolve/main/"
 ENCODERS = "https://huggingface.co/comfyanonymous/flux_text_encoders/resolve/main/"
 FLUX_FILES = """Needs FLUX.1-dev (`models/diffusion_models` and `models/vae`; its licence is non-commercial), the adapters
-`deblurNet.safetensors` and `bokehNet.safetensors` in `models/loras`, and a depth model (switch on **allow_download** in Depth
-Estimate once). The text encoders are needed for the first run only; later they are not loaded, and the node can go."""
+`deblurNet.safetensors` and `bokehNet.safetensors` in `models/loras`, and for better depth a larger model (switch on
+**allow_download** in Depth Estimate once). The text encoders are needed for the first run only; later they are not loaded, and
+the node can go."""
 
 
 def file(name: str, url: str, directory: str) -> dict[str, str]:
