@@ -1,4 +1,4 @@
-"""The five nodes in a real ComfyUI server, through its API."""
+"""The nodes in a real ComfyUI server, through its API."""
 
 from __future__ import annotations
 
