@@ -216,8 +216,9 @@ class _Guided:
         if control is not None or ref_latents is not None:
             what = "ControlNet" if control is not None else "ReferenceLatent"
             raise ValueError(f"{what} cannot be combined with Genfocus: its adapter guides the model. Remove {what}.")
-        if (transformer_options or {}).get("patches_replace", {}).get("dit"):
-            raise ValueError("A node before Genfocus replaces blocks of the model, which it would not see. Remove that node.")
+        options = transformer_options or {}
+        if options.get("patches_replace", {}).get("dit") or any(options.get("patches", {}).values()):
+            raise ValueError("A node before Genfocus changes how blocks of the model run, which would have no effect. Remove it.")
         if y is None:
             raise ValueError("The CONDITIONING has no pooled output of CLIP-L. Make it with DualCLIPLoader, type flux.")
         backbone = generative.bind_comfy(executor.class_obj, self.adapter.lora(), x, _attention)
@@ -245,7 +246,8 @@ class _Guided:
 
 def patched(model: Any, guide: generative.Guide, lora: generative.Lora) -> tuple[Any, _Guided]:
     """A clone of MODEL that denoises with the guide, and its wrapper."""
-    generative.bind_comfy(model.model.diffusion_model, lora, torch.empty(0))  # a wrong model is named now, not while sampling
+    # A wrong model is named now, not while sampling.
+    generative.bind_comfy(model.model.diffusion_model, lora, torch.empty(0, device="meta"))
     m = model.clone()
     adapter = _Adapter(lora)
     guided = _Guided(guide, adapter)
@@ -366,16 +368,18 @@ class Flux:
         count = len(levels) - 1
         preview = latent_preview.get_previewer(model.load_device, model.model.latent_format)
         bar = comfy.utils.ProgressBar(count)
-        at = 0
+        at, tiles = 0, 1
 
         def tile(done: int, total: int) -> None:
+            nonlocal tiles
+            tiles = total
             report(at * total + done, count * total)
 
         def step_done(step: int, x0: Tensor, x: Tensor, total: int) -> None:
             nonlocal at
             at = step + 1
             shown = preview.decode_latent_to_preview_image("JPEG", x0) if preview else None
-            bar.update_absolute(at, total, shown)
+            bar.update_absolute(at * tiles, count * tiles, shown)
 
         guided.progress = tile
         samples = comfy.sample.sample(

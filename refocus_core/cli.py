@@ -48,7 +48,8 @@ examples
     python -m refocus_core night.tif --focus-mask face.png --blur 3 --aperture heart --bits 16 -o out.tif
 
 notes
-  Depth decides everything. Without --depth a model estimates it; it must be on this machine, or be fetched with --download.
+  Depth decides everything. Without --depth the best model on this machine estimates it: the small one that ships with Refocus,
+  unless there is a larger one. --download fetches a better one (99 MB).
   --depth FILE takes a grey picture of the same view: as made by most depth programs, near bright. A render's Z pass is
   --depth-kind depth --metres-per-unit 1.
   Metres (--focus-distance, --f-number) need depth in metres: from such a file, from a model that knows metres (depth-pro), or
@@ -629,4 +630,5 @@ def _summary(path: Path, lens: Lens | Blur, made: DefocusMap, depth_map: DepthMa
     where = f"focus at {1 / focus:.2f} m, " if metric and focus > 0 else ""
     camera = f"{lens.focal_mm:.3g} mm f/{lens.f_number:g} on {lens.sensor_mm:.3g} mm, " if isinstance(lens, Lens) else ""
     near, far = max(-float(r.min()), 0.0), max(float(r.max()), 0.0)
-    return f"{path}: {w} x {h} px, {camera}{where}blur radius up to {near:.1f} px in front and {far:.1f} px behind"
+    blur = f"blur radius up to {near:.1f} px in front and {far:.1f} px behind"
+    return f"{path}: {w} x {h} px, {camera}{where}{blur}, depth: {depth_map.source}"

@@ -45,9 +45,10 @@ Load `motorcycle.png` and `motorcycle_near_bright.png` (both in {WHERE}) and run
 **Defocus Map** decides what is sharp: move the point with **x** and **y** (0,0 is the upper left corner), open the lens with a
 smaller **f_number**. Blue in its preview is in front of the focal plane, red behind it.
 
-With a photo of your own, remove *Depth picture* and set **source** to *model*: switch on **allow_download** once, or put a depth
-model into `models/refocus`. For a camera's f-number, near_m and far_m of Defocus Map then say how far the nearest and farthest
-thing is; or set **strength** to *percent of long edge*.
+With a photo of your own, remove *Depth picture* and set **source** to *model*. A small network that ships with the pack does
+the rest; a larger one is better: switch on **allow_download** once, or put one into `models/refocus`. For a camera's f-number,
+near_m and far_m of Defocus Map then say how far the nearest and farthest thing is; or set **strength** to *percent of long
+edge*.
 """,
     {
         "photo": photo("motorcycle.png", title="Photo"),
@@ -79,8 +80,8 @@ PORTRAIT = Workflow(
     """## Portrait with a painted focus
 
 1. Load a portrait. Right-click **Load Image**, choose *Open in MaskEditor*, and paint roughly over the face.
-2. The first time, switch on **allow_download** in Depth Estimate, or put a depth model into `models/refocus`.
-3. Run. The median depth under the paint is in focus; **focus_range** keeps the whole face sharp, **percent** sets the strength.
+2. Run. For better depth, switch on **allow_download** in Depth Estimate once, or put a larger model into `models/refocus`.
+3. See: The median depth under the paint is in focus; **focus_range** keeps the whole face sharp, **percent** sets the strength.
 
 For a try: `astronaut.png` in the pack's folder `tests/data`.
 """,
@@ -231,8 +232,9 @@ GROUP = Workflow(
     f"""## Who is sharp?
 
 1. Load a photo of several people or animals. For a try: `friends.jpg` in {WHERE}.
-2. The first time, switch on **allow_download** in Depth Estimate, or put a depth model into `models/refocus`.
-3. Run. **x** and **y** of Defocus Map are the point in focus (0,0 is the upper left corner): here the upper dog. Try 0.57, 0.54.
+2. For better depth, switch on **allow_download** in Depth Estimate once, or put a larger model into `models/refocus`.
+3. Run. **x** and **y** of Defocus Map are the point in focus (0,0 is the upper left corner): here the upper dog. Try 0.92, 0.75, the
+post in front.
 
 One plane is sharp, and everything at that distance. To keep two faces sharp that are not equally far away, put the point on one
 and raise **focus_range** until both are grey in the preview. **near_gain** 0 leaves the foreground as it is.
@@ -393,8 +395,9 @@ TEXT_TO_IMAGE = Workflow(
 
 The last step after any text-to-image graph: the picture gets the depth of field of a real lens, with the focus where you want it.
 
-Needs a checkpoint (here Stable Diffusion 1.5; connect any other) and a depth model: switch on **allow_download** in Depth
-Estimate once, or put one into `models/refocus`. Asking for *deep focus* in the prompt gives Reblur a sharp picture to work on.
+Needs a checkpoint (here Stable Diffusion 1.5; connect any other). For better depth than the small network that ships with the
+pack gives, switch on **allow_download** in Depth Estimate once. Asking for *deep focus* in the prompt gives Reblur a sharp
+picture to work on.
 """,
     {
         "checkpoint": CHECKPOINT,
@@ -578,8 +581,9 @@ for more change.
 GENFOCUS = "https://huggingface.co/nycu-cplab/Genfocus-Model/resolve/main/"
 ENCODERS = "https://huggingface.co/comfyanonymous/flux_text_encoders/resolve/main/"
 FLUX_FILES = """Needs FLUX.1-dev (`models/diffusion_models` and `models/vae`; its licence is non-commercial), the adapters
-`deblurNet.safetensors` and `bokehNet.safetensors` in `models/loras`, and a depth model (switch on **allow_download** in Depth
-Estimate once). The text encoders are needed for the first run only; later they are not loaded, and the node can go."""
+`deblurNet.safetensors` and `bokehNet.safetensors` in `models/loras`, and for better depth a larger model (switch on
+**allow_download** in Depth Estimate once). The text encoders are needed for the first run only; later they are not loaded, and
+the node can go."""
 
 
 def file(name: str, url: str, directory: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Depth networks through transformers, built from a config and a safetensors file on this machine: never any network access."""
+"""Depth networks, ours and those of transformers, built from a config and a safetensors file here: never any network access."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import weights
-from ..types import Progress
+from ..types import DepthMap, Progress
 from ..weights import ModelEntry, WeightsMismatchError
+from .network import OUTPUT_PX, Architecture, DepthNet, restored
+from .refine import refine
 
 log = logging.getLogger(__name__)
 
-FAMILIES = ("depth_anything", "depth_pro")
+FAMILIES = ("depth_anything", "depth_pro", "refocus_depth")
 """`model_type` of the configs that can be loaded."""
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
+_OWN_SHORT_PX = 256  # of our network: the size of its training pictures; at 320 px it orders scenes worse
+_OWN_RAMP_PX = 12  # how far its soft edges reach at that size
 _MAX_ASPECT = 4.0  # a longer picture is seen smaller, so that memory stays bounded
 
 
@@ -46,13 +50,18 @@ class DepthModel(nn.Module):
         super().__init__()
         self.net = net
         self.name = name
-        self.config: Any = net.config
-        self.family: str = self.config.model_type
-        self.metric: bool = self.family == "depth_pro" or self.config.depth_estimation_type == "metric"
+        # Ours has an `architecture`, those of transformers have a `config`.
+        self.config: Any = getattr(net, "config", None)
+        self.family: str = "refocus_depth" if isinstance(net, DepthNet) else self.config.model_type
+        self.metric: bool = self.family == "depth_pro" or (
+            self.family == "depth_anything" and self.config.depth_estimation_type == "metric"
+        )
 
     @property
     def input_px(self) -> int:
-        """Depth Pro: the side of the square that it sees. Depth Anything: the short side that it was trained at."""
+        """Depth Pro: the side of the square that it sees. The others: the short side at which they see a picture."""
+        if self.family == "refocus_depth":
+            return _OWN_SHORT_PX
         if self.family == "depth_pro":
             return round(self.config.patch_size / min(self.config.scaled_images_ratios))
         return int(self.config.backbone_config.image_size)
@@ -69,8 +78,18 @@ class DepthModel(nn.Module):
         """
         weight = next(self.net.parameters())
         x = frame[None].to(device=weight.device, dtype=torch.float32).clamp(0, 1)
-        run = self._depth_pro if self.family == "depth_pro" else self._depth_anything
+        run = {"depth_pro": self._depth_pro, "depth_anything": self._depth_anything, "refocus_depth": self._own}[self.family]
         return run(x, focal_px, weight.dtype)
+
+    def _own(self, x: Tensor, focal_px: float | None, _dtype: torch.dtype) -> FrameDepth:
+        size = network_size(*x.shape[-2:], self.input_px, OUTPUT_PX)
+        y = F.interpolate(x, size, mode="bilinear", antialias=True)
+        out = self.net(y)
+        span = float(out.amax())
+        if 0 < span < float("inf"):  # else predict says what is wrong
+            out = refine(DepthMap(out / span, False, None, None, self.name), y, radius_px=_OWN_RAMP_PX).disparity * span
+        out = F.interpolate(out[:, None], x.shape[-2:], mode="bilinear", antialias=True)[0, 0]
+        return FrameDepth(out, focal_px)
 
     def _depth_anything(self, x: Tensor, focal_px: float | None, dtype: torch.dtype) -> FrameDepth:
         h, w = x.shape[-2:]
@@ -146,7 +165,7 @@ def load_model(
         dtype: type of the weights.
 
     Raises:
-        WeightsMissingError: if transformers is not installed or there is no config.
+        WeightsMissingError: if there is no config, or the model needs transformers and that is not installed.
         WeightsMismatchError: if the file is not safetensors or does not hold exactly the weights of that architecture.
     """
     p = Path(path)
@@ -160,6 +179,8 @@ def load_model(
     family = given.pop("model_type", None)
     if family not in FAMILIES:
         raise WeightsMismatchError(f"{label}: config.json says model_type {family!r}; known are {', '.join(FAMILIES)}.")
+    if family == "refocus_depth":
+        return _load_own(p, given, label, dtype)
     try:
         import transformers
         from transformers.utils import logging as transformers_logging
@@ -194,6 +215,17 @@ def load_model(
             f"{p} does not fit {label} ({text}). It is another model: fetch the right file, or put this one into a folder of its "
             "own with its config.json."
         )
+    return DepthModel(net.to(dtype), label).eval().requires_grad_(False)
+
+
+def _load_own(path: Path, options: Mapping[str, Any], label: str, dtype: torch.dtype) -> DepthModel:
+    state = weights.read_safetensors(path)
+    with torch.device("meta"):
+        net = DepthNet(Architecture.read(options))
+    try:
+        net.load_state_dict(restored(state), assign=True)
+    except (RuntimeError, KeyError) as e:
+        raise WeightsMismatchError(f"{path} does not fit {label}: {e}") from e
     return DepthModel(net.to(dtype), label).eval().requires_grad_(False)
 
 

@@ -127,17 +127,39 @@ _ENTRIES = (
             "fov_model_config": _DEPTH_PRO_ENCODER,
         },
     ),
+    ModelEntry(
+        name="refocus-depth-s",
+        label="Refocus Depth S",
+        files=(
+            ModelFile(
+                "refocus_depth_s.safetensors",
+                bytes=15_174_968,
+                sha256="53a1ddd2f6c9f75b55ecf834a8c3ab5b4b2eac06a0e3eb18eb01a12219903b5e",
+                embedded="depth/weights/refocus_depth_s.safetensors",
+            ),
+        ),
+        licence="Apache-2.0",
+        url="docs/models/refocus-depth-s.md",
+        loader="refocus",
+        dtypes=_FLOATS,
+        tiling=_TILING,
+        notes="Relative depth, ships with Refocus: no download. Small and quick; the larger models are better.",
+        options={"model_type": "refocus_depth", "blocks": 9, "taps": [3, 6, 9]},
+    ),
 )
 
 MODELS: Mapping[str, ModelEntry] = {e.name: e for e in _ENTRIES}
 """The registered models by name."""
 
-AUTO_ORDER = ("depth-pro", "depth-anything-v2-large", "depth-anything-v2-base", "depth-anything-v2-small")
-"""What `model="auto"` takes: the first of these that is on this machine. A model that ships inside the package (a ModelFile
-with `embedded`) goes where its quality belongs in this order and is then always on this machine."""
+EMBEDDED = "refocus-depth-s"
+"""The model that ships inside the package."""
+
+AUTO_ORDER = ("depth-pro", "depth-anything-v2-large", "depth-anything-v2-base", "depth-anything-v2-small", EMBEDDED)
+"""What `model="auto"` takes: the first of these that is on this machine."""
 
 AUTO_DOWNLOAD = "depth-anything-v2-small"
-"""What "auto" downloads when nothing is here and the caller allows it: the smallest, and free for any use."""
+"""What "auto" downloads when no better model than the embedded one is here and the caller allows it: the smallest, and free for
+any use."""
 
 
 def entry(name: str) -> ModelEntry:
@@ -158,26 +180,16 @@ def available(folders: Iterable[Path | str] | None = None) -> tuple[str, ...]:
 
 
 def choose(name: str = "auto", folders: Iterable[Path | str] | None = None, *, allow_download: bool = False) -> ModelEntry:
-    """The model that `name` stands for; "auto" is the first of `AUTO_ORDER` that is here, else `AUTO_DOWNLOAD` if allowed.
+    """The model that `name` stands for.
+
+    "auto" is the first of `AUTO_ORDER` that is on this machine. If that is the embedded one and downloads are allowed, it is
+    `AUTO_DOWNLOAD`.
 
     Raises:
         ValueError: if no model has this name.
-        WeightsMissingError: if "auto" finds nothing and nothing may be downloaded.
     """
     if name != "auto":
         return entry(name)
-    places = None if folders is None else tuple(folders)
-    here = available(places)
-    if here:
-        return MODELS[here[0]]
-    if allow_download:
-        return MODELS[AUTO_DOWNLOAD]
-    shown = places or weights.default_folders()
-    listing = "\n".join(f"  {e.name}: {e.label}, {e.size_text}, licence {e.licence}, {e.url}" for e in MODELS.values())
-    raise weights.WeightsMissingError(
-        "No depth model is on this machine (searched "
-        + ", ".join(str(p) for p in shown)
-        + " and the local Hugging Face cache). Either allow the download (switch allow_download in the node, --allow-download on "
-        f"the command line; fetches {MODELS[AUTO_DOWNLOAD].label}, {MODELS[AUTO_DOWNLOAD].size_text}), or connect depth that you "
-        f"already have, or put the model.safetensors of one of these into {Path(shown[0])}/<name>/:\n{listing}"
-    )
+    here = available(folders)
+    chosen = here[0] if here else EMBEDDED
+    return MODELS[AUTO_DOWNLOAD if allow_download and chosen == EMBEDDED else chosen]

@@ -147,8 +147,7 @@ class _Context:
     image: int
     conditions: list[int]
     heads: int
-    cos: Tensor
-    sin: Tensor
+    turn: Tensor | tuple[Tensor, Tensor]
     attention: Attention
     silu_vectors: Tensor = field(repr=False)
 
@@ -158,8 +157,11 @@ class _Context:
         return self.text + self.image
 
 
-def rotary(ids: Tensor, axes: Sequence[int], theta: float) -> tuple[Tensor, Tensor]:
-    """Position ids [L,3] or [B,L,3] -> cos, sin of the rotary angles [...,L,1,d/2], float32 (computed in float64)."""
+def rotary(ids: Tensor, axes: Sequence[int], theta: float) -> Tensor | tuple[Tensor, Tensor]:
+    """Position ids [L,3] or [B,L,3] -> e^(i angle) of the rotary angles [...,L,1,d/2], computed in float64.
+
+    complex64 where the device multiplies complex numbers well (a third of the memory traffic), else cos and sin.
+    """
     device = ids.device
     where = torch.device("cpu") if device.type in ("mps", "xpu", "privateuseone") else device  # these lack float64
     position = ids.to(where).float().double()
@@ -168,11 +170,15 @@ def rotary(ids: Tensor, axes: Sequence[int], theta: float) -> tuple[Tensor, Tens
         frequency = theta ** -(torch.arange(0, size, 2, dtype=torch.float64, device=where) / size)
         angles.append(position[..., axis, None] * frequency)
     angle = torch.cat(angles, -1).unsqueeze(-2)
-    return angle.cos().float().to(device), angle.sin().float().to(device)
+    cos, sin = angle.cos().float().to(device), angle.sin().float().to(device)
+    return torch.complex(cos, sin) if device.type in ("cpu", "cuda") else (cos, sin)
 
 
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor, dtype: torch.dtype) -> Tensor:
-    a, b = x.float().unflatten(-1, (-1, 2)).unbind(-1)
+def _rotate(x: Tensor, turn: Tensor | tuple[Tensor, Tensor], dtype: torch.dtype) -> Tensor:
+    pairs = x.float().unflatten(-1, (-1, 2))
+    if isinstance(turn, Tensor):
+        return torch.view_as_real(torch.view_as_complex(pairs) * turn).flatten(-2).to(dtype)
+    (cos, sin), (a, b) = turn, pairs.unbind(-1)
     return torch.stack((a * cos - b * sin, b * cos + a * sin), -1).flatten(-2).to(dtype)
 
 
@@ -208,7 +214,7 @@ def _add(x: Tensor, start: int, gate: Tensor, change: Tensor) -> Tensor:
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, ctx: _Context) -> Tensor:
     """Joint attention over [B,L,heads,d]; a condition sees text, image and itself."""
-    q, k = (_rotate(t, ctx.cos, ctx.sin, v.dtype) for t in (q, k))
+    q, k = (_rotate(t, ctx.turn, v.dtype) for t in (q, k))
     if len(ctx.conditions) <= 1:
         return ctx.attention(q, k, v)
     main, begin = ctx.main, ctx.main
@@ -239,6 +245,7 @@ def _double(block: DoubleBlock, x: Tensor, text: Tensor, ctx: _Context) -> tuple
         torch.cat((tv, v), 1),
         ctx,
     )
+    del q, k, v, tq, tk, tv
     x = _add(x, n, gate1, block.out(mixed[:, ctx.text :], n)[0])
     text = _add(text, 0, t_gate1, block.text_out(mixed[:, : ctx.text]))
 
@@ -253,7 +260,9 @@ def _single(block: SingleBlock, x: Tensor, ctx: _Context) -> Tensor:
     shift, scale, gate = block.modulation(ctx.silu_vectors, 1)[0].chunk(3, -1)
     q, k, v, hidden = block.projections(_modulate(_norm(x), main, shift, scale), main)
     q, k, v = (t.unflatten(-1, (ctx.heads, -1)) for t in (q, k, v))
-    mixed = _attend(block.norm_q(q), block.norm_k(k), v, ctx)
+    q, k = block.norm_q(q), block.norm_k(k)
+    mixed = _attend(q, k, v, ctx)
+    del q, k, v  # large, and no longer needed beside the MLP
     out = block.out(torch.cat((mixed, F.gelu(hidden, approximate="tanh")), -1), main)[0]
     return _add(x, main, gate, out)
 
@@ -297,14 +306,13 @@ def run(
         vectors.append(backbone.vector(torch.zeros_like(timestep), still, pooled))
     ids = [i if i.ndim == 3 else i[None] for i in (image_ids.new_zeros(text.shape[1], 3), image_ids, *condition_ids)]
     rows = max(i.shape[0] for i in ids)
-    cos, sin = rotary(torch.cat([i.expand(rows, -1, -1) for i in ids], 1), backbone.axes, backbone.theta)
+    turn = rotary(torch.cat([i.expand(rows, -1, -1) for i in ids], 1), backbone.axes, backbone.theta)
     ctx = _Context(
         text=text.shape[1],
         image=n,
         conditions=[c.shape[1] for c in conditions],
         heads=backbone.heads,
-        cos=cos,
-        sin=sin,
+        turn=turn,
         attention=backbone.attention,
         silu_vectors=F.silu(torch.stack(vectors, 1)),
     )

@@ -1,4 +1,4 @@
-"""The five nodes in a real ComfyUI server, through its API."""
+"""The nodes in a real ComfyUI server, through its API."""
 
 from __future__ import annotations
 
@@ -283,6 +283,18 @@ def test_missing_depth_model_names_the_switch_and_the_folder(comfy_server: rig.S
     assert "allow_download" in message and str(comfy_server.base / "models" / "refocus") in message
 
 
+def test_depth_estimate_runs_on_a_photo_with_nothing_set_and_nothing_downloaded(comfy_server: rig.Server) -> None:
+    graph = {
+        "1": noise(comfy_server, 80, 64, seed=5),
+        "2": node(comfy_server, "RefocusDepthEstimate", image=["1", 0]),
+        "3": node(comfy_server, "PreviewImage", images=["2", 1]),
+    }
+    run = comfy_server.run(twin.probed(graph, ("2", 1)))
+    assert run.end == "execution_success", run.error
+    shown = twin.read_probe(comfy_server, "2", 1)
+    assert shown.shape == (1, 64, 80, 3) and float(shown.std()) > 0.01
+
+
 def test_all_in_focus_without_a_map_says_what_to_do(comfy_server: rig.Server) -> None:
     graph = {
         "1": noise(comfy_server),
@@ -319,6 +331,7 @@ def test_models_of_extra_model_paths_run_as_in_the_core(comfy_server: rig.Server
 
 def test_no_model_of_ours_stays_after_comfyui_frees_memory(comfy_server: rig.Server) -> None:
     graph = with_models(comfy_server)
+    comfy_server.raw("/free", {"unload_models": True, "free_memory": True})  # what earlier tests have loaded
     run = comfy_server.run(graph)
     assert run.end == "execution_success", run.error
     before = comfy_server.get("/probe/models")

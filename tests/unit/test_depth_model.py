@@ -6,14 +6,13 @@ import copy
 import json
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from refocus_core import depth, weights
+from refocus_core import depth
 from refocus_core.depth.common import FLAT
 from refocus_core.depth.model import network_size
 from refocus_core.weights import ModelEntry, ModelFile, WeightsMismatchError, WeightsMissingError
@@ -187,7 +186,7 @@ def test_hub_cache_layout(files: dict[str, Path], tmp_path: Path) -> None:
     assert isinstance(depth.load_entry(tiny_entry(ANYTHING)), depth.DepthModel)
 
 
-@pytest.mark.parametrize("name", list(depth.MODELS))
+@pytest.mark.parametrize("name", [n for n, e in depth.MODELS.items() if e.loader == "transformers"])
 def test_registered_architectures_have_the_published_size(name: str) -> None:
     """Without weights: the number of parameters of each entry, built on the meta device."""
     entry = depth.MODELS[name]
@@ -258,18 +257,18 @@ def place(folder: Path, name: str) -> None:
 
 def test_auto_takes_the_first_of_its_order(tmp_path: Path) -> None:
     assert set(depth.AUTO_ORDER) == set(depth.MODELS)
-    for name in reversed(depth.AUTO_ORDER):
+    assert depth.choose("auto", [tmp_path]).name == depth.AUTO_ORDER[-1]
+    for name in reversed(depth.AUTO_ORDER[:-1]):
         place(tmp_path, name)
         assert depth.choose("auto", [tmp_path]).name == name
     assert depth.available([tmp_path]) == depth.AUTO_ORDER
 
 
-def test_auto_with_nothing_here_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(WeightsMissingError) as error:
-        depth.estimate(photo(), folders=[tmp_path])
-    text = str(error.value)
-    assert all(part in text for part in (str(tmp_path), "allow_download", "Apache-2.0", "CC-BY-NC-4.0", "99 MB", *depth.MODELS))
-    assert depth.choose("auto", [tmp_path], allow_download=True).licence == "Apache-2.0"
+def test_auto_may_fetch_a_better_model_than_the_embedded_one(tmp_path: Path) -> None:
+    chosen = depth.choose("auto", [tmp_path], allow_download=True)
+    assert chosen.files[0].embedded is None and chosen.licence == "Apache-2.0"
+    place(tmp_path, "depth-anything-v2-large")
+    assert depth.choose("auto", [tmp_path], allow_download=True).name == "depth-anything-v2-large"
 
 
 def test_unknown_and_missing_models_are_named(tmp_path: Path) -> None:
@@ -281,12 +280,6 @@ def test_unknown_and_missing_models_are_named(tmp_path: Path) -> None:
     (tmp_path / "depth-anything-v2-small" / "depth_anything_v2_small.safetensors").write_bytes(b"cut short")
     with pytest.raises(WeightsMismatchError, match="9 bytes"):
         depth.estimate(photo(), folders=[tmp_path])
-
-
-def test_an_embedded_model_is_found_without_any_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The room for a network that ships with the package: an entry whose file is embedded."""
-    entry = replace(tiny_entry(ANYTHING), files=(ModelFile("tiny.safetensors", embedded="weights.py"),))
-    assert weights.find(entry, [])
 
 
 # --- running -------------------------------------------------------------------------------------------------------------

@@ -64,6 +64,18 @@ def test_conditions_do_not_see_each_other_but_change_the_image():
 
 
 @torch.no_grad()
+def test_without_complex_numbers(monkeypatch):
+    """What other devices than CPU and CUDA run."""
+    from refocus_core.generative import forward
+
+    model, a = tiny_flux.with_adapter(tiny_flux.transformer()), tiny_flux.call(2)
+    expected = generative.conditional_forward(model, adapter="probe", **a)
+    rotary = forward.rotary
+    monkeypatch.setattr(forward, "rotary", lambda *args: (rotary(*args).real, rotary(*args).imag))
+    torch.testing.assert_close(generative.conditional_forward(model, adapter="probe", **a), expected, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
 def test_a_batch_equals_its_items():
     model = tiny_flux.with_adapter(tiny_flux.transformer())
     a = tiny_flux.call(2)
