@@ -125,9 +125,9 @@ const STYLE = `
 .rf-ring{fill:none;stroke:#fff;stroke-width:1.8px;vector-effect:non-scaling-stroke}
 .rf-ring.rf-second{stroke-dasharray:5 3}
 .rf-dot{fill:#f2d64b;stroke:rgba(0,0,0,.65);stroke-width:1px;vector-effect:non-scaling-stroke}
-.rf-plot{flex:none;height:104px;border-radius:6px;background:var(--comfy-input-bg,#222);touch-action:none;width:100%;
+.rf-plot{flex:none;height:104px;border-radius:6px;background:#1d1e22;touch-action:none;width:100%;
   display:block;cursor:default}
-.rf-plot text{font:10px Inter,system-ui,sans-serif;fill:var(--descrip-text,#999)}
+.rf-plot text{font:10px Inter,system-ui,sans-serif;fill:#a5a5ab}
 .rf-timeline{flex:none;display:flex;flex-direction:column;gap:6px}
 .rf-where{color:var(--descrip-text,#999);font-variant-numeric:tabular-nums}
 .rf-divider{position:absolute;top:0;bottom:0;width:0;border-left:2px solid #fff;box-shadow:0 0 0 1px rgba(0,0,0,.45);

@@ -175,7 +175,7 @@ export class Timeline {
     };
     const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000].find((s) => (s / last) * width >= 36) ?? 10000;
     for (let f = 0; f <= last; f += step) {
-      line(x(f), MARGIN.top, x(f), bottom, "stroke:var(--border-color,#4e4e4e);stroke-width:1");
+      line(x(f), MARGIN.top, x(f), bottom, "stroke:#3c3d43;stroke-width:1");
       const label = svg("text", { x: x(f), y: HEIGHT - 5, "text-anchor": f === 0 ? "start" : "middle" });
       label.textContent = String(f);
       this.plot.append(label);
