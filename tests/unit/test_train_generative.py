@@ -17,6 +17,7 @@ import pytest
 import tiny_flux
 import torch
 import yaml
+from accelerate.commands.config.config_args import load_config_from_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
@@ -381,6 +382,16 @@ def test_settings_that_ship_are_valid(name: str) -> None:
     assert chosen.rank == (128 if name == "deblur" else 64)
     assert chosen.validation is not None
     assert chosen.run.batch_size % chosen.run.accumulation == 0
+
+
+@pytest.mark.parametrize("name", ["one_machine", "two_machines", "sharded"])
+def test_accelerate_reads_the_settings_that_ship(name: str) -> None:
+    found = load_config_from_file(str(config.CONFIGS / "accelerate" / f"{name}.yaml"))
+    assert str(found.distributed_type).endswith("FSDP" if name == "sharded" else "MULTI_GPU")
+    # The batch of every stage can be shared by so many processes.
+    for stage_name in ("deblur", "pre_deblur", "bokeh_synthetic", "bokeh_mixed", "bokeh_shape"):
+        run = config.read(stage_name, Training).run
+        assert run.batch_size % found.num_processes == 0
 
 
 def curve(out: Path, name: str = "loss") -> list[float]:
