@@ -18,6 +18,7 @@ import tiny_flux
 import torch
 import yaml
 from accelerate.commands.config.config_args import load_config_from_file
+from diffusers import FluxTransformer2DModel
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
@@ -505,3 +506,19 @@ def test_the_commands_of_the_docs_follow_one_another(tmp_path: Path) -> None:
     command = [at("eval"), "--task", "bokeh", "--methods", "generative", "--metrics", "psnr", "--steps", "1"]
     assert eval_main([*command, *options, "--out", at("out")]) == 0
     assert json.loads((tmp_path / "out" / "eval.json").read_text())["methods"]["generative"]["mean"]["psnr"] > 0
+
+
+def test_at_full_size_the_adapter_has_as_many_numbers_as_the_released_one() -> None:
+    """bokehNet.safetensors: rank 64, 686 tensors of 463,703,368 bytes in bfloat16, their header included."""
+    from bench.train_generative import FULL
+
+    with torch.device("meta"):
+        flux = FluxTransformer2DModel(**FULL)
+        prompt = Prompt(torch.zeros(1, 512, 4096), torch.zeros(1, 768))
+        chosen = Training("bokeh", "", "", (Data("none"),), Settings(steps=1, batch_size=1))
+        model = generative.build(chosen, flux, {chosen.sees.prompt: prompt})
+    parts = [p for p in model.parameters() if p.requires_grad]
+    assert len(parts) == 686
+    count = sum(p.numel() for p in parts)
+    assert count == 64 * 3_621_952
+    assert 0 < 463_703_368 - 2 * count < 200_000
