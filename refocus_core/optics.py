@@ -105,3 +105,18 @@ def coc_radius_px(disparity: Tensor, focus_disparity: Tensor, gain_px: Tensor) -
 def focal_px_to_mm(focal_px: float, sensor_mm: float, long_edge_px: int) -> float:
     """Focal length in mm from pixels, for a sensor whose long side is `sensor_mm` and spans `long_edge_px` pixels."""
     return focal_px * sensor_mm / long_edge_px
+
+
+_FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
+
+
+def film_equivalent_sensor_mm(focal_mm: float, film_focal_mm: float, width_px: int, height_px: int) -> float:
+    """Long side of a sensor in mm from the focal length and its 35 mm equivalent.
+
+    The equivalent compares diagonals (CIPA DCG-001), so the long side depends on the picture's shape: a sensor of 3:2 has
+    `36 * focal / equivalent`, one of 4:3 four hundredths less.
+
+    Args:
+        width_px, height_px: of the uncropped picture.
+    """
+    return _FILM_DIAGONAL_MM * focal_mm / film_focal_mm * max(width_px, height_px) / math.hypot(width_px, height_px)

@@ -14,7 +14,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from make_workflows import BUILD, GAP, REPO, Node, open_page, rig
+from make_workflows import BUILD, GAP, REPO, TINT, Node, open_page, rig
 
 NAME = "Refocus"
 DESCRIPTION = (
@@ -65,7 +65,7 @@ OUTSIDE = {
 }
 """Name of an input of the one node -> where it goes inside."""
 
-CONVERT = """([name, inside, shown, outside]) => {
+CONVERT = """([name, inside, shown, outside, tint]) => {
   const graph = window.app.graph, canvas = window.app.canvas;
   const ours = Object.fromEntries(Object.entries(inside).map(([key, type]) => [key, graph.nodes.find(n => n.type === type)]));
   const others = graph.nodes.filter(n => !Object.values(ours).includes(n));
@@ -85,6 +85,7 @@ CONVERT = """([name, inside, shown, outside]) => {
   for (const n of others) graph.remove(n);
   subgraph.name = name;
   node.title = name;
+  Object.assign(node, tint);
   node.setSize(node.computeSize());
   const {nodes, subgraphs} = canvas._serializeItems([node]);
   return JSON.stringify({nodes, subgraphs});  // drops what is undefined
@@ -97,9 +98,10 @@ def build(page: Any) -> dict[str, Any]:
         "nodes": {k: {**vars(n), "models": []} for k, n in NODES.items()},
         "columns": COLUMNS,
         "gap": GAP,
+        "tint": TINT,
     }
     page.evaluate(BUILD, spec)
-    made = json.loads(page.evaluate(CONVERT, [NAME, {k: NODES[k].type for k in INSIDE}, SHOWN, OUTSIDE]))
+    made = json.loads(page.evaluate(CONVERT, [NAME, {k: NODES[k].type for k in INSIDE}, SHOWN, OUTSIDE, TINT]))
     (node,), (subgraph,) = made["nodes"], made["subgraphs"]
     subgraph["description"], subgraph["category"] = DESCRIPTION, "Refocus"
     node["pos"], node["id"] = [0, 0], 1

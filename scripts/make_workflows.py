@@ -35,6 +35,8 @@ from refocus_core.types import DefocusMap  # noqa: E402
 GAP = 60
 """Space between nodes, in graph pixels."""
 THUMBNAIL = (480, 320)
+TINT = {"color": "#2a363b", "bgcolor": "#3f5159"}
+"""Of our nodes among core's: the page's own "pale blue"."""
 
 
 @dataclass
@@ -87,6 +89,7 @@ BUILD = """async (spec) => {
     graph.add(node);
     made[key] = node;
     if (n.title) node.title = n.title;
+    if (n.type.startsWith('Refocus')) Object.assign(node, spec.tint);
     if (n.models.length) node.properties.models = n.models;
     for (const [name, value] of Object.entries(n.inputs)) {
       if (Array.isArray(value)) continue;
@@ -137,6 +140,7 @@ def build(page: Page, workflow: Workflow) -> dict[str, Any]:
         },
         "columns": [["note", *workflow.columns[0]], *workflow.columns[1:]],
         "gap": GAP,
+        "tint": TINT,
     }
     note = spec["nodes"]["note"]
     note["inputs"] = {}

@@ -245,6 +245,7 @@ def _double(block: DoubleBlock, x: Tensor, text: Tensor, ctx: _Context) -> tuple
         torch.cat((tv, v), 1),
         ctx,
     )
+    del q, k, v, tq, tk, tv
     x = _add(x, n, gate1, block.out(mixed[:, ctx.text :], n)[0])
     text = _add(text, 0, t_gate1, block.text_out(mixed[:, : ctx.text]))
 
@@ -259,7 +260,9 @@ def _single(block: SingleBlock, x: Tensor, ctx: _Context) -> Tensor:
     shift, scale, gate = block.modulation(ctx.silu_vectors, 1)[0].chunk(3, -1)
     q, k, v, hidden = block.projections(_modulate(_norm(x), main, shift, scale), main)
     q, k, v = (t.unflatten(-1, (ctx.heads, -1)) for t in (q, k, v))
-    mixed = _attend(block.norm_q(q), block.norm_k(k), v, ctx)
+    q, k = block.norm_q(q), block.norm_k(k)
+    mixed = _attend(q, k, v, ctx)
+    del q, k, v  # large, and no longer needed beside the MLP
     out = block.out(torch.cat((mixed, F.gelu(hidden, approximate="tanh")), -1), main)[0]
     return _add(x, main, gate, out)
 

@@ -82,6 +82,11 @@ class Guide:
                 other = match_batch(check_image(pre_deblurred, "pre_deblurred"), batch, "pre_deblurred")
                 _same_size(other, height, width, "The deblurred picture")
                 latents.append(encode(as_photo(other.float().clamp(0, 1))))
+            elif source == "aperture":
+                raise ValueError(
+                    "This adapter also wants a picture of the aperture, which only training gives it so far. Use one with the "
+                    "layout 'bokeh'; the physical renderer draws shaped apertures."
+                )
             else:
                 if radius_px is None:
                     raise ValueError("BokehNet needs a defocus map: how strongly each part shall blur.")

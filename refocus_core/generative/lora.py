@@ -18,7 +18,7 @@ from .forward import Factors
 log = logging.getLogger(__name__)
 
 Task = Literal["deblur", "bokeh"]
-Source = Literal["photo", "black", "pre_deblurred", "defocus"]
+Source = Literal["photo", "black", "pre_deblurred", "defocus", "aperture"]
 PRE_DEBLUR_COLUMNS = 32
 """How far right of the picture the released weights place the first of two conditions when they deblur, in tokens."""
 
@@ -72,6 +72,15 @@ LAYOUTS: dict[str, Layout] = {
             "DeblurNet with the result of another deblurring method beside the photo",
         ),
         Layout("bokeh", "bokeh", ("photo", "defocus"), (0, 0), _BOKEH, 1.0, "BokehNet, rank 64: photo and defocus map"),
+        Layout(
+            "bokeh_shape",
+            "bokeh",
+            ("photo", "defocus", "aperture"),
+            (0, 0, PRE_DEBLUR_COLUMNS),
+            _BOKEH,
+            1.0,
+            "BokehNet with a picture of the aperture (256 px, white = open) as third condition; ours, none is released",
+        ),
     )
 }
 

@@ -21,9 +21,11 @@ from typing import Any, Protocol, cast
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DataLoaderConfiguration, ProjectConfiguration
+from accelerate.tracking import TensorBoardTracker
+from accelerate.utils import DataLoaderConfiguration, DistributedType, ProjectConfiguration
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -33,8 +35,8 @@ log = logging.getLogger(__name__)
 Batch = Mapping[str, Any]
 Loss = Callable[[nn.Module, Batch], tuple[Tensor, Mapping[str, float]]]
 """(model, batch) -> (scalar to minimise, a mean over the examples; numbers to log)."""
-Validate = Callable[[nn.Module], Mapping[str, float]]
-"""(model with averaged weights, in evaluation mode) -> numbers to log."""
+Validate = Callable[[nn.Module], Mapping[str, "float | Tensor"]]
+"""(model with averaged weights, in evaluation mode) -> numbers and pictures ([3,H,W] in 0..1) to log."""
 
 
 class Examples(Protocol):
@@ -125,7 +127,8 @@ def fit(
         Steps done in all.
 
     Raises:
-        ValueError: if the batch cannot be shared out evenly, a loss is not finite, or the checkpoint is of other settings.
+        ValueError: if the batch cannot be shared out evenly, a loss is not finite, the checkpoint is of other settings, or
+            accelerate is configured for DeepSpeed or FSDP version 1.
     """
     began = time.monotonic()
     accelerator = Accelerator(
@@ -135,6 +138,12 @@ def fit(
         dataloader_config=DataLoaderConfiguration(split_batches=False),
         step_scheduler_with_optimizer=False,
     )
+    sharded = accelerator.distributed_type == DistributedType.FSDP
+    if accelerator.distributed_type == DistributedType.DEEPSPEED or (sharded and not accelerator.is_fsdp2):
+        raise ValueError(
+            "DeepSpeed and FSDP version 1 keep parts of the optimiser on each process, in files of their own: checkpoints here "
+            "would be incomplete. Use accelerate's MULTI_GPU, or FSDP with fsdp_version 2 (see train/configs/accelerate)."
+        )
     share, rest = divmod(settings.batch_size, accelerator.num_processes * settings.accumulation)
     if rest or not share:
         raise ValueError(
@@ -173,6 +182,8 @@ def fit(
                 total += value.detach() / settings.accumulation
                 for name, number in numbers.items():
                     sums[name] = sums.get(name, 0.0) + number / settings.accumulation
+            if sharded:
+                _average_gradients(accelerator, trained)
             if settings.clip_norm:
                 accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip_norm)
             optimizer.step()
@@ -199,11 +210,21 @@ def fit(
                 bar.set_postfix({n: f"{v:.4g}" for n, v in shown.items()})
                 sums.clear()
             if validate is not None and (end or (settings.validate_every and step % settings.validate_every == 0)):
-                if accelerator.is_main_process:
+                # Where weights are spread over processes, all of them take part in every forward pass.
+                if accelerator.is_main_process or sharded:
                     with _averaged(bare, trained, average):
                         found = dict(validate(bare))
-                    accelerator.log({f"validation/{n}": v for n, v in found.items()}, step=step)
-                    bar.write(f"step {step}: " + ", ".join(f"{n} {v:.4g}" for n, v in found.items()))
+                    seen = {n: v for n, v in found.items() if isinstance(v, Tensor)}
+                    known = {f"validation/{n}": v for n, v in found.items() if n not in seen}
+                    accelerator.log(known, step=step)
+                    for tracker in accelerator.trackers:
+                        if seen and isinstance(tracker, TensorBoardTracker):
+                            images = {f"validation/{n}": v[None].clamp(0, 1).cpu().numpy() for n, v in seen.items()}
+                            tracker.log_images(images, step=step)
+                    if accelerator.is_main_process:
+                        bar.write(
+                            f"step {step}: " + ", ".join(f"{n.removeprefix('validation/')} {v:.4g}" for n, v in known.items())
+                        )
                 accelerator.wait_for_everyone()
             if end or step % settings.save_every == 0:
                 if accelerator.is_main_process:
@@ -258,6 +279,18 @@ def _maybe_no_sync(accelerator: Accelerator, model: nn.Module, sync: bool) -> Ge
     else:
         with accelerator.no_sync(model):
             yield
+
+
+def _average_gradients(accelerator: Accelerator, trained: Mapping[str, nn.Parameter]) -> None:
+    """Mean over processes of gradients that FSDP does not own (it averages those of the weights that it spreads)."""
+    for name, p in trained.items():
+        if isinstance(p, DTensor):
+            raise ValueError(
+                f"FSDP has spread {name}, which is trained and so belongs into checkpoints as a whole. Leave it to each process: "
+                "fsdp_ignored_modules in accelerate's settings."
+            )
+        if p.grad is not None:
+            p.grad.copy_(cast(Tensor, accelerator.reduce(p.grad, "mean")))
 
 
 @contextmanager

@@ -224,3 +224,43 @@ def test_eight_bit_weights(comfy_server: rig.Server) -> None:
     graph["flux"]["inputs"]["weight_dtype"] = "fp8_e4m3fn"
     (small,) = run(comfy_server, graph, "decode")
     assert 0 < float((small - full).abs().mean()) < 0.1
+
+
+def test_a_lora_for_the_whole_model_may_come_before(comfy_server: rig.Server) -> None:
+    """LoraLoaderModelOnly changes the base weights of all tokens; the adapter comes on top, on condition tokens."""
+    graph = apply_graph(comfy_server, "deblur", 64, 48)
+    graph["style"] = node(
+        comfy_server, "LoraLoaderModelOnly", model=["flux", 0], lora_name="bokehNet.safetensors", strength_model=0.5
+    )
+    graph["apply"]["inputs"]["model"] = ["style", 0]
+    got, photo = run(comfy_server, graph, "decode", "photo")
+    model = genfocus_twin.genfocus(comfy_server)
+    lora = genfocus_twin.lora(comfy_server, "deblur")
+    plain = model.sampler(lora, "deblur", steps=2, seed=5)(photo)
+    with torch.no_grad():
+        for name, (a, b) in genfocus_twin.lora(comfy_server, "bokeh").factors.items():
+            model.transformer.get_submodule(name).weight += 0.5 * b @ a
+    expected = model.sampler(lora, "deblur", steps=2, seed=5)(photo)
+    assert float((expected - plain).abs().mean()) > 1e-3
+    assert float((got - expected).abs().max()) <= 1e-3
+
+
+def test_a_prompt_and_guidance_of_ones_own(comfy_server: rig.Server) -> None:
+    graph = apply_graph(comfy_server, "deblur", 64, 48)
+    (usual,) = run(comfy_server, graph, "decode")
+    graph["first"] = dict(graph["apply"], inputs=graph["apply"]["inputs"] | {"image": ["other", 0]})
+    graph["other"] = noise(comfy_server, 96, 80, seed=8)
+    graph["guidance"] = node(comfy_server, "FluxGuidance", conditioning=["first", 2], guidance=30.0)
+    graph["apply"] = node(
+        comfy_server,
+        "RefocusGenfocusApply",
+        model=["first", 0],  # guided by another photo, which this one replaces
+        vae=["vae", 0],
+        image=["photo", 0],
+        conditioning=["guidance", 0],
+    )
+    (other,) = run(comfy_server, graph, "decode")
+    assert float((other - usual).abs().max()) > 1e-3
+    graph["guidance"]["inputs"]["guidance"] = 3.5
+    (same,) = run(comfy_server, graph, "decode")
+    assert torch.equal(same, usual)

@@ -1,4 +1,4 @@
-"""The five nodes in a real ComfyUI server, through its API."""
+"""The nodes in a real ComfyUI server, through its API."""
 
 from __future__ import annotations
 
@@ -331,6 +331,7 @@ def test_models_of_extra_model_paths_run_as_in_the_core(comfy_server: rig.Server
 
 def test_no_model_of_ours_stays_after_comfyui_frees_memory(comfy_server: rig.Server) -> None:
     graph = with_models(comfy_server)
+    comfy_server.raw("/free", {"unload_models": True, "free_memory": True})  # what earlier tests have loaded
     run = comfy_server.run(graph)
     assert run.end == "execution_success", run.error
     before = comfy_server.get("/probe/models")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
 from refocus_core.train import Settings, fit, generator
@@ -105,11 +106,13 @@ def test_validation_sees_the_averaged_weights_and_leaves_the_others(tmp_path: Pa
     def validate(model: nn.Module) -> dict[str, float]:
         assert not model.training
         seen.append(next(model.parameters()).detach().clone())
-        return {"error": 1.0}
+        return {"error": 1.0, "picture": torch.full((3, 2, 2), 0.5)}
 
     model, _ = train(tmp_path / "with", replace(SETTINGS, validate_every=8), validate=validate)
     plain, _ = train(tmp_path / "without")
     assert len(seen) == 3
+    events = EventAccumulator(str(next((tmp_path / "with" / "logs").rglob("events*")).parent)).Reload()
+    assert events.Tags()["images"] == ["validation/picture"] and "validation/error" in events.Tags()["scalars"]
     assert torch.equal(seen[-1], next(model.parameters()))
     for a, b in zip(plain.parameters(), model.parameters(), strict=True):
         assert torch.equal(a, b)

@@ -1,0 +1,120 @@
+"""Which disparity is in focus in a photo that was taken out of focus elsewhere, from its own sharpness and its depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...color import luminance
+from ...defocus import FocusMask, focus_disparity
+from ...types import DepthMap
+
+
+@dataclass(frozen=True)
+class FocusEstimate:
+    """Disparity in focus and how far to believe it (0..1)."""
+
+    disparity: float
+    confidence: float
+
+
+def from_mask(depth_map: DepthMap, mask: Tensor) -> FocusEstimate:
+    """Median disparity under a mask [H,W]; less sure where the disparity there is spread out.
+
+    Raises:
+        ValueError: if the mask is empty or has another shape.
+    """
+    focus = float(focus_disparity(depth_map, FocusMask(mask)))
+    d = depth_map.disparity[0]
+    on = F.interpolate((mask.float() > 0.5).float()[None, None], d.shape, mode="nearest-exact")[0, 0] > 0.5
+    span = float(d.max() - d.min())
+    if span == 0 or not bool(on.any()):
+        return FocusEstimate(focus, 0.0 if span == 0 else 0.5)
+    spread = float((d[on] - focus).abs().median())
+    return FocusEstimate(focus, max(0.0, 1 - 4 * spread / span))
+
+
+_PROBE_PX = (0.8, 1.6)
+"""Standard deviations of the two Gaussians whose edges are compared."""
+_BINS = 24
+_FEWEST = 24
+"""Edge pixels that a bin of disparity needs to have a say."""
+
+
+def edge_blur_px(image_linear: Tensor) -> tuple[Tensor, Tensor]:
+    """Blur of every edge of a picture [3,H,W]: (sigma [H,W] in px, where it is known [H,W] bool).
+
+    Blurring a step edge of standard deviation s once more by a and by b divides its gradient by sqrt((s^2 + b^2) / (s^2 + a^2))
+    (Zhuo and Sim 2011, with two probes instead of one, so that noise is damped before either gradient).
+    """
+    y = luminance(image_linear[None]).clamp_min(1e-4).sqrt()
+    a, b = _PROBE_PX
+    fine, coarse = (_gradient(_smooth(y, s)) for s in (a, b))
+    # At the ridge of an edge; beside it the ratio is not that of the middle.
+    ridge = (fine >= 0.98 * F.max_pool2d(fine, 3, 1, 1)) & (fine > max(float(fine.flatten().quantile(0.7)), 4e-3))
+    square = (fine / coarse.clamp_min(1e-9)).square()
+    variance = (b * b - a * a * square) / (square - 1).clamp_min(1e-6)
+    known = ridge & (square > 1.01)
+    sigma = variance.clamp(0, 400).sqrt()
+    edge = int(4 * b)
+    inner = torch.zeros_like(known)
+    inner[..., edge:-edge, edge:-edge] = True
+    return sigma[0, 0], (known & inner)[0, 0]
+
+
+def from_sharpness(image_linear: Tensor, depth_map: DepthMap) -> FocusEstimate:
+    """The disparity whose edges are the sharpest.
+
+    Every bin of disparity is as sharp as its sharper edges (their lower quartile: soft shading is found at any depth). The
+    minimum over bins, smoothed, is the focus; confidence is how much blur grows away from it, 0 where all bins are alike.
+
+    Args:
+        image_linear: [3,H,W].
+        depth_map: one frame of the same size.
+
+    Raises:
+        ValueError: if sizes differ, or no edge is found.
+    """
+    d = depth_map.disparity[0]
+    if d.shape != image_linear.shape[-2:]:
+        raise ValueError(f"The depth map {list(d.shape)} and the picture {list(image_linear.shape[-2:])} differ in size.")
+    sigma, known = edge_blur_px(image_linear)
+    # An edge of depth belongs to one side, but which is not known: leave it out.
+    jump = F.max_pool2d(d[None, None], 5, 1, 2) + F.max_pool2d(-d[None, None], 5, 1, 2)
+    span = float(d.max() - d.min())
+    known = known & ((jump[0, 0] <= 0.1 * span) if span else torch.ones_like(known))
+    if int(known.sum()) < _FEWEST:
+        raise ValueError("The photo has too few edges to tell what is in focus. Give a mask.")
+    if span == 0:
+        return FocusEstimate(float(d.max()), 0.0)
+    values, at = sigma[known], d[known]
+    order = at.argsort()
+    values, at = values[order], at[order]
+    # Bins of equal numbers of edges: each has a say where there is something to see.
+    count = max(min(_BINS, len(values) // _FEWEST), 1)
+    edges = torch.linspace(0, len(values), count + 1).long().tolist()
+    where = torch.stack([at[i:j].median() for i, j in pairwise(edges)])
+    blur = torch.stack([values[i:j].quantile(0.25) for i, j in pairwise(edges)])
+    if count >= 3:
+        padded = F.pad(blur[None, None], (1, 1), mode="replicate")
+        blur = F.conv1d(padded, blur.new_tensor([[[0.25, 0.5, 0.25]]]))[0, 0]
+    best = int(blur.argmin())
+    low, high = float(blur[best]), float(blur.quantile(0.9))
+    return FocusEstimate(float(where[best]), max(0.0, min(1.0, (high - low) / (high + 0.5))))
+
+
+def _smooth(x: Tensor, sigma: float) -> Tensor:
+    n = int(4 * sigma + 0.5)
+    k = torch.exp(-torch.arange(-n, n + 1, dtype=x.dtype).square() / (2 * sigma * sigma))
+    k = k / k.sum()
+    x = F.conv2d(F.pad(x, (n, n, 0, 0), mode="replicate"), k.view(1, 1, 1, -1))
+    return F.conv2d(F.pad(x, (0, 0, n, n), mode="replicate"), k.view(1, 1, -1, 1))
+
+
+def _gradient(x: Tensor) -> Tensor:
+    p = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    return torch.hypot(p[..., 1:-1, 2:] - p[..., 1:-1, :-2], p[..., 2:, 1:-1] - p[..., :-2, 1:-1]) / 2
