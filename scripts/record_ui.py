@@ -29,7 +29,7 @@ LAYOUT = """() => { const by = t => app.graph.nodes.find(n => n.type === t);
   const keep = ['RefocusDefocusMap', 'RefocusReblur']; let far = 3000;
   for (const n of app.graph.nodes) if (!keep.includes(n.type)) n.pos = [far += 900, 4000];
   const map = by('RefocusDefocusMap'), reblur = by('RefocusReblur');
-  map.pos = [0, 0]; reblur.pos = [460, 0]; map.setSize([420, 820]); reblur.setSize([440, 560]);
+  map.pos = [0, 0]; reblur.pos = [460, 0]; map.setSize([420, 820]); reblur.setSize([440, 690]);
   app.canvas.ds.scale = 0.86; app.canvas.ds.offset = [90, 160]; app.canvas.links_render_mode = -1;
   app.canvas.setDirty(true, true); }"""
 

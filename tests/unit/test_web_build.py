@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -29,3 +30,13 @@ def test_it_is_one_small_file_that_asks_nobody_but_its_server() -> None:
         assert text.count(address) == text.count(f"{address}www.w3.org/"), "no address but the names of XML spaces"
     for trace in ("prototype.", "eval(", "localStorage", "innerHTML", "console."):
         assert trace not in text
+
+
+def test_every_word_of_the_views_has_its_chinese_and_none_is_left_over() -> None:
+    sources = {p.name: p.read_text() for p in (REPO / "web_src" / "src").glob("*.ts")}
+    words = sources.pop("words.ts")
+    english = {quoted or plain for quoted, plain in re.findall(r'^  (?:"([^"\n]+)"|(\w+)):\s', words, re.MULTILINE)}
+    assert len(english) > 40
+    code = "\n".join(sources.values())
+    assert set(re.findall(r'\bt\(\s*"([^"]+)"', code)) <= english
+    assert [w for w in english if f'"{w}"' not in code] == []

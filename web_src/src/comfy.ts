@@ -68,6 +68,7 @@ export interface App {
     processMouseWheel: (event: WheelEvent) => unknown;
   };
   registerExtension: (extension: object) => void;
+  extensionManager?: { setting?: { get: (name: string) => unknown } };
 }
 
 export interface Api {

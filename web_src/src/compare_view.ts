@@ -6,6 +6,7 @@ import { html, Toggle } from "./dom";
 import { loadMap, loadPicture } from "./files";
 import { type Frames, type Numbers, paintPlane } from "./law";
 import { clamp, Stage } from "./stage";
+import { t } from "./words";
 
 interface Payload extends Numbers {
   largest: number;
@@ -26,11 +27,11 @@ export class CompareView {
   private readonly stage = new Stage("Before and after. Left and right arrow keys move the divider.");
   private readonly divider = html("div", { class: "rf-divider rf-hidden" });
   private readonly tags = [
-    html("div", { class: "rf-tag rf-hidden" }, "before"),
-    html("div", { class: "rf-tag rf-hidden" }, "after"),
+    html("div", { class: "rf-tag rf-hidden" }, t("before")),
+    html("div", { class: "rf-tag rf-hidden" }, t("after")),
   ] as const;
   private readonly plane: Toggle;
-  private readonly slider = html("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": "Frame" });
+  private readonly slider = html("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": t("Frame") });
   private readonly status = html("div", { class: "rf-status" });
   private payload: Payload | null = null;
   private loaded: Loaded | null = null;
@@ -147,7 +148,7 @@ export class CompareView {
   private draw(): void {
     this.width = this.stage.element.clientWidth;
     const { loaded } = this;
-    this.stage.empty.textContent = loaded ? "" : "Run to compare before and after here.";
+    this.stage.empty.textContent = loaded ? "" : t("Run to compare before and after here.");
     for (const element of [this.divider, ...this.tags]) element.classList.toggle("rf-hidden", !loaded);
     this.plane.element.disabled = !loaded;
     if (!loaded) {
@@ -180,8 +181,8 @@ export class CompareView {
     this.stage.element.setAttribute("aria-valuenow", String(Math.round(this.split * 100)));
     this.stage.element.setAttribute("aria-valuetext", `${Math.round(this.split * 100)} % before`);
     const { numbers } = loaded;
-    const frame = numbers.frames > 1 ? `frame ${numbers.shown[this.frame]} of ${numbers.frames} · ` : "";
-    this.status.textContent = `${frame}${numbers.width} × ${numbers.height} · blur radius up to ${numbers.largest.toFixed(1)} px`;
+    const frame = numbers.frames > 1 ? `${t("frame")} ${numbers.shown[this.frame]} / ${numbers.frames} · ` : "";
+    this.status.textContent = `${frame}${numbers.width} × ${numbers.height} · ${t("blur radius up to")} ${numbers.largest.toFixed(1)} px`;
   }
 
   private drawPlane({ map, numbers }: Loaded): OffscreenCanvas {

@@ -1,5 +1,7 @@
 /** Small makers of elements, and the one style sheet of the extension. */
 
+import { t } from "./words";
+
 type Attributes = Record<string, string | number | boolean>;
 
 export function html<K extends keyof HTMLElementTagNameMap>(
@@ -29,7 +31,7 @@ export function setAll(element: Element, attributes: Attributes): void {
 }
 
 export function button(label: string, title: string, onClick: () => void): HTMLButtonElement {
-  const element = html("button", { type: "button", title, "aria-label": title }, label);
+  const element = html("button", { type: "button", title: t(title), "aria-label": t(title) }, t(label));
   element.addEventListener("click", (event) => {
     event.stopPropagation();
     onClick();
@@ -47,7 +49,7 @@ export class Choice {
     options: readonly (readonly [value: string, label: string, title: string])[],
     private readonly onChange: (value: string) => void,
   ) {
-    this.element.setAttribute("aria-label", label);
+    this.element.setAttribute("aria-label", t(label));
     for (const [value, text, title] of options) {
       const made = button(text, title, () => {
         this.select(value);

@@ -36,6 +36,7 @@ import { formatKeyframes, type Key, type Keyframes, parseKeyframes, track } from
 import { Scene3D } from "./scene3d";
 import { clamp, type Place, Stage } from "./stage";
 import { Timeline } from "./timeline";
+import { t } from "./words";
 
 const NUMBERS = [
   "x",
@@ -332,7 +333,7 @@ export class FocusView {
 
   private blocked(): string | null {
     const driven = ["focus", "x", "y"].filter((n) => this.values.linked(n));
-    return driven.length > 0 ? `Driven by a link: ${driven.join(", ")}` : null;
+    return driven.length > 0 ? `${t("Driven by a link:")} ${driven.join(", ")}` : null;
   }
 
   // --- pointer and keys ------------------------------------------------------------------------------------------
@@ -431,7 +432,7 @@ export class FocusView {
     this.set({ focus: "two points", x2: round3(clamp(at.x, 0, 1)), y2: round3(clamp(at.y, 0, 1)) });
   }
 
-  /** A disc to focus on: its median is the focal plane, and what it holds, less its extremes, stays sharp. */
+  /** A disc to focus on: its median is the focal plane, and the surface that fills most of it stays sharp. */
   private area(centre: Place, edge: Place): void {
     const aspect = this.stage.shape;
     const [w, h] = aspect >= 1 ? [1, 1 / aspect] : [aspect, 1];
@@ -446,9 +447,10 @@ export class FocusView {
       const found = disc(this.loaded.map, this.shown(), values["x"] as number, values["y"] as number, radius);
       const solved = this.solved;
       if (found.length > 0 && solved) {
-        const at = (share: number): number => found[Math.round(share * (found.length - 1))];
+        // Twice the median distance from the median: the whole of an even slope, and nothing of a smaller part behind it.
         const middle = found[Math.floor((found.length - 1) / 2)];
-        const half = Math.max(at(0.85) - middle, middle - at(0.15)) * Math.abs(solved.scale);
+        const away = found.map((v) => Math.abs(v - middle)).sort((a, b) => a - b);
+        const half = 2 * away[Math.floor((away.length - 1) / 2)] * Math.abs(solved.scale);
         values["focus_range"] = solved.span > 0 ? Math.ceil(clamp((2 * half) / solved.span, 0, 1) * 100) / 100 : 0;
       }
     }
@@ -507,8 +509,8 @@ export class FocusView {
     this.stage.empty.textContent = this.loaded
       ? ""
       : this.sourceImage
-        ? "Click to focus. After one run the defocus follows at once."
-        : "Run once, then click here to focus.";
+        ? t("Click to focus. After one run the defocus follows at once.")
+        : t("Run once, then click here to focus.");
     this.toggleScene();
     this.overlay.classList.toggle("rf-hidden", this.scene !== null);
     this.stage.canvas.classList.toggle("rf-hidden", this.scene !== null);
@@ -570,14 +572,14 @@ export class FocusView {
     const text = problem ?? keyed ?? (this.hover && !blocked ? this.describeHover() : null) ?? blocked;
     const found = this.blurs();
     if (text !== null || !found) {
-      this.status.textContent = this.status.title = text ?? REST;
+      this.status.textContent = this.status.title = text ?? t(REST);
       return;
     }
     const mark = (colour: string): HTMLElement => html("b", { style: `background:${colour}` });
-    this.status.title = `${this.describe()}. ${REST}.`;
+    this.status.title = `${this.describe()}. ${t(REST)}.`;
     this.status.replaceChildren(
-      ...[mark("#f2d64b"), `sharp ${found.focus}`, mark("#3b6cff"), `near ≤ ${found.near}`],
-      ...[mark("#ff4a2e"), `far ≤ ${found.far}`],
+      ...[mark("#f2d64b"), `${t("sharp")} ${found.focus}`, mark("#3b6cff"), `${t("near")} ≤ ${found.near}`],
+      ...[mark("#ff4a2e"), `${t("far")} ≤ ${found.far}`],
     );
   }
 
@@ -650,7 +652,7 @@ export class FocusView {
     const keys = this.keys()?.filter((k) => k.x !== undefined || k.distance_m !== undefined) ?? [];
     const [x, y] = [this.values.number("x"), this.values.number("y")];
     if (keys.length === 0 || keys.some((k) => k.x === x && k.y === y)) return null;
-    return `Keys set the focus. Set key: this point, at frame ${this.frame}`;
+    return `${t("Keys set the focus. Set key: this point, at frame")} ${this.frame}`;
   }
 
   private describeHover(): string | null {
@@ -659,16 +661,15 @@ export class FocusView {
     const { map } = loaded;
     const raw = map.values[this.shown()][Math.floor(hover.y * map.h) * map.w + Math.floor(hover.x * map.w)];
     const radius = radiusOf(raw, solved, this.settings());
-    const blur =
-      Math.abs(radius) <= 0.5
-        ? "sharp"
-        : `blur ${Math.abs(radius).toFixed(1)} px ${radius < 0 ? "in front" : "behind"}`;
-    return `Here: ${far(solved.offset + solved.scale * raw, solved.metric)} · ${blur}`;
+    const size = `${t("blur")} ${Math.abs(radius).toFixed(1)} px ${t(radius < 0 ? "in front" : "behind")}`;
+    const blur = Math.abs(radius) <= 0.5 ? t("sharp") : size;
+    return `${t("Here:")} ${far(solved.offset + solved.scale * raw, solved.metric)} · ${blur}`;
   }
 
   private describe(): string {
     const found = this.blurs();
-    return found ? `Focus ${found.focus}, blur up to ${found.near} near and ${found.far} far` : REST;
+    if (!found) return t(REST);
+    return `${t("sharp")} ${found.focus}, ${t("near")} ≤ ${found.near}, ${t("far")} ≤ ${found.far}`;
   }
 
   private blurs(): { focus: string; near: string; far: string } | null {
@@ -688,8 +689,8 @@ export class FocusView {
 
 /** A disparity in words. */
 function far(disparity: number, metric: boolean): string {
-  if (!metric) return `nearness ${Math.round(disparity * 100)} %`;
-  return disparity > 0 ? `${(1 / disparity).toPrecision(3)} m` : "infinity";
+  if (!metric) return `${t("nearness")} ${Math.round(disparity * 100)} %`;
+  return disparity > 0 ? `${(1 / disparity).toPrecision(3)} m` : t("infinity");
 }
 
 function closest(frames: number[], frame: number): number {

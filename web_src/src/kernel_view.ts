@@ -5,6 +5,7 @@ import { mount, type Outputs, replacePreview, type ServerFile, Values } from "./
 import { html } from "./dom";
 import { loadPicture } from "./files";
 import { paintKernel, raster } from "./kernel";
+import { t } from "./words";
 
 const SIZE = 128;
 const NUMBERS = ["blades", "curvature", "rotation_deg", "inner", "points", "softness"] as const;
@@ -69,7 +70,7 @@ export class KernelView {
     const context = this.canvas.getContext("2d")!;
     context.clearRect(0, 0, SIZE, SIZE);
     this.empty.textContent = "";
-    let text = `${shape}, as a light behind the focal plane`;
+    let text = `${shape} · ${t("as a light behind the focal plane")}`;
     if (shape !== "image") {
       const numbers = Object.fromEntries(NUMBERS.map((n) => [n, this.values.number(n)]));
       const pixels = context.createImageData(SIZE, SIZE);
@@ -77,9 +78,9 @@ export class KernelView {
       context.putImageData(pixels, 0, 0);
     } else if (this.picture) {
       context.drawImage(this.picture, 0, 0, SIZE, SIZE);
-      text = "image, as of the last run";
+      text = `image · ${t("as of the last run")}`;
     } else {
-      this.empty.textContent = "Run once to see the connected picture as an aperture.";
+      this.empty.textContent = t("Run once to see the connected picture as an aperture.");
       text = "image";
     }
     this.canvas.setAttribute("aria-label", text);

@@ -13,6 +13,7 @@ import { addStyle } from "./dom";
 import { CompareView } from "./compare_view";
 import { FocusView } from "./focus_view";
 import { KernelView } from "./kernel_view";
+import { useLanguage } from "./words";
 
 export * as kernel from "./kernel";
 export * as keyframes from "./keyframes";
@@ -69,6 +70,7 @@ app.registerExtension({
     const Made = VIEWS[node.constructor.comfyClass ?? ""];
     if (!Made) return;
     addStyle();
+    useLanguage(app.extensionManager?.setting?.get("Comfy.Locale"));
     views.set(node, new Made(app, api, node));
   },
   async afterConfigureGraph() {

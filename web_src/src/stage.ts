@@ -1,6 +1,7 @@
 /** A picture that fills its place as far as its shape allows, and positions on it. */
 
 import { html } from "./dom";
+import { t } from "./words";
 
 export interface Place {
   x: number;
@@ -14,7 +15,7 @@ export class Stage {
   private aspect = 1.5;
 
   constructor(label: string) {
-    this.element = html("div", { class: "rf-stage", tabindex: 0, role: "application", "aria-label": label });
+    this.element = html("div", { class: "rf-stage", tabindex: 0, role: "application", "aria-label": t(label) });
     this.element.append(this.canvas, this.empty);
   }
 

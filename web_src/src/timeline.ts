@@ -3,6 +3,7 @@
 import { button, html, setAll, svg } from "./dom";
 import { type Ease, EASES, type Key, type Keyframes } from "./keyframes";
 import { clamp } from "./stage";
+import { t } from "./words";
 
 const HEIGHT = 104;
 const FOCUS = "#f2d64b";
@@ -33,11 +34,11 @@ export class Timeline {
     class: "rf-plot",
     tabindex: 0,
     role: "application",
-    "aria-label": "Timeline. Left and right arrow keys move the frame, Enter sets a key there, Delete removes it.",
+    "aria-label": t("Timeline. Left and right arrow keys move the frame, Enter sets a key there, Delete removes it."),
   });
   private readonly add: HTMLButtonElement;
   private readonly remove: HTMLButtonElement;
-  private readonly ease = html("select", { "aria-label": "How the way to the next key runs" });
+  private readonly ease = html("select", { "aria-label": t("How the way to the next key runs") });
   private readonly where = html("span", { class: "rf-where", "aria-live": "polite" });
   private frame = 0;
   private drag: { frame: number; from: number } | null = null;
@@ -184,7 +185,7 @@ export class Timeline {
       ["aperture", APERTURE, 40],
     ] as const) {
       const label = svg("text", { x: MARGIN.left + at, y: 12, style: `fill:${colour}` });
-      label.textContent = text;
+      label.textContent = t(text);
       this.plot.append(label);
     }
     const curve = (value: (frame: number) => number | null, colour: string): void => {
@@ -219,8 +220,8 @@ export class Timeline {
       );
     }
     const here = keys.find((k) => k.frame === this.frame);
-    this.where.textContent = `frame ${this.frame}`;
-    this.add.textContent = here ? "Set again" : "Set key";
+    this.where.textContent = `${t("frame")} ${this.frame}`;
+    this.add.textContent = t(here ? "Set again" : "Set key");
     this.remove.disabled = !here;
     this.ease.disabled = !here || this.frame === keys[keys.length - 1].frame;
     this.ease.value = here?.ease ?? "ease";
