@@ -165,8 +165,8 @@ def main() -> None:
     lines = [
         f"# The generative route on {name}",
         "",
-        f"FLUX.1-dev of {'toy' if args.toy else 'full'} size, random weights{' in 8 bits' if args.fp8 else ''}, {dtype}, one step of a "
-        f"{side * 16} px picture. `python bench/generative.py{' --fp8' if args.fp8 else ''}`; its head says what is measured.",
+        f"FLUX.1-dev of {'toy' if args.toy else 'full'} size, random weights{' in 8 bits' if args.fp8 else ''}, {dtype}, "
+        f"one step of a {side * 16} px picture: `python bench/generative.py{' --fp8' if args.fp8 else ''}`, see its head.",
         "",
         "| | conditions | ms | floor, ms | GiB beside the weights |",
         "|---|---|---|---|---|",

@@ -103,8 +103,8 @@ class RefocusGenfocusApply(io.ComfyNode):
         """Read the adapter, encode its conditions, patch a clone of the model."""
         photo, _ = host.to_bchw(image)
         task: generative.Task = "deblur" if defocus is None else "bokeh"
-        adapter = generative.load_lora(host_flux.find_lora(lora, task))
-        layout = adapter.layout(task, pre_deblurred=pre_deblurred is not None)
+        found = generative.load_lora(host_flux.find_lora(lora, task))
+        layout = found.layout(task, pre_deblurred=pre_deblurred is not None)
         guide = host_flux.make_guide(
             model,
             vae,
@@ -116,4 +116,5 @@ class RefocusGenfocusApply(io.ComfyNode):
         )
         positive = host_flux.positive(layout, clip, conditioning)
         height, width = photo.shape[-2:]
-        return io.NodeOutput(host_flux.patched(model, guide, adapter)[0], host_flux.empty_latent(guide), positive, width, height)
+        guided, _ = host_flux.patched(model, guide, host_flux.Adapter(found))
+        return io.NodeOutput(guided, host_flux.empty_latent(guide), positive, width, height)

@@ -6,7 +6,6 @@ Nothing global is patched: a clone of the MODEL carries the adapter, its guide a
 from __future__ import annotations
 
 import functools
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,6 @@ from torch import Tensor, nn
 from ..refocus_core import bokeh, generative
 from ..refocus_core.types import DefocusMap, Progress
 from . import host
-
-log = logging.getLogger(__name__)
 
 _KEY = "refocus_genfocus"
 LORA_FOLDER = "loras"
@@ -166,7 +163,7 @@ def positive(layout: generative.Layout, clip: Any, conditioning: Any) -> Any:
 # --- model --------------------------------------------------------------------------------------------------------------
 
 
-class _Adapter(nn.Module):
+class Adapter(nn.Module):
     """The factors of a LoRA as a module, so that ComfyUI moves them with the model and counts their memory."""
 
     def __init__(self, lora: generative.Lora) -> None:
@@ -197,7 +194,7 @@ class _Guided:
     """The wrapper around FLUX's forward pass."""
 
     guide: generative.Guide
-    adapter: _Adapter
+    adapter: Adapter
     progress: Progress | None = None
 
     def __call__(
@@ -219,6 +216,8 @@ class _Guided:
         options = transformer_options or {}
         if options.get("patches_replace", {}).get("dit") or any(options.get("patches", {}).values()):
             raise ValueError("A node before Genfocus changes how blocks of the model run, which would have no effect. Remove it.")
+        if executor.idx + 1 < len(executor.wrappers):
+            raise ValueError("A node after Genfocus wraps FLUX as well, which would have no effect. Put it before Genfocus.")
         if y is None:
             raise ValueError("The CONDITIONING has no pooled output of CLIP-L. Make it with DualCLIPLoader, type flux.")
         backbone = generative.bind_comfy(executor.class_obj, self.adapter.lora(), x, _attention)
@@ -244,13 +243,14 @@ class _Guided:
             self.progress(done, total)
 
 
-def patched(model: Any, guide: generative.Guide, lora: generative.Lora) -> tuple[Any, _Guided]:
-    """A clone of MODEL that denoises with the guide, and its wrapper."""
+def patched(model: Any, guide: generative.Guide, adapter: Adapter) -> tuple[Any, _Guided]:
+    """A clone of MODEL that denoises with the guide (in place of any other one), and its wrapper."""
     # A wrong model is named now, not while sampling.
-    generative.bind_comfy(model.model.diffusion_model, lora, torch.empty(0, device="meta"))
+    generative.bind_comfy(model.model.diffusion_model, adapter.lora(), torch.empty(0, device="meta"))
     m = model.clone()
-    adapter = _Adapter(lora)
     guided = _Guided(guide, adapter)
+    for kind in (WrappersMP.DIFFUSION_MODEL, WrappersMP.PREPARE_SAMPLING):
+        m.remove_wrappers_with_key(kind, _KEY)
     m.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, _KEY, guided)
     m.add_wrapper_with_key(WrappersMP.PREPARE_SAMPLING, _KEY, guided.make_room)
     m.set_additional_models(
@@ -329,13 +329,13 @@ class Flux:
     megapixels: float = 1.0
     tiles_per_batch: int = 4
 
-    def _loaded(self, task: generative.Task, pre_deblurred: bool) -> tuple[generative.Lora, generative.Layout, Any]:
+    def _loaded(self, task: generative.Task, pre_deblurred: bool) -> tuple[Adapter, generative.Layout, Any]:
         for socket, value in (("model", self.model), ("vae", self.vae)):
             if value is None:
                 raise ValueError(f"The generative method runs on FLUX.1-dev: connect {socket} (Load Diffusion Model, Load VAE).")
         lora = generative.load_lora(find_lora(self.lora, task))
         layout = lora.layout(task, pre_deblurred=pre_deblurred)
-        return lora, layout, positive(layout, self.clip, self.conditioning)
+        return Adapter(lora), layout, positive(layout, self.clip, self.conditioning)
 
     def _sampler(self, task: generative.Task, pre_deblurred: bool, report: Progress) -> generative.Sample:
         """The adapter and prompt of a task, ready to run by ComfyUI's sampler."""
@@ -344,7 +344,7 @@ class Flux:
 
     def _sample(
         self,
-        loaded: tuple[generative.Lora, generative.Layout, Any],
+        loaded: tuple[Adapter, generative.Layout, Any],
         report: Progress,
         photo: Tensor,
         *,
@@ -355,10 +355,10 @@ class Flux:
         strength: float = 1.0,
     ) -> Tensor:
         """See `generative.Sample`."""
-        lora, layout, cond = loaded
+        adapter, layout, cond = loaded
         tiling = generative.Tiling(per_batch=self.tiles_per_batch)
         guide = make_guide(self.model, self.vae, layout, photo, radius_px=radius_px, pre_deblurred=pre_deblurred, tiling=tiling)
-        model, guided = patched(self.model, guide, lora)
+        model, guided = patched(self.model, guide, adapter)
         latent = empty_latent(guide)["samples"]
         noise = comfy.sample.prepare_noise(latent, self.start_noise, [0])
         if start is not None:

@@ -233,11 +233,12 @@ GROUP = Workflow(
 
 1. Load a photo of several people or animals. For a try: `friends.jpg` in {WHERE}.
 2. For better depth, switch on **allow_download** in Depth Estimate once, or put a larger model into `models/refocus`.
-3. Run. **x** and **y** of Defocus Map are the point in focus (0,0 is the upper left corner): here the upper dog. Try 0.92, 0.75, the
-post in front.
+3. Run. **x** and **y** of Defocus Map are the point in focus (0,0 is the upper left corner): here the upper dog. Try
+0.92, 0.75, the post in front.
 
 One plane is sharp, and everything at that distance. To keep two faces sharp that are not equally far away, put the point on one
-and raise **focus_range** until both are grey in the preview. **near_gain** 0 leaves the foreground as it is.
+and raise **focus_range** until both are grey in the preview, or click one in the photo and Shift+click the other. **near_gain** 0
+leaves the foreground as it is.
 """,
     {
         "photo": photo("friends.jpg", title="Group photo"),
@@ -304,6 +305,8 @@ for each frame of the clip, white on black, in the photo's shape.
 
 The two **RepeatImageBatch** make a clip from a still. With a clip of your own, remove them and connect its frames (*Load Video*,
 then *Get Video Components*), and take the depth from a model: frames of a clip share one range of depth.
+
+Without a focus path: **Timeline** in Defocus Map sets keyframes of focus and aperture, eased between them.
 """,
     {
         "photo": photo("motorcycle.png", title="Photo"),

@@ -82,13 +82,14 @@ class DepthModel(nn.Module):
         return run(x, focal_px, weight.dtype)
 
     def _own(self, x: Tensor, focal_px: float | None, _dtype: torch.dtype) -> FrameDepth:
-        size = network_size(*x.shape[-2:], self.input_px, OUTPUT_PX)
+        h, w = x.shape[-2:]
+        size = network_size(h, w, self.input_px, OUTPUT_PX)
         y = F.interpolate(x, size, mode="bilinear", antialias=True)
         out = self.net(y)
         span = float(out.amax())
         if 0 < span < float("inf"):  # else predict says what is wrong
             out = refine(DepthMap(out / span, False, None, None, self.name), y, radius_px=_OWN_RAMP_PX).disparity * span
-        out = F.interpolate(out[:, None], x.shape[-2:], mode="bilinear", antialias=True)[0, 0]
+        out = F.interpolate(out[:, None], (h, w), mode="bilinear", antialias=True)[0, 0]
         return FrameDepth(out, focal_px)
 
     def _depth_anything(self, x: Tensor, focal_px: float | None, dtype: torch.dtype) -> FrameDepth:
@@ -220,11 +221,11 @@ def load_model(
 
 def _load_own(path: Path, options: Mapping[str, Any], label: str, dtype: torch.dtype) -> DepthModel:
     state = weights.read_safetensors(path)
-    with torch.device("meta"):
-        net = DepthNet(Architecture.read(options))
     try:
+        with torch.device("meta"):
+            net = DepthNet(Architecture.read(options))
         net.load_state_dict(restored(state), assign=True)
-    except (RuntimeError, KeyError) as e:
+    except (RuntimeError, KeyError, TypeError) as e:
         raise WeightsMismatchError(f"{path} does not fit {label}: {e}") from e
     return DepthModel(net.to(dtype), label).eval().requires_grad_(False)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -29,15 +29,20 @@ class Architecture:
 
     width: int = 384
     heads: int = 6
-    blocks: int = 8
-    taps: tuple[int, ...] = (4, 6, 8)
+    blocks: int = 9
+    taps: tuple[int, ...] = (3, 6, 9)
     grid: int = 37
     channels: tuple[int, int, int] = (96, 64, 32)
 
     @staticmethod
     def read(options: Mapping[str, Any]) -> Architecture:
-        """From plain data; what is not said keeps its default."""
-        return Architecture(**{k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in options.items()})
+        """From plain data, where lists stand for tuples; what is not said keeps its default.
+
+        Raises:
+            TypeError: if there is a name that does not exist.
+        """
+        plain: dict[str, Any] = {k: tuple(cast("list[int]", v)) if isinstance(v, list) else v for k, v in options.items()}
+        return Architecture(**plain)
 
 
 class Block(nn.Module):

@@ -134,7 +134,7 @@ _ENTRIES = (
             ModelFile(
                 "refocus_depth_s.safetensors",
                 bytes=15_174_968,
-                sha256="53a1ddd2f6c9f75b55ecf834a8c3ab5b4b2eac06a0e3eb18eb01a12219903b5e",
+                sha256="3968d09b3f5a28e6c98c77889a2f1c6234840e379dc90f8a71192490f92c6a0e",
                 embedded="depth/weights/refocus_depth_s.safetensors",
             ),
         ),

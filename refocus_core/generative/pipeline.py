@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +19,6 @@ from .lora import LAYOUTS, Lora, Task, describe_keys, load_lora
 from .prompts import Prompt, load_prompts, save_prompts
 from .sampling import Tiling
 from .tokens import pack, pad, unpack
-
-log = logging.getLogger(__name__)
 
 
 def flux_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -262,7 +262,7 @@ class Conditioned(nn.Module):
     def __init__(self, transformer: nn.Module, layout: Layout, prompt: Prompt, empty: Prompt | None, frozen: bool) -> None:
         super().__init__()
         self.transformer = transformer
-        self.layout, self.frozen = layout, frozen
+        self.layout, self.frozen, self.drops_prompt = layout, frozen, empty is not None
         dtype = next(transformer.parameters()).dtype
         for name, p in (("", prompt), ("no_", empty or prompt)):
             self.register_buffer(f"{name}text", p.text[0].to(dtype), persistent=False)
@@ -280,7 +280,7 @@ class Conditioned(nn.Module):
         batch, _, h, w = noisy.shape
         like = self.text
         text, pooled = self.text.expand(batch, -1, -1), self.pooled.expand(batch, -1)
-        if no_prompt is not None and bool(no_prompt.any()):
+        if no_prompt is not None and self.drops_prompt:
             text = torch.where(no_prompt[:, None, None], self.no_text, text)
             pooled = torch.where(no_prompt[:, None], self.no_pooled, pooled)
         device = noisy.device

@@ -248,12 +248,13 @@ def test_a_lora_for_the_whole_model_may_come_before(comfy_server: rig.Server) ->
 def test_a_prompt_and_guidance_of_ones_own(comfy_server: rig.Server) -> None:
     graph = apply_graph(comfy_server, "deblur", 64, 48)
     (usual,) = run(comfy_server, graph, "decode")
-    graph["first"] = graph["apply"]
+    graph["first"] = dict(graph["apply"], inputs=graph["apply"]["inputs"] | {"image": ["other", 0]})
+    graph["other"] = noise(comfy_server, 96, 80, seed=8)
     graph["guidance"] = node(comfy_server, "FluxGuidance", conditioning=["first", 2], guidance=30.0)
     graph["apply"] = node(
         comfy_server,
         "RefocusGenfocusApply",
-        model=["flux", 0],
+        model=["first", 0],  # guided by another photo, which this one replaces
         vae=["vae", 0],
         image=["photo", 0],
         conditioning=["guidance", 0],

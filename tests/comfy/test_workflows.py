@@ -49,6 +49,9 @@ def test_every_node_is_in_a_workflow_and_every_workflow_is_small_and_has_a_thumb
 def test_every_picture_that_a_workflow_loads_is_named_in_its_note_and_is_part_of_the_pack(path: Path) -> None:
     nodes = json.loads(path.read_text())["nodes"]
     (note,) = [n["widgets_values"][0] for n in nodes if n["type"] == "MarkdownNote"]
+    assert note.strip() == specs()[path.stem].note.strip(), (
+        "the file is older than its description: run scripts/make_workflows.py"
+    )
     painted = {"portrait.png": "astronaut.png", "small_subject.png": "missed_focus.jpg"}  # the user paints these
     for node in nodes:
         if node["type"] == "LoadImage":

@@ -92,6 +92,12 @@ def test_frames_of_a_clip_share_one_range(model: depth.DepthModel) -> None:
     assert torch.allclose(a, (b - b.min()) * scale + a.min(), atol=2e-3), "not one line for all frames"
 
 
+def test_another_architecture_is_refused(path: Path) -> None:
+    for options in ({"blocks": 8, "taps": [2, 8]}, {"blocs": 9}):
+        with pytest.raises(weights.WeightsMismatchError, match="does not fit"):
+            depth.load_model(path, {"model_type": "refocus_depth", **options})
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision(model: depth.DepthModel, dtype: torch.dtype) -> None:
     photo = motorcycle.photo()[..., :160, :240]

@@ -17,14 +17,19 @@ import pytest
 import tiny_flux
 import torch
 import yaml
+from accelerate.commands.config.config_args import load_config_from_file
+from diffusers import FluxTransformer2DModel
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
+from bench.eval.__main__ import main as eval_main
+from refocus_core import pictures
 from refocus_core.generative import LAYOUTS, Guide, Tiling, adapter_factors, bind_diffusers, conditional_forward, load_lora, run
 from refocus_core.generative.prompts import Prompt, save_prompts
 from refocus_core.generative.tokens import pack, position_ids
 from refocus_core.train import Settings, config, generative
 from refocus_core.train.data import Shards, write
+from refocus_core.train.data.__main__ import main as data_main
 from refocus_core.train.generative import Data, Training, Validation
 from refocus_core.train.loop import checkpoints
 from refocus_core.train.optimizers import OptimizerSettings, make_optimizer
@@ -383,6 +388,16 @@ def test_settings_that_ship_are_valid(name: str) -> None:
     assert chosen.run.batch_size % chosen.run.accumulation == 0
 
 
+@pytest.mark.parametrize("name", ["one_machine", "two_machines", "sharded"])
+def test_accelerate_reads_the_settings_that_ship(name: str) -> None:
+    found = load_config_from_file(str(config.CONFIGS / "accelerate" / f"{name}.yaml"))
+    assert str(found.distributed_type).endswith("FSDP" if name == "sharded" else "MULTI_GPU")
+    # The batch of every stage can be shared by so many processes.
+    for stage_name in ("deblur", "pre_deblur", "bokeh_synthetic", "bokeh_mixed", "bokeh_shape"):
+        run = config.read(stage_name, Training).run
+        assert run.batch_size % found.num_processes == 0
+
+
 def curve(out: Path, name: str = "loss") -> list[float]:
     events = EventAccumulator(str(next((out / "logs").rglob("events*")).parent)).Reload()
     return [e.value for e in events.Scalars(name)]
@@ -440,3 +455,70 @@ def test_two_processes_have_the_loss_curve_of_one_also_with_spread_weights(folde
             assert curve(tmp_path / name, numbers) == pytest.approx(curve(tmp_path / "one", numbers), abs=1e-5)
         for n, value in kept["one"].items():
             torch.testing.assert_close(kept[name][n], value, atol=1e-5, rtol=1e-4)
+
+
+def test_the_commands_of_the_docs_follow_one_another(tmp_path: Path) -> None:
+    """From photos with depth to a scored adapter, by command lines only."""
+    image, disparity = torch.rand(1, 3, 6, 8), torch.linspace(0.2, 1, 96).expand(64, 96)
+    for name in ("photos", "depth"):
+        (tmp_path / "source" / name).mkdir(parents=True)
+    image = torch.nn.functional.interpolate(image, (64, 96), mode="bicubic").clamp(0, 1)
+    pictures.save(tmp_path / "source" / "photos" / "a.png", image)
+    pictures.save_map(tmp_path / "source" / "depth" / "a.npy", disparity)
+    (tmp_path / "source" / "depth" / "depth.json").write_text('{"metric": true}')
+    recipe = {"size_px": 48, "crop": [0.8, 1.0], "largest_radius_px": [2, 4], "quality": "draft"}
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    flux = tmp_path / "flux"
+    tiny_flux.transformer().save_pretrained(flux / "transformer")
+    tiny_flux.autoencoder().save_pretrained(flux / "vae")
+    g = torch.Generator().manual_seed(9)
+    words = {
+        layout.prompt: Prompt(torch.randn(1, 5, tiny_flux.TEXT, generator=g), torch.randn(1, tiny_flux.POOLED, generator=g))
+        for layout in LAYOUTS.values()
+    }
+    save_prompts(tmp_path / "prompts.safetensors", words)
+    stage_file = {
+        "layout": "bokeh",
+        "transformer": str(flux),
+        "prompts": str(tmp_path / "prompts.safetensors"),
+        "data": [{"shards": str(tmp_path / "latents")}],
+        "rank": 2,
+        "dtype": "float32",
+        "run": {"steps": 2, "batch_size": 2, "save_every": 1},
+    }
+    (tmp_path / "stage.yaml").write_text(yaml.safe_dump(stage_file))
+    for name in ("input", "target", "depth"):
+        (tmp_path / "eval" / name).mkdir(parents=True)
+    for name in ("input", "target"):
+        pictures.save(tmp_path / "eval" / name / "a.png", image)
+    pictures.save_map(tmp_path / "eval" / "depth" / "a.npy", disparity)
+    (tmp_path / "eval" / "depth" / "depth.json").write_text('{"metric": true}')
+    (tmp_path / "eval" / "cases.json").write_text('{"a": {"focus": 0.6, "gain_px": 10}}')
+
+    def at(name: str) -> str:
+        return str(tmp_path / name)
+
+    assert data_main(["synthetic", at("source"), "--recipe", at("recipe.yaml"), "--count", "3", "-o", at("pairs")]) == 0
+    assert generative.main(["encode", at("pairs"), "--vae", str(flux), "-o", at("latents")]) == 0
+    assert generative.main(["train", at("stage.yaml"), at("run")]) == 0
+    assert generative.main(["export", at("run"), "-o", at("adapter.safetensors")]) == 0
+    options = ["--flux", str(flux), "--prompts", at("prompts.safetensors"), "--bokeh-lora", at("adapter.safetensors")]
+    command = [at("eval"), "--task", "bokeh", "--methods", "generative", "--metrics", "psnr", "--steps", "1"]
+    assert eval_main([*command, *options, "--out", at("out")]) == 0
+    assert json.loads((tmp_path / "out" / "eval.json").read_text())["methods"]["generative"]["mean"]["psnr"] > 0
+
+
+def test_at_full_size_the_adapter_has_as_many_numbers_as_the_released_one() -> None:
+    """bokehNet.safetensors: rank 64, 686 tensors of 463,703,368 bytes in bfloat16, their header included."""
+    from bench.train_generative import FULL
+
+    with torch.device("meta"):
+        flux = FluxTransformer2DModel(**FULL)
+        prompt = Prompt(torch.zeros(1, 512, 4096), torch.zeros(1, 768))
+        chosen = Training("bokeh", "", "", (Data("none"),), Settings(steps=1, batch_size=1))
+        model = generative.build(chosen, flux, {chosen.sees.prompt: prompt})
+    parts = [p for p in model.parameters() if p.requires_grad]
+    assert len(parts) == 686
+    count = sum(p.numel() for p in parts)
+    assert count == 64 * 3_621_952
+    assert 0 < 463_703_368 - 2 * count < 200_000
