@@ -132,9 +132,7 @@ def bank(image_srgb: Tensor) -> tuple[Tensor, Tensor]:
     height, width = (-(-n // MULTIPLE) * MULTIPLE for n in image_srgb.shape[-2:])
     margin = FILTER_HALF_PX
     sides = [_fast(n + 2 * margin) for n in (height, width)]
-    rows, columns = (
-        _reflected(n, margin, side, image_srgb.device) for n, side in zip(image_srgb.shape[-2:], sides, strict=True)
-    )
+    rows, columns = (_reflected(n, margin, side, image_srgb.device) for n, side in zip(image_srgb.shape[-2:], sides, strict=True))
     wide = image_srgb[..., rows, :][..., columns]
     spectrum = torch.fft.rfft2(color.srgb_to_linear(wide))
     inner = (slice(margin, margin + height), slice(margin, margin + width))

@@ -24,6 +24,7 @@ class Method:
         licence: licence of the method or its weights.
         note: one line for people.
         weights: file name within `refocus_core/restore/weights` of an embedded network.
+        sha256: of that file.
         auto_rank: `auto` takes the method with the lowest rank whose needs are met; None is never taken by `auto`.
     """
 
@@ -33,6 +34,7 @@ class Method:
     licence: str
     note: str
     weights: str | None = None
+    sha256: str | None = None
     auto_rank: int | None = None
 
 

@@ -2,8 +2,8 @@
 
 Every pair is composed in linear light from up to three layers, each a piece of a sharp photo with one blur radius or a ramp of
 radii; a layer's light and coverage are blurred before it is laid over what is behind it, as a lens does it: a blurred foreground
-spreads over the edge and lets the background through. Then come clipping, the softness of demosaicing, shot and read noise, sRGB, 8
-bits and JPEG. What is sharp in the source is its own target, noise included: a restorer is to leave it alone. Where the source
+spreads over the edge and lets the background through. Then come clipping, the softness of demosaicing, shot and read noise, sRGB,
+8 bits and JPEG. What is sharp in the source is its own target, noise included: a restorer is to leave it alone. Where the source
 is blurred the target has no noise.
 """
 
@@ -178,7 +178,7 @@ def _smooth(rng: np.random.Generator, side: int, cells: int) -> Array:
 
 
 def _mask(rng: np.random.Generator, side: int) -> Array:
-    """Coverage of a foreground [side,side,1]: a blob, a polygon, blades or the outline of bright parts, with antialiased edges."""
+    """Coverage of a foreground [side,side,1]: a blob, a polygon or blades, with antialiased edges."""
     scale = 3
     n = side * scale
     kind = rng.random()
@@ -277,14 +277,14 @@ def _srgb(linear: Array) -> Array:
 def _camera(rng: np.random.Generator, linear: Array) -> NDArray[np.uint8]:
     """What a camera makes of the light: [S,S,3] sRGB bytes."""
     if rng.random() < 0.2:  # demosaicing: red and blue have half the samples of green
-        k = np.array([0.25, 0.5, 0.25], np.float32) * rng.uniform(0.3, 1) + np.array([0, 1, 0], np.float32) * 0
-        k = k / k.sum()
+        side = 0.25 * rng.uniform(0.3, 1)
+        k = (side, 1 - 2 * side, side)
+        linear = linear.copy()
         for c in (0, 2):
             plane = linear[..., c]
             p = np.pad(plane, 1, "edge")
             across = p[1:-1, :-2] * k[0] + p[1:-1, 1:-1] * k[1] + p[1:-1, 2:] * k[2]
             p = np.pad(across, 1, "edge")
-            linear = linear.copy()
             linear[..., c] = p[:-2, 1:-1] * k[0] + p[1:-1, 1:-1] * k[1] + p[2:, 1:-1] * k[2]
     if rng.random() < 0.5:
         shot, read = 10 ** rng.uniform(-5, -2.7), 10 ** rng.uniform(-7, -4.6)
