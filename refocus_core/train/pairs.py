@@ -298,19 +298,19 @@ def _camera(rng: np.random.Generator, linear: Array) -> NDArray[np.uint8]:
     return pixels
 
 
-def pack(folder: Path, count: int, *, seed: int = 0, per_shard: int = 400, first: int = 0) -> list[Path]:
+def pack(folder: Path, count: int, *, seed: int = 0, per_shard: int = 400, sharp: Sequence[Path] | None = None) -> list[Path]:
     """Make pairs and write them to `folder` as shards of about 52 MB. What is there already is kept: the same numbers give the
-    same pairs."""
+    same pairs. `sharp` are the photos, None those that may be trained on."""
     source: Source | None = None
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
-    for start in range(first, count, per_shard):
+    for start in range(0, count, per_shard):
         file = folder / f"pairs-{seed:03d}-{start:06d}.safetensors"
         files.append(file)
         if file.exists():
             continue
         if source is None:
-            source = Source.of(photos.training())
+            source = Source.of(photos.training() if sharp is None else sharp)
         made = [pair(source, seed, i) for i in range(start, min(start + per_shard, count))]
         stacked = (torch.stack(t) for t in zip(*made, strict=True))
         part = file.with_suffix(".part")
