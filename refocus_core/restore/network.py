@@ -24,8 +24,9 @@ BANK_PX = (0.8, 1.15, 1.6, 2.25, 3.15, 4.4, 6.2)
 """Radii of the inverse filters: between neighbours the network mixes, beyond the last it relies on what it learned."""
 FILTER_HALF_PX = 32
 """The filters are this far from the centre cut off, softly."""
-NOISE_TO_SIGNAL = 0.006
-"""Of the filters, at the highest frequency that a picture holds along an axis; it falls as a natural spectrum rises."""
+NOISE_TO_SIGNAL, MORE_FROM_PX = 0.006, 2.5
+"""Of the filters, at the highest frequency that a picture holds along an axis; it falls as a natural spectrum rises. Beyond this
+radius it grows, with the power 2.3 of the radius: zeros of the response crowd, and the filter must fit into its window."""
 CLOSED_PX, OPEN_PX = 0.45, 0.85
 """The gate: closed up to the first radius, open from the second."""
 MULTIPLE = 8
@@ -97,7 +98,8 @@ class DeblurNetwork(nn.Module):
         height, width = image_srgb.shape[-2:]
         with torch.autocast(image_srgb.device.type, enabled=False):
             padded, answers = bank(image_srgb.float())
-            seen = torch.cat([padded - 0.5, 2 * (answers - padded[:, None]).flatten(1, 2)], 1)
+            # Most differences are small; those at strong edges shall not drown them.
+            seen = torch.cat([padded - 0.5, (25 * (answers - padded[:, None]).flatten(1, 2)).asinh() / 2.5], 1)
             seen = F.pixel_unshuffle(seen, 2)
             hint = seen.new_zeros(seen.shape[0], 2, *seen.shape[-2:])
             if hint_px is not None:
@@ -157,7 +159,8 @@ def inverse_filter(radius_px: float) -> Tensor:
     response = torch.fft.fft2(F.pad(blur, (0, n - m, 0, n - m)).roll((-(m // 2), -(m // 2)), (0, 1))).real
     f = torch.fft.fftfreq(n, dtype=torch.float64) * 2
     f = torch.hypot(f[:, None], f[None]).clamp_min(1 / n)
-    inverse = torch.fft.fftshift(torch.fft.ifft2(response / (response.square() + NOISE_TO_SIGNAL * f)).real)
+    noise = NOISE_TO_SIGNAL * max(1.0, radius_px / MORE_FROM_PX) ** 2.3
+    inverse = torch.fft.fftshift(torch.fft.ifft2(response / (response.square() + noise * f)).real)
     half = FILTER_HALF_PX
     window = torch.cos(torch.arange(-half, half + 1, dtype=torch.float64) / (half + 1) * math.pi / 2)
     inverse = inverse[n // 2 - half : n // 2 + half + 1, n // 2 - half : n // 2 + half + 1] * window[:, None] * window[None]
