@@ -47,8 +47,7 @@ def read_network(path: Path) -> DeblurNetwork:
         if "shape" not in about:
             raise ValueError(f"{path.name} is no file of refocus-deblur: its header does not tell the network's shape.")
         weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - no mapping
-    values = json.loads(about["shape"])
-    network = DeblurNetwork(Shape(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}))
+    network = DeblurNetwork(Shape.of(json.loads(about["shape"])))
     network.load_state_dict(weights)
     return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -43,6 +45,11 @@ class Shape:
     encoder: tuple[int, int] = (1, 2)
     middle: int = 4
     decoder: tuple[int, int] = (2, 2)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Shape:
+        """From what JSON holds."""
+        return cls(tuple(values["widths"]), tuple(values["encoder"]), int(values["middle"]), tuple(values["decoder"]))
 
 
 class Block(nn.Module):

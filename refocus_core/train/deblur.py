@@ -41,9 +41,7 @@ VALIDATION_SIDE_PX = 256
 def network(config: Mapping[str, Any]) -> DeblurNetwork:
     """A new network of the configured shape, the same for the same seed."""
     torch.manual_seed(config["training"].get("seed", 0))
-    s = config["shape"]
-    shape = Shape(tuple(s["widths"]), tuple(s["encoder"]), s["middle"], tuple(s["decoder"]))
-    return DeblurNetwork(shape).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return DeblurNetwork(Shape.of(config["shape"])).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def make_loss(weights: Mapping[str, float]) -> Loss:
@@ -167,12 +165,8 @@ def export(config: Mapping[str, Any], weights: Path, out: Path) -> str:
     model.load_state_dict(load_file(weights))
     out.parent.mkdir(parents=True, exist_ok=True)
     state = {n: t.half().contiguous() for n, t in model.state_dict().items()}
-    save_file(state, out, {"name": "refocus-deblur-s", "shape": json.dumps(asdict(Shape(**_tuples(config["shape"]))))})
+    save_file(state, out, {"name": "refocus-deblur-s", "shape": json.dumps(asdict(Shape.of(config["shape"])))})
     return hashlib.sha256(out.read_bytes()).hexdigest()
-
-
-def _tuples(shape: Mapping[str, Any]) -> dict[str, Any]:
-    return {n: tuple(v) if isinstance(v, list) else v for n, v in shape.items()}
 
 
 def read_config(file: Path, changes: list[str]) -> dict[str, Any]:
@@ -194,7 +188,7 @@ def read_config(file: Path, changes: list[str]) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m refocus_core.train.deblur", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m refocus_core.train.deblur", description="Makes refocus-deblur-s.")
     parser.add_argument("command", choices=("data", "train", "evaluate", "export"))
     parser.add_argument("--work", type=Path, required=True, help="folder of pairs, checkpoints and logs")
     parser.add_argument("--config", type=Path, default=CONFIG)

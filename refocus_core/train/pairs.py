@@ -14,6 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from safetensors import safe_open
 from safetensors.torch import save_file
-from scipy import fft
+from scipy import fft as scipy_fft
 from torch import Tensor
 
 from .. import color, psf
@@ -30,6 +31,7 @@ from . import photos
 from .loop import generator
 
 Array = NDArray[np.float32]
+fft: Any = scipy_fft  # its types say nothing that helps
 
 SIZE_PX = 144
 """Side of a stored pair."""
@@ -82,7 +84,7 @@ class Source:
             fine = np.abs(grey[1:-1, 1:-1] * 4 - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]).mean()
             tries.append((float(fine / (grey.std() + 0.05)), part))
         part = max(tries, key=lambda t: t[0])[1]
-        part = np.rot90(part, rng.integers(4))
+        part = np.rot90(part, int(rng.integers(4)))
         if rng.random() < 0.5:
             part = part[:, ::-1]
         if rng.random() < 0.2:
