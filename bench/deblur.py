@@ -3,9 +3,10 @@
     python bench/deblur.py [--only photos|scenes|seams] [--pictures FOLDER]
 
 Writes bench/results/deblur.md and deblur.json. The photos are scikit-image's astronaut, cat and coffee and the six that
-`refocus_core.train.photos` sets aside (fetched from Debian packages when they are missing), reduced until they are sharp to
-the pixel. The blur is added in linear light, clipped, and stored in 8 bits. PSNR in dB of the displayed picture, without a frame
-of 12 px. "True radius" means that the method was told the radius; the network finds it by itself.
+`refocus_core.train.photos` sets aside (fetched from Debian packages when they are missing), reduced, and of each the part with
+the most fine detail: a photo's own bokeh is no truth. The blur is added in linear light, clipped, and stored in 8 bits. PSNR in
+dB of the displayed picture, without a frame of 12 px. "True radius" and "told" mean that the method was given the radius;
+otherwise the network finds it by itself.
 """
 
 from __future__ import annotations
@@ -38,14 +39,14 @@ from refocus_core.types import DefocusMap  # noqa: E402
 
 RESULTS = ROOT / "bench" / "results"
 DATA = ROOT / "tests" / "data"
-SHORT_EDGE_PX = 400
+SIDE_PX = 320
 FRAME_PX = 12
 UNSHARP = tuple((sigma, amount) for sigma in (0.7, 1.2, 2.0, 3.5) for amount in (0.5, 1.0, 2.0, 4.0))
 NETWORK = "refocus-deblur-s"
 
 
 def pictures() -> dict[str, Tensor]:
-    """name -> [1,3,H,W] sRGB in 0..1, sharp: the middle 400 px (less where the photo is smaller)."""
+    """name -> [1,3,H,W] sRGB in 0..1: the part of each photo that is in focus, 320 px square (less where it is smaller)."""
     out: dict[str, Tensor] = {}
     small = {"astronaut": 1.25, "chelsea": 1.25, "coffee": 1.25}  # as distributed they are soft
     files = {name: DATA / f"{name}.png" for name in small} | {f.stem: f for f in photos.held_out()}
@@ -56,8 +57,7 @@ def pictures() -> dict[str, Tensor]:
         size = (round(h / factor), round(w / factor))
         linear = F.interpolate(color.srgb_to_linear(picture), size, mode="bilinear", antialias=True)
         sharp = eight_bits(color.linear_to_srgb(linear))
-        y, x = (max(n - SHORT_EDGE_PX, 0) // 2 for n in size)
-        out[name] = sharp[..., y : y + SHORT_EDGE_PX, x : x + SHORT_EDGE_PX]
+        out[name] = photos.sharpest(sharp, min(SIDE_PX, *size))
     return out
 
 

@@ -2,8 +2,8 @@
 
 What a lens does to light is known, so it is not learned: for seven disc radii the picture is deconvolved by a linear filter
 (Wiener's, for a spectrum of natural pictures) in linear light. The network sees the picture and these seven answers, estimates
-the blur radius at each pixel, mixes the answers and adds what none of them holds. The change is multiplied by a gate that is
-exactly 0 where the estimated radius is below `CLOSED_PX`: what is sharp passes unchanged.
+the blur radius at each pixel, mixes the answers of about that radius and adds what none of them holds. The change is multiplied
+by a gate that is exactly 0 where the estimated radius is below `CLOSED_PX`: what is sharp passes unchanged.
 
 Nothing is pooled over the picture, so it has any size, and a pixel depends only on what is near (`CONTEXT_PX`).
 """
@@ -31,6 +31,12 @@ NOISE_TO_SIGNAL, MORE_FROM_PX = 0.006, 2.5
 radius it grows, with the power 2.3 of the radius: zeros of the response crowd, and the filter must fit into its window."""
 CLOSED_PX, OPEN_PX = 0.45, 0.85
 """The gate: closed up to the first radius, open from the second."""
+UNCHANGED_PX = 0.4
+"""In the mixture the picture itself stands for this radius."""
+NEARNESS = 0.22
+"""Standard deviation, in the logarithm of the radius, over which neighbouring filters share."""
+ENERGIES = len(BANK_PX) + 6
+"""See `energies`."""
 MULTIPLE = 8
 """Sides are extended to a multiple of this."""
 CONTEXT_PX = 96
@@ -81,15 +87,20 @@ class DeblurNetwork(nn.Module):
         self.encode_4 = _blocks(b, s.encoder[1])
         self.down_8 = nn.Conv2d(b, c, 2, stride=2)
         self.middle = _blocks(c, s.middle)
+        self.energy = nn.Sequential(
+            nn.Conv2d(ENERGIES, 48, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(48, 48, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(48, c + 1, 1),
+        )
         self.up_4 = nn.Conv2d(c, 4 * b, 1)
         self.decode_4 = _blocks(b, s.decoder[0])
         self.up_2 = nn.Conv2d(b, 4 * a, 1)
         self.decode_2 = _blocks(a, s.decoder[1])
         self.head = nn.Conv2d(a, (count + 1) + 4 * 3 + 1, 3, padding=1)
         nn.init.zeros_(self.head.weight)
-        with torch.no_grad():
-            self.head.bias.zero_()  # pyright: ignore[reportOptionalMemberAccess]
-            self.head.bias[0] = 2.0  # pyright: ignore[reportOptionalSubscript] - begins near the picture itself
+        nn.init.zeros_(self.head.bias)  # pyright: ignore[reportArgumentType]
 
     def forward(self, image_srgb: Tensor, hint_px: Tensor | None = None, hinted: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Restore pictures.
@@ -108,6 +119,7 @@ class DeblurNetwork(nn.Module):
             # Most differences are small; those at strong edges shall not drown them.
             seen = torch.cat([padded - 0.5, (25 * (answers - padded[:, None]).flatten(1, 2)).asinh() / 2.5], 1)
             seen = F.pixel_unshuffle(seen, 2)
+            strength = energies(padded, answers)
             hint = seen.new_zeros(seen.shape[0], 2, *seen.shape[-2:])
             if hint_px is not None:
                 given = hint_px.new_ones(len(hint_px)) if hinted is None else hinted
@@ -116,15 +128,17 @@ class DeblurNetwork(nn.Module):
         x = self.entry(torch.cat([seen, hint], 1).contiguous(memory_format=torch.channels_last))
         at_2 = self.encode_2(x)
         at_4 = self.encode_4(self.down_4(at_2))
-        x = self.middle(self.down_8(at_4))
+        about, rough = self.energy(strength).split([self.down_8.out_channels, 1], 1)
+        x = self.middle(self.down_8(at_4) + about)
         x = self.decode_4(at_4 + F.pixel_shuffle(self.up_4(x), 2))
         x = self.decode_2(at_2 + F.pixel_shuffle(self.up_2(x), 2))
         found = self.head(F.relu(x))
         with torch.autocast(image_srgb.device.type, enabled=False):
             logits, rest, radius = found.float().contiguous().split([len(BANK_PX) + 1, 12, 1], 1)
             # softplus of 0 is log 2: an untrained network takes everything for 1 px.
-            radius_px = F.softplus(_double(radius))[:, 0].expm1()
-            share = _double(logits.softmax(1))[:, 1:, None]
+            radius_2 = F.softplus(radius + _enlarged(rough.float(), MULTIPLE // 2)).expm1()
+            radius_px = _enlarged(radius_2, 2)[:, 0]
+            share = _enlarged((logits + nearness(radius_2.detach())).softmax(1), 2)[:, 1:, None]
             change = (share * (answers - padded[:, None])).sum(1) + F.pixel_shuffle(rest, 2)
             restored = padded + gate(radius_px)[:, None] * change
         return restored[..., :height, :width], radius_px[..., :height, :width]
@@ -134,6 +148,13 @@ def gate(radius_px: Tensor) -> Tensor:
     """0 up to `CLOSED_PX`, 1 from `OPEN_PX`, smooth between."""
     t = ((radius_px - CLOSED_PX) / (OPEN_PX - CLOSED_PX)).clamp(0, 1)
     return t * t * (3 - 2 * t)
+
+
+def nearness(radius_px: Tensor) -> Tensor:
+    """[B,1,h,w] radii -> logits of the picture itself and of each inverse filtering: the filter of about that radius leads."""
+    own = (UNCHANGED_PX, *BANK_PX)
+    centre = torch.tensor(own, device=radius_px.device).log().view(1, -1, 1, 1)
+    return -0.5 * ((radius_px.clamp_min(0.1).log() - centre) / NEARNESS).square()
 
 
 def bank(image_srgb: Tensor) -> tuple[Tensor, Tensor]:
@@ -202,8 +223,40 @@ def _fast(n: int) -> int:
         n += 1
 
 
-def _double(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+def energies(image_srgb: Tensor, answers: Tensor) -> Tensor:
+    """How strong detail is around each place, as logarithms: [B,ENERGIES,H/8,W/8].
+
+    Gradients of the picture, then relative to it: those of its inverse filterings (they grow where a filter undoes more than
+    there was), differences over 2, 4 and 8 px and second differences. The blur radius can be read from them.
+    """
+    grey = torch.cat([image_srgb.mean(1, keepdim=True), answers.mean(2)], 1)
+    own = grey[:, :1]
+    second = [(own - 0.5 * (_moved(own, s, d) + _moved(own, -s, d))).abs() for s in (1, 2) for d in (-1, -2)]
+    strength = torch.cat(
+        [
+            _differences(grey, 1),
+            *(_differences(own, lag) for lag in (2, 4, 8)),
+            second[0] + second[1],
+            second[2] + second[3],
+        ],
+        1,
+    )
+    found = (F.avg_pool2d(strength, MULTIPLE) + 2e-3).log()
+    return torch.cat([found[:, :1] + 3, found[:, 1:] - found[:, :1]], 1)
+
+
+def _differences(x: Tensor, lag: int) -> Tensor:
+    return (x - _moved(x, lag, -1)).abs() + (x - _moved(x, lag, -2)).abs()
+
+
+def _moved(x: Tensor, by: int, dim: int) -> Tensor:
+    """What lies `by` px further along `dim`; at the border what lies on it."""
+    n = x.shape[dim]
+    return x.index_select(dim, (torch.arange(n, device=x.device) + by).clamp(0, n - 1))
+
+
+def _enlarged(x: Tensor, factor: int) -> Tensor:
+    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
 
 
 def _blocks(width: int, count: int) -> nn.Sequential:

@@ -45,13 +45,18 @@ def network(config: Mapping[str, Any]) -> DeblurNetwork:
 
 
 def make_loss(weights: Mapping[str, float]) -> Loss:
-    """Charbonnier distance, that of the spectra, that of the radii, and a penalty where the result is worse than the source."""
+    """Charbonnier distance, that of the spectra, that of the radii, and a penalty where the result is worse than the source.
+
+    A pixel counts 1 / (1 + (r / half_px)^2): what a large blur has erased cannot be learned, and would drown what can.
+    """
 
     def loss(model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         source, target = batch["source"], batch["target"]
         restored, radius_px = model(source, batch["hint_px"], batch["hinted"])
-        difference = restored.float() - target
-        before = source - target
+        weight = 1 / (1 + (batch["radius_px"] / weights["half_px"]).square())
+        weight = F.interpolate(weight[:, None], scale_factor=2, mode="nearest")
+        difference = (restored.float() - target) * weight
+        before = (source - target) * weight
         pixel = (difference.square() + 1e-6).sqrt().mean()
         frequency = torch.fft.rfft2(difference, norm="ortho").abs().mean()
         found = F.avg_pool2d(radius_px.float()[:, None], 2)[:, 0]
@@ -85,7 +90,7 @@ def psnr(a: Tensor, b: Tensor) -> float:
 
 
 def held_out(side_px: int = VALIDATION_SIDE_PX) -> Tensor:
-    """The middles of the photos that were set aside [N,3,side,side], reduced until they are sharp."""
+    """The parts in focus of the photos that were set aside [N,3,side,side], reduced until they are sharp."""
     cut: list[Tensor] = []
     for file in photos.held_out():
         picture = photos.load(file)[None].float() / 255
@@ -93,8 +98,7 @@ def held_out(side_px: int = VALIDATION_SIDE_PX) -> Tensor:
         size = tuple(round(n / factor) for n in picture.shape[-2:])
         small = F.interpolate(color.srgb_to_linear(picture), size, mode="bilinear", antialias=True)
         small = (color.linear_to_srgb(small).clamp(0, 1) * 255).round() / 255
-        y, x = (size[0] - side_px) // 2, (size[1] - side_px) // 2
-        cut.append(small[..., y : y + side_px, x : x + side_px])
+        cut.append(photos.sharpest(small, side_px))
     return torch.cat(cut)
 
 
