@@ -26,7 +26,7 @@ BANK_PX = (0.8, 1.15, 1.6, 2.25, 3.15, 4.4, 6.2)
 """Radii of the inverse filters: between neighbours the network mixes, beyond the last it relies on what it learned."""
 FILTER_HALF_PX = 32
 """The filters are this far from the centre cut off, softly."""
-NOISE_TO_SIGNAL, MORE_FROM_PX = 0.006, 2.5
+NOISE_TO_SIGNAL, MORE_FROM_PX = 0.025, 4.5
 """Of the filters, at the highest frequency that a picture holds along an axis; it falls as a natural spectrum rises. Beyond this
 radius it grows, with the power 2.3 of the radius: zeros of the response crowd, and the filter must fit into its window."""
 CLOSED_PX, OPEN_PX = 0.45, 0.85
@@ -35,6 +35,7 @@ UNCHANGED_PX = 0.4
 """In the mixture the picture itself stands for this radius."""
 NEARNESS = 0.22
 """Standard deviation, in the logarithm of the radius, over which neighbouring filters share."""
+LEAST_LOGIT = -4.5
 ENERGIES = len(BANK_PX) + 6
 """See `energies`."""
 MULTIPLE = 8
@@ -151,10 +152,11 @@ def gate(radius_px: Tensor) -> Tensor:
 
 
 def nearness(radius_px: Tensor) -> Tensor:
-    """[B,1,h,w] radii -> logits of the picture itself and of each inverse filtering: the filter of about that radius leads."""
+    """[B,1,h,w] radii -> logits of the picture itself and of each inverse filtering: the filter of about that radius leads, and
+    the others stay within reach."""
     own = (UNCHANGED_PX, *BANK_PX)
     centre = torch.tensor(own, device=radius_px.device).log().view(1, -1, 1, 1)
-    return -0.5 * ((radius_px.clamp_min(0.1).log() - centre) / NEARNESS).square()
+    return (-0.5 * ((radius_px.clamp_min(0.1).log() - centre) / NEARNESS).square()).clamp_min(LEAST_LOGIT)
 
 
 def bank(image_srgb: Tensor) -> tuple[Tensor, Tensor]:
