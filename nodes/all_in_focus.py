@@ -24,6 +24,10 @@ def _models() -> dict[str, tuple[str, str]]:
     return found
 
 
+def _no_blur(method: str) -> Any:
+    return host.blocked(f"All In Focus: method '{method}' does not know the blur of the photo; choose another one.")
+
+
 class RefocusAllInFocus(io.ComfyNode):
     """IMAGE (+ defocus map of that photo) -> IMAGE, sharp everywhere, and the blur that the photo had."""
 
@@ -142,7 +146,7 @@ class RefocusAllInFocus(io.ComfyNode):
         if method == "generative":
             other = None if pre_deblurred is None else host.to_bchw(pre_deblurred, "pre_deblurred")[0]
             out = host.to_image(host_flux.Flux(**flux).deblur(photo, other, strength, host.progress()), alpha)
-            return io.NodeOutput(out, ui=ui.PreviewImage(out, cls=cls))
+            return io.NodeOutput(out, _no_blur(method), ui=ui.PreviewImage(out, cls=cls))
         options: dict[str, Any] = {"strength": strength, "tile_px": tile_px, "progress": host.progress()}
         if method.startswith(restore.MODEL_PREFIX):
             if method not in (models := _models()):
@@ -170,7 +174,7 @@ class RefocusAllInFocus(io.ComfyNode):
             restored = restore.all_in_focus(photo, method, defocus, kernel=kernel, noise=noise or None, **options)
         out = host.to_image(restored.image, alpha)
         if restored.radius_px is None:
-            blur: Any = host.blocked(f"All In Focus: method '{method}' does not know the blur of the photo; choose another one.")
+            blur = _no_blur(method)
         else:
             blur = DefocusMap.from_radius(restored.radius_px).to(host.rest_device())
         return io.NodeOutput(out, blur, ui=ui.PreviewImage(out, cls=cls))
