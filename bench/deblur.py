@@ -39,14 +39,14 @@ from refocus_core.types import DefocusMap  # noqa: E402
 
 RESULTS = ROOT / "bench" / "results"
 DATA = ROOT / "tests" / "data"
-SIDE_PX = 320
+SIDE_PX = 208
 FRAME_PX = 12
 UNSHARP = tuple((sigma, amount) for sigma in (0.7, 1.2, 2.0, 3.5) for amount in (0.5, 1.0, 2.0, 4.0))
 NETWORK = "refocus-deblur-s"
 
 
 def pictures() -> dict[str, Tensor]:
-    """name -> [1,3,H,W] sRGB in 0..1: the part of each photo that is in focus, 320 px square (less where it is smaller)."""
+    """name -> [1,3,H,W] sRGB in 0..1: the part of each photo that is in focus, 208 px square (less where it is smaller)."""
     out: dict[str, Tensor] = {}
     small = {"astronaut": 1.25, "chelsea": 1.25, "coffee": 1.25}  # as distributed they are soft
     files = {name: DATA / f"{name}.png" for name in small} | {f.stem: f for f in photos.held_out()}
@@ -130,12 +130,9 @@ CONDITIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("r 3", {"radius": 3.0}),
     ("r 5", {"radius": 5.0}),
     ("r 8", {"radius": 8.0}),
-    ("r 12", {"radius": 12.0}),
     ("r 3, hexagon", {"radius": 3.0, "shape": "polygon"}),
-    ("r 5, hexagon", {"radius": 5.0, "shape": "polygon"}),
     ("sharp, noise 0.01", {"radius": 0.0, "noise": 0.01}),
     ("r 3, noise 0.01", {"radius": 3.0, "noise": 0.01}),
-    ("r 3, noise 0.03", {"radius": 3.0, "noise": 0.03}),
 )
 
 
