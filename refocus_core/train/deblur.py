@@ -16,6 +16,7 @@ import hashlib
 import json
 import logging
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -191,6 +192,10 @@ def read_config(file: Path, changes: list[str]) -> dict[str, Any]:
     return config
 
 
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m refocus_core.train.deblur", description="Makes refocus-deblur-s.")
     parser.add_argument("command", choices=("data", "train", "evaluate", "export"))
@@ -206,18 +211,18 @@ def main(arguments: list[str] | None = None) -> None:
     config = read_config(args.config, args.set)
     if args.command == "data":
         made = pairs.pack(args.work / "pairs", config["data"]["pairs"], seed=config["data"]["seed"])
-        print(f"{len(made)} shards in {args.work / 'pairs'}")
+        _say(f"{len(made)} shards in {args.work / 'pairs'}")
     elif args.command == "train":
-        print(f"{train(config, args.work, args.minutes, args.start)} steps")
+        _say(f"{train(config, args.work, args.minutes, args.start)} steps")
     elif args.command == "evaluate":
         model = network(config)
         model.load_state_dict(load_file(args.weights or newest(args.work)))
         for name, value in scores(model, held_out()).items():
-            print(f"{name:16s} {value:.2f}")
+            _say(f"{name:16s} {value:.2f}")
     else:
         if args.out is None:
             parser.error("export needs --out")
-        print(f"sha256 {export(config, args.weights or newest(args.work), args.out)}")
+        _say(f"sha256 {export(config, args.weights or newest(args.work), args.out)}")
 
 
 if __name__ == "__main__":

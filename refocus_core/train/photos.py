@@ -16,6 +16,7 @@ import hashlib
 import logging
 import os
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterable
@@ -628,15 +629,19 @@ def _unpack(package: str, where: Path) -> None:
                 part.replace(_file(photo, where))
 
 
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Fetch the photos that the networks are trained on, and list them.")
     parser.add_argument("--folder", type=Path, help="where to keep them (default: $REFOCUS_PHOTOS or ~/.cache/refocus/photos)")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
     fetch(PHOTOS, args.folder)
-    print("| photo | package | author | licence | |\n|---|---|---|---|---|")
+    _say("| photo | package | author | licence | |\n|---|---|---|---|---|")
     for p in PHOTOS:
-        print(f"| {p.name} | {p.package} | {p.author} | {p.licence} | {'held out' if p.held_out else ''} |")
+        _say(f"| {p.name} | {p.package} | {p.author} | {p.licence} | {'held out' if p.held_out else ''} |")
 
 
 if __name__ == "__main__":
