@@ -158,6 +158,7 @@ def photo_rows(save: Path | None) -> list[dict[str, Any]]:
                 "deconvolution": clean,
                 "network": ours.image,
                 "network, told": told,
+                "blind": restore.all_in_focus(source, "blind-deconvolution").image,
             }
             row = {k: psnr(made, truth) for k, made in results.items()}
             row["ssim input"], row["ssim network"] = ssim(source, truth), ssim(ours.image, truth)
@@ -252,7 +253,7 @@ def report(result: dict[str, Any]) -> str:
     """The tables as Markdown."""
     lines = ["# All in Focus: measured", "", (__doc__ or "").split("\n\n", 2)[2].strip(), ""]
     if "photos" in result:
-        names = ["input", "unsharp", "wiener", "deconvolution", "network", "network, told"]
+        names = ["input", "unsharp", "wiener", "deconvolution", "network", "network, told", "blind"]
         head = ["input", "unsharp mask, best of 16", "Wiener, true radius", "deconvolution, true radius", "**refocus-deblur-s**"]
         lines += [
             "## Photos",
@@ -260,7 +261,9 @@ def report(result: dict[str, Any]) -> str:
             f"Means over {len(next(iter(result['photos']))['per photo'])} photos; *worst* is the least gain of the network on "
             "one of them (for sharp sources: its lowest PSNR). Sharp sources are compared with themselves.",
             "",
-            "| source | " + " | ".join([*head, "refocus-deblur-s, told", "SSIM before → after", "radius found", "worst"]) + " |",
+            "| source | "
+            + " | ".join([*head, "refocus-deblur-s, told", "blind deconvolution", "SSIM before → after", "radius found", "worst"])
+            + " |",
             "|---" * (len(names) + 4) + "|",
         ]
         for row in result["photos"]:

@@ -33,7 +33,7 @@ def all_in_focus(
     Args:
         image_srgb: [B,3,H,W] floating point, sRGB-encoded. Values above 1 are highlights and survive: deconvolution works on
             their light, and a network has them added to its answer again.
-        method: "auto", "refocus-deblur-s", "deconvolution", "none" or "model:<file>" (see `registry`). "auto" is
+        method: "auto", "refocus-deblur-s", "deconvolution", "blind-deconvolution", "none" or "model:<file>" (see `registry`). "auto" is
             deconvolution when a defocus map is given, else refocus-deblur-s, the network that ships in this package.
         defocus_map: the blur that is *in this photo*, [B,H,W] or [1,H,W], not the blur wanted later. Deconvolution needs it,
             refocus-deblur-s takes it as advice, other networks do without.
@@ -72,6 +72,9 @@ def all_in_focus(
         result = models.run_model(model, image, tile_px=tile_px, progress=progress)
         return Restored(result if strength >= 1 else torch.lerp(image, result, strength))
     radius = None if defocus_map is None else _radii(defocus_map, image)
+    if chosen.kind == "blind_deconvolution":
+        network = model if isinstance(model, DeblurNetwork) else embedded.load_embedded(chosen).to(image.device)
+        radius = embedded.run_embedded(network, image, radius, tile_px=tile_px)[1]
     if chosen.kind == "embedded":
         network = model if isinstance(model, DeblurNetwork) else embedded.load_embedded(chosen).to(image.device)
         result, found = embedded.run_embedded(network, image, radius, tile_px=tile_px, progress=progress)

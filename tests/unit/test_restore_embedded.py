@@ -86,6 +86,18 @@ def test_it_takes_blur_out_and_tells_its_radius(net: DeblurNetwork, name: str, r
     assert abs(float(result.radius_px.median()) - radius) < 0.25 * radius + 0.3
 
 
+def test_blind_deconvolution_uses_the_radii_that_the_network_finds(net: DeblurNetwork) -> None:
+    sharp = photo("astronaut.png", 144)
+    source = blurred(sharp, 2.5)
+    result = restore.all_in_focus(source, "blind-deconvolution")
+    found = restore.all_in_focus(source, NAME, model=net).radius_px
+    assert found is not None and result.radius_px is not None
+    torch.testing.assert_close(result.radius_px, found)
+    by_hand = restore.all_in_focus(source, "deconvolution", DefocusMap.from_radius(found))
+    torch.testing.assert_close(result.image, by_hand.image)
+    assert psnr(result.image, sharp) > psnr(source, sharp) + 2
+
+
 @pytest.mark.parametrize("name", ["astronaut.png", "coffee.png", "life.jpg"])
 def test_what_is_sharp_stays(net: DeblurNetwork, name: str) -> None:
     sharp = photo(name)

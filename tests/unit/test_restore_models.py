@@ -214,7 +214,7 @@ def test_registry_entries_are_whole() -> None:
     for method in restore.METHODS:
         assert method.licence and method.note
         assert registry.available(method)
-        assert (method.kind == "embedded") == (method.weights is not None)
+        assert (method.kind in ("embedded", "blind_deconvolution")) == (method.weights is not None)
 
 
 def test_auto_without_anything_to_choose_from_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
