@@ -33,8 +33,9 @@ def all_in_focus(
     Args:
         image_srgb: [B,3,H,W] floating point, sRGB-encoded. Values above 1 are highlights and survive: deconvolution works on
             their light, and a network has them added to its answer again.
-        method: "auto", "refocus-deblur-s", "deconvolution", "blind-deconvolution", "none" or "model:<file>" (see `registry`). "auto" is
-            deconvolution when a defocus map is given, else refocus-deblur-s, the network that ships in this package.
+        method: "auto", "refocus-deblur-s", "deconvolution", "blind-deconvolution", "none" or "model:<file>" (see
+            `registry`). "auto" is deconvolution when a defocus map is given, else refocus-deblur-s, the network that ships in
+            this package.
         defocus_map: the blur that is *in this photo*, [B,H,W] or [1,H,W], not the blur wanted later. Deconvolution needs it,
             refocus-deblur-s takes it as advice, other networks do without.
         kernel: the aperture that made the blur; None is a disc. Used by "deconvolution" only.
