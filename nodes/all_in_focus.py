@@ -1,4 +1,4 @@
-"""Node: a photo made sharp everywhere, by deconvolution or a restoration network."""
+"""Node: a photo made sharp everywhere, by a network or by deconvolution."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from comfy_api.latest import io, ui
 
 from ..refocus_core import depth, restore
+from ..refocus_core.types import DefocusMap
 from . import host, host_flux
 
 _FOLDERS = ("upscale_models", host.FOLDER_KEY)
@@ -23,8 +24,12 @@ def _models() -> dict[str, tuple[str, str]]:
     return found
 
 
+def _no_blur(method: str) -> Any:
+    return host.blocked(f"All In Focus: method '{method}' does not know the blur of the photo; choose another one.")
+
+
 class RefocusAllInFocus(io.ComfyNode):
-    """IMAGE (+ defocus map of that photo) -> IMAGE, sharp everywhere."""
+    """IMAGE (+ defocus map of that photo) -> IMAGE, sharp everywhere, and the blur that the photo had."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -32,8 +37,8 @@ class RefocusAllInFocus(io.ComfyNode):
         return host.schema(
             node_id="RefocusAllInFocus",
             display_name="All In Focus",
-            description="Takes the lens blur out of a photo, as far as that can be done: by deconvolution, which needs "
-            "a defocus map of this photo, or with a restoration model from a model folder.",
+            description="Takes the lens blur out of a photo, as far as that can be done: with the network that comes with this "
+            "pack, by deconvolution, which needs a defocus map of this photo, or with a restoration model from a model folder.",
             search_aliases=[
                 "deblur",
                 "sharpen",
@@ -51,8 +56,10 @@ class RefocusAllInFocus(io.ComfyNode):
                     "method",
                     options=["auto", *(m.name for m in restore.METHODS if m.name != "none"), *_models(), "generative", "none"],
                     default="auto",
-                    tooltip="auto: deconvolution when defocus is connected, otherwise an error that says what to do.\n"
+                    tooltip="auto: deconvolution when defocus is connected, otherwise refocus-deblur-s.\n"
+                    "refocus-deblur-s: a small network that comes with this pack; finds the blur by itself, up to about 8 px.\n"
                     "deconvolution: undoes the blur that defocus describes; weak beyond about 10 px.\n"
+                    "blind-deconvolution: the same by the blur that refocus-deblur-s finds; sharper than that network, slower.\n"
                     "model:...: a 1x restoration network (safetensors, such as NAFNet) from models/upscale_models "
                     "or models/refocus.\n"
                     "generative: FLUX.1 with the DeblurNet adapter; invents what strong blur took away. Needs model, vae.\n"
@@ -93,7 +100,7 @@ class RefocusAllInFocus(io.ComfyNode):
                     "defocus",
                     optional=True,
                     tooltip="Defocus map of this photo as it was taken: its own blur (radius in px of this photo), "
-                    "not the blur you want later. Deconvolution only.",
+                    "not the blur you want later. Deconvolution needs it, refocus-deblur-s takes it as advice.",
                 ),
                 host.KernelType.Input(
                     "kernel",
@@ -107,7 +114,14 @@ class RefocusAllInFocus(io.ComfyNode):
                     tooltip="The photo as another method deblurred it, same size. Only for a generative adapter trained with it.",
                 ),
             ],
-            outputs=[io.Image.Output("image", tooltip="The photo, same size, with what could be made sharp.")],
+            outputs=[
+                io.Image.Output("image", tooltip="The photo, same size, with what could be made sharp."),
+                host.Defocus.Output(
+                    "source_blur",
+                    tooltip="The blur that was in the photo: radius in px, unsigned (front and back are not told apart). "
+                    "Estimated by refocus-deblur-s, or the map that deconvolution used.",
+                ),
+            ],
         )
 
     @classmethod
@@ -133,7 +147,7 @@ class RefocusAllInFocus(io.ComfyNode):
         if method == "generative":
             other = None if pre_deblurred is None else host.to_bchw(pre_deblurred, "pre_deblurred")[0]
             out = host.to_image(host_flux.Flux(**flux).deblur(photo, other, strength, host.progress()), alpha)
-            return io.NodeOutput(out, ui=ui.PreviewImage(out, cls=cls))
+            return io.NodeOutput(out, _no_blur(method), ui=ui.PreviewImage(out, cls=cls))
         options: dict[str, Any] = {"strength": strength, "tile_px": tile_px, "progress": host.progress()}
         if method.startswith(restore.MODEL_PREFIX):
             if method not in (models := _models()):
@@ -149,7 +163,19 @@ class RefocusAllInFocus(io.ComfyNode):
             )
             with held as model:
                 restored = restore.all_in_focus(photo, method, model=model, **options)
+        elif (chosen := restore.choose(method, has_defocus=defocus is not None)).kind == "embedded":
+            held = host.kept(
+                ("restore", chosen.name),
+                lambda: restore.load_embedded(chosen),
+                memory_bytes=tile_px * tile_px * _BYTES_PER_TILE_PX,
+            )
+            with held as model:
+                restored = restore.all_in_focus(photo, chosen.name, defocus, model=model, **options)
         else:
             restored = restore.all_in_focus(photo, method, defocus, kernel=kernel, noise=noise or None, **options)
         out = host.to_image(restored.image, alpha)
-        return io.NodeOutput(out, ui=ui.PreviewImage(out, cls=cls))
+        if restored.radius_px is None:
+            blur = _no_blur(method)
+        else:
+            blur = DefocusMap.from_radius(restored.radius_px).to(host.rest_device())
+        return io.NodeOutput(out, blur, ui=ui.PreviewImage(out, cls=cls))

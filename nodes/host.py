@@ -21,6 +21,7 @@ import folder_paths
 import torch
 from comfy.patcher_extension import CallbacksMP
 from comfy_api.latest import io
+from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
@@ -145,6 +146,11 @@ def temporary(name: str, data: bytes) -> dict[str, str]:
     unique = f"refocus_{uuid.uuid4().hex}_{name}"
     (folder / unique).write_bytes(data)
     return {"filename": unique, "subfolder": "", "type": "temp"}
+
+
+def blocked(message: str) -> Any:
+    """In place of an output that there is none of: what needs it does not run, and the message is shown there."""
+    return ExecutionBlocker(message)
 
 
 # --- progress and interrupt ---------------------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ examples
     python -m refocus_core night.tif --focus-mask face.png --blur 3 --aperture heart --bits 16 -o out.tif
 
 notes
+  What the lens blurred is made sharp first, as far as it can be; --deblur none leaves the photo as it is.
   Depth decides everything. Without --depth the best model on this machine estimates it: the small one that ships with Refocus,
   unless there is a larger one. --download fetches a better one (99 MB).
   --depth FILE takes a grey picture of the same view: as made by most depth programs, near bright. A render's Z pass is
@@ -206,8 +207,8 @@ def build_parser() -> argparse.ArgumentParser:
     g.add_argument(
         "--deblur",
         metavar="METHOD",
-        default="none",
-        help="none (default), deconvolution, generative, or model:FILE (a restoration network)",
+        default="auto",
+        help="auto (default): refocus-deblur-s, the network that comes along; none, deconvolution, generative, or model:FILE",
     )
     g.add_argument(
         "--taken-focus", metavar="X,Y", type=_point, help="for deconvolution: where the photo is sharp (default: automatic)"

@@ -224,9 +224,9 @@ class _Window:
         wanted = [t.grown(2 * margin).aligned(s, o) for t, o in zip(target, self.origin, strict=True)]
         radius = (self.plan.kernel_size(i) - 1) // 2
         base = [min(a[0], b[0]) for a, b in zip(source, wanted, strict=True)]
-        # A period so long that no light comes round to where it is wanted.
+        # A period so long that no light comes round to where it is wanted, and that holds the kernel.
         fh, fw = (
-            _fast_size(max(max(b[1] - a[0], a[1] - b[0]) // s + radius, (max(a[1], b[1]) - o) // s))
+            _fast_size(max(max(b[1] - a[0], a[1] - b[0]) // s + radius, (max(a[1], b[1]) - o) // s, 2 * radius + 1))
             for a, b, o in zip(source, wanted, base, strict=True)
         )
         plane = self._plane(i, source[0], source[1])

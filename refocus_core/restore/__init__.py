@@ -2,6 +2,7 @@
 
 from .api import all_in_focus
 from .deconvolution import deconvolve, noise_level
+from .embedded import load_embedded
 from .models import RestorationModel, load_model, run_model
 from .registry import METHODS, MODEL_PREFIX, Method, choose, find_model
 
@@ -14,6 +15,7 @@ __all__ = [
     "choose",
     "deconvolve",
     "find_model",
+    "load_embedded",
     "load_model",
     "noise_level",
     "run_model",

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ..types import DefocusMap, Kernel, Progress, Restored, check_image, match_batch
-from . import deconvolution, models, registry
+from . import deconvolution, embedded, models, registry
+from .network import DeblurNetwork
 
 
 @torch.no_grad()
@@ -23,7 +24,7 @@ def all_in_focus(
     strength: float = 1.0,
     noise: float | None = None,
     folders: Iterable[str | Path] = (),
-    model: models.RestorationModel | None = None,
+    model: models.RestorationModel | DeblurNetwork | None = None,
     tile_px: int | None = None,
     progress: Progress | None = None,
 ) -> Restored:
@@ -32,16 +33,18 @@ def all_in_focus(
     Args:
         image_srgb: [B,3,H,W] floating point, sRGB-encoded. Values above 1 are highlights and survive: deconvolution works on
             their light, and a network has them added to its answer again.
-        method: "auto", "none", "deconvolution" or "model:<file>" (see `registry`). "auto" is deconvolution when a defocus map is
-            given; there is no other choice yet, and it raises without one.
-        defocus_map: the blur that is *in this photo*, [B,H,W] or [1,H,W], not the blur wanted later. Used by
-            "deconvolution" only.
+        method: "auto", "refocus-deblur-s", "deconvolution", "blind-deconvolution", "none" or "model:<file>" (see
+            `registry`). "auto" is deconvolution when a defocus map is given, else refocus-deblur-s, the network that ships in
+            this package.
+        defocus_map: the blur that is *in this photo*, [B,H,W] or [1,H,W], not the blur wanted later. Deconvolution needs it,
+            refocus-deblur-s takes it as advice, other networks do without.
         kernel: the aperture that made the blur; None is a disc. Used by "deconvolution" only.
         strength: 0..4. 1 is the full result, below 1 it is mixed with the photo, 0 is the photo. Above 1 "deconvolution"
             regularises less (sharper, noisier); a network has no more than 1.
         noise: standard deviation of the photo's noise in sRGB units (0..1); None measures it. Used by "deconvolution" only.
         folders: where "model:<file>" is looked for; empty means that the file is a path.
-        model: the network of "model:<file>" if the caller has already loaded it, on the device of the picture.
+        model: the network of the method (`load_model`, `load_embedded`) if the caller has already loaded it, on the device of
+            the picture.
         tile_px: at least 64; None chooses. Bounds the memory.
         progress: `progress(done, total)` over tiles.
 
@@ -65,18 +68,19 @@ def all_in_focus(
     if chosen.kind == "identity":
         return Restored(image)
     if chosen.kind == "model_file":
-        if model is None:
+        if not isinstance(model, models.RestorationModel):
             model = models.load_model(registry.find_model(chosen.name, folders)).to(image.device)
         result = models.run_model(model, image, tile_px=tile_px, progress=progress)
         return Restored(result if strength >= 1 else torch.lerp(image, result, strength))
-    assert defocus_map is not None  # `choose` refuses deconvolution without one
-    radius = defocus_map.radius_px.to(image.device)
-    if radius.shape[-2:] != image.shape[-2:]:
-        raise ValueError(
-            f"defocus_map is {radius.shape[-1]}x{radius.shape[-2]} but image is {image.shape[-1]}x{image.shape[-2]} "
-            "(width x height). Make the defocus map from this photo, at this size: its radii are pixels of it."
-        )
-    radius = match_batch(radius, image.shape[0], "defocus_map")
+    radius = None if defocus_map is None else _radii(defocus_map, image)
+    if chosen.kind == "blind_deconvolution":
+        network = model if isinstance(model, DeblurNetwork) else embedded.load_embedded(chosen).to(image.device)
+        radius = embedded.run_embedded(network, image, radius, tile_px=tile_px)[1]
+    if chosen.kind == "embedded":
+        network = model if isinstance(model, DeblurNetwork) else embedded.load_embedded(chosen).to(image.device)
+        result, found = embedded.run_embedded(network, image, radius, tile_px=tile_px, progress=progress)
+        return Restored(result if strength >= 1 else torch.lerp(image, result, strength), found)
+    assert radius is not None  # `choose` refuses deconvolution without one
     result = deconvolution.deconvolve(
         image,
         radius,
@@ -87,3 +91,14 @@ def all_in_focus(
         progress=progress,
     )
     return Restored(result, radius.abs())
+
+
+def _radii(defocus_map: DefocusMap, image: Tensor) -> Tensor:
+    """The map's radii, a frame for each of the picture's."""
+    radius = defocus_map.radius_px.to(image.device)
+    if radius.shape[-2:] != image.shape[-2:]:
+        raise ValueError(
+            f"defocus_map is {radius.shape[-1]}x{radius.shape[-2]} but image is {image.shape[-1]}x{image.shape[-2]} "
+            "(width x height). Make the defocus map from this photo, at this size: its radii are pixels of it."
+        )
+    return match_batch(radius, image.shape[0], "defocus_map")

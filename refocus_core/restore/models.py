@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -133,20 +134,58 @@ def run_model(
         torch.OutOfMemoryError: if even the smallest tile does not fit.
     """
     check_image(image_srgb, "image")
-    tile = check_tile(tile_px, TILE_PX)
+    image = image_srgb.float()
+
+    def part(seen: Tensor, window: Window) -> Tensor:
+        return _restore(model, seen)
+
+    restored = run_tiled(part, image.clamp(0, 1), check_tile(tile_px, TILE_PX), name=model.name, progress=progress)
+    return restored + (image - image.clamp(0, 1))
+
+
+Window = tuple[int, slice, slice]
+"""Frame, rows and columns of a tile."""
+
+
+def run_tiled(
+    part: Callable[[Tensor, Window], Tensor],
+    image: Tensor,
+    tile_px: int,
+    *,
+    name: str,
+    overlap_px: int = OVERLAP_PX,
+    overlap_share: int = 8,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Apply a network to overlapping tiles that fade into each other; on running out of memory, to tiles of half the side.
+
+    Args:
+        part: (tile [1,3,h,w], where it lies) -> [1,C,h,w].
+        image: [B,3,H,W].
+        tile_px: side of the tiles.
+        name: of the network, for people.
+        overlap_px: what neighbours share, or 1/`overlap_share` of the tile where that is less.
+        progress: called after each tile. When the tile is halved the count starts again.
+
+    Returns:
+        [B,C,H,W].
+
+    Raises:
+        torch.OutOfMemoryError: if even the smallest tile does not fit.
+    """
     while True:
         try:
-            return _tiled(model, image_srgb.float(), tile, progress)
+            return _tiled(part, image, tile_px, min(overlap_px, tile_px // overlap_share), progress)
         except _OutOfMemoryError as error:
             # No frame of the failed attempt may stay alive: its tensors are the memory that is missing.
             error.__traceback__ = None
-            if tile // 2 < MIN_TILE_PX:
+            if tile_px // 2 < MIN_TILE_PX:
                 raise _OutOfMemoryError(
-                    f"{model.name} does not fit into memory even in tiles of {tile} px. Free memory, or choose a smaller model."
+                    f"{name} does not fit into memory even in tiles of {tile_px} px. Free memory, or choose a smaller model."
                 ) from error
-            tile //= 2
-            log.warning("%s: out of memory, trying again in tiles of %d px", model.name, tile)
-        if image_srgb.is_cuda:
+            tile_px //= 2
+            log.warning("%s: out of memory, trying again in tiles of %d px", name, tile_px)
+        if image.is_cuda:
             torch.cuda.empty_cache()
 
 
@@ -183,25 +222,29 @@ def _ramp(start: int, size: int, length: int, overlap: int, like: Tensor) -> Ten
 
 
 @torch.no_grad()
-def _tiled(model: RestorationModel, image: Tensor, tile: int, progress: Progress | None) -> Tensor:
+def _tiled(part: Callable[[Tensor, Window], Tensor], image: Tensor, tile: int, overlap: int, progress: Progress | None) -> Tensor:
     batch, _, height, width = image.shape
-    overlap = min(OVERLAP_PX, tile // 8)
     th, tw = min(tile, height), min(tile, width)
     places = [(y, x) for y in _starts(height, tile, overlap) for x in _starts(width, tile, overlap)]
     total, done = batch * len(places), 0
-    out = torch.zeros_like(image)
+    frames: list[Tensor] = []
     weights = torch.zeros_like(image[:1, :1])
     for frame in range(batch):
+        out = image.new_zeros(0)
         for y, x in places:
-            part = image[frame : frame + 1, :, y : y + th, x : x + tw].clamp(0, 1)
-            ramp = _ramp(y, th, height, overlap, part)[:, None] * _ramp(x, tw, width, overlap, part)[None]
-            out[frame : frame + 1, :, y : y + th, x : x + tw] += _restore(model, part) * ramp
+            rows, columns = slice(y, y + th), slice(x, x + tw)
+            ramp = _ramp(y, th, height, overlap, image)[:, None] * _ramp(x, tw, width, overlap, image)[None]
+            made = part(image[frame : frame + 1, :, rows, columns], (frame, rows, columns))
+            if not out.numel():
+                out = image.new_zeros(1, made.shape[1], height, width)
+            out[:, :, rows, columns] += made * ramp
             if frame == 0:
-                weights[:, :, y : y + th, x : x + tw] += ramp
+                weights[:, :, rows, columns] += ramp
             done += 1
             if progress is not None:
                 progress(done, total)
-    return out / weights + (image - image.clamp(0, 1))
+        frames.append(out / weights)
+    return torch.cat(frames)
 
 
 def _restore(model: RestorationModel, part: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Literal
 
-Kind = Literal["identity", "deconvolution", "model_file", "embedded"]
+Kind = Literal["identity", "deconvolution", "blind_deconvolution", "model_file", "embedded"]
 
 MODEL_PREFIX = "model:"
 WEIGHT_SUFFIXES = (".safetensors", ".sft")
@@ -24,6 +24,7 @@ class Method:
         licence: licence of the method or its weights.
         note: one line for people.
         weights: file name within `refocus_core/restore/weights` of an embedded network.
+        sha256: of that file.
         auto_rank: `auto` takes the method with the lowest rank whose needs are met; None is never taken by `auto`.
     """
 
@@ -33,8 +34,11 @@ class Method:
     licence: str
     note: str
     weights: str | None = None
+    sha256: str | None = None
     auto_rank: int | None = None
 
+
+_DEBLUR_S = "ad1e30101030d1be821129c9c39f6b1b470f0fba4bf11cc279e2f470e9bb175c"
 
 METHODS: tuple[Method, ...] = (
     Method("none", "identity", False, "Apache-2.0", "The photo as it is."),
@@ -46,8 +50,28 @@ METHODS: tuple[Method, ...] = (
         "Undoes the lens blur that a defocus map of the photo describes. Invents nothing; weak beyond about 10 px.",
         auto_rank=10,
     ),
+    Method(
+        "refocus-deblur-s",
+        "embedded",
+        False,
+        "Apache-2.0",
+        "A small network that ships with this package. Finds the blur by itself; little beyond about 8 px.",
+        weights="refocus_deblur_s.safetensors",
+        sha256=_DEBLUR_S,
+        auto_rank=20,
+    ),
+    Method(
+        "blind-deconvolution",
+        "blind_deconvolution",
+        False,
+        "Apache-2.0",
+        "Deconvolution by the radii that refocus-deblur-s finds. Much sharper than that network, slower, and less safe: "
+        "it also changes sharp parts whose radius was misjudged.",
+        weights="refocus_deblur_s.safetensors",
+        sha256=_DEBLUR_S,
+    ),
 )
-"""An embedded network joins with kind "embedded" and an `auto_rank` below 10."""
+"""`auto` prefers deconvolution where a defocus map is given: with the true radius it gains more than the network."""
 
 
 def available(method: Method) -> bool:

@@ -16,6 +16,7 @@ import hashlib
 import logging
 import os
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterable
@@ -559,6 +560,23 @@ def load(path: Path) -> Tensor:
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1)
 
 
+def sharpest(image_srgb: Tensor, side_px: int) -> Tensor:
+    """The square part of a picture [1,3,H,W] with the most fine detail for its contrast: where the photo is in focus."""
+    best: tuple[float, Tensor] | None = None
+    height, width = image_srgb.shape[-2:]
+    step = max(side_px // 4, 1)
+    for y in range(0, max(height - side_px, 0) + 1, step):
+        for x in range(0, max(width - side_px, 0) + 1, step):
+            part = image_srgb[..., y : y + side_px, x : x + side_px]
+            g = part[0, 1]
+            fine = (4 * g[1:-1, 1:-1] - g[:-2, 1:-1] - g[2:, 1:-1] - g[1:-1, :-2] - g[1:-1, 2:]).abs().mean()
+            score = float(fine / (g.std() + 0.05))
+            if best is None or score > best[0]:
+                best = (score, part)
+    assert best is not None
+    return best[1]
+
+
 def fetch(wanted: Iterable[Photo], where: Path | None = None) -> list[Path]:
     """The files of these photos; what is missing is downloaded, everything is checked."""
     where = folder() if where is None else where
@@ -611,15 +629,19 @@ def _unpack(package: str, where: Path) -> None:
                 part.replace(_file(photo, where))
 
 
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Fetch the photos that the networks are trained on, and list them.")
     parser.add_argument("--folder", type=Path, help="where to keep them (default: $REFOCUS_PHOTOS or ~/.cache/refocus/photos)")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
     fetch(PHOTOS, args.folder)
-    print("| photo | package | author | licence | |\n|---|---|---|---|---|")
+    _say("| photo | package | author | licence | |\n|---|---|---|---|---|")
     for p in PHOTOS:
-        print(f"| {p.name} | {p.package} | {p.author} | {p.licence} | {'held out' if p.held_out else ''} |")
+        _say(f"| {p.name} | {p.package} | {p.author} | {p.licence} | {'held out' if p.held_out else ''} |")
 
 
 if __name__ == "__main__":

@@ -295,13 +295,29 @@ def test_depth_estimate_runs_on_a_photo_with_nothing_set_and_nothing_downloaded(
     assert shown.shape == (1, 64, 80, 3) and float(shown.std()) > 0.01
 
 
-def test_all_in_focus_without_a_map_says_what_to_do(comfy_server: rig.Server) -> None:
+def test_all_in_focus_needs_nothing_and_tells_the_blur(comfy_server: rig.Server) -> None:
+    graph = {
+        "1": noise(comfy_server, 80, 64, seed=5),
+        "2": node(comfy_server, "RefocusAllInFocus", image=["1", 0]),
+        "3": node(comfy_server, "RefocusReblur", image=["2", 0], defocus=["2", 1]),
+        "4": node(comfy_server, "PreviewImage", images=["3", 0]),
+    }
+    run = comfy_server.run(twin.probed(graph, ("2", 0), ("3", 0)))
+    assert run.end == "execution_success", run.error
+    reference = twin.Twin(comfy_server, graph)
+    for key in ("2", "3"):
+        found = twin.read_probe(comfy_server, key).movedim(-1, 1)
+        assert float((found - reference.value([key, 0])).abs().max()) <= 1e-4
+
+
+def test_all_in_focus_without_radii_stops_what_needs_them(comfy_server: rig.Server) -> None:
     graph = {
         "1": noise(comfy_server),
-        "2": node(comfy_server, "RefocusAllInFocus", image=["1", 0]),
-        "3": node(comfy_server, "PreviewImage", images=["2", 0]),
+        "2": node(comfy_server, "RefocusAllInFocus", image=["1", 0], method="none"),
+        "3": node(comfy_server, "RefocusReblur", image=["2", 0], defocus=["2", 1]),
+        "4": node(comfy_server, "PreviewImage", images=["3", 0]),
     }
-    assert "defocus" in fails(comfy_server, graph).lower()
+    assert "does not know the blur" in fails(comfy_server, graph)
 
 
 # --- models -------------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from refocus_core import bokeh, color, defocus, depth, restore
 from refocus_core.optics import SENSORS_MM, Blur, Lens
+from refocus_core.types import DefocusMap
 
 
 def probed(graph: rig.Graph, *outputs: tuple[str, int]) -> rig.Graph:
@@ -130,7 +131,8 @@ class Twin:
             path = self.server.base / "elsewhere" / "restore" / i["method"].removeprefix("model:")
             return (restore.all_in_focus(photo, i["method"], model=restore.load_model(path), **options).image,)
         defocus_map, kernel = self.value(i.get("defocus")), self.value(i.get("kernel"))
-        return (restore.all_in_focus(photo, i["method"], defocus_map, kernel=kernel, noise=i["noise"] or None, **options).image,)
+        made = restore.all_in_focus(photo, i["method"], defocus_map, kernel=kernel, noise=i["noise"] or None, **options)
+        return made.image, None if made.radius_px is None else DefocusMap.from_radius(made.radius_px)
 
     def BokehKernel(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
         if i["shape"] == "image":

@@ -12,7 +12,7 @@ import torch
 from data import motorcycle
 from PIL import Image, ImageCms
 
-from refocus_core import bokeh, cli, defocus, depth, pictures
+from refocus_core import bokeh, cli, defocus, depth, pictures, restore
 from refocus_core.cli import main
 from refocus_core.color import linear_to_srgb, srgb_to_linear
 from refocus_core.optics import Blur, Lens
@@ -43,7 +43,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(small: Path, out: Path, *options: object) -> int:
     # refine off: the small depth is a plain subsample, and the core calls below then see the same values
-    given = [small / "photo.png", "--depth", small / "depth.png", "--refine", 0, "--quality", "draft", "-o", out, *options]
+    given = [small / "photo.png", "--depth", small / "depth.png", "--refine", 0, "--deblur", "none", "--quality", "draft"]
+    given += ["-o", out, *options]
     return main([str(o) for o in given])
 
 
@@ -73,6 +74,14 @@ def test_what_is_in_focus_stays_and_the_background_does_not(small: Path, tmp_pat
     engine, shelf = (slice(76, 89), slice(86, 97)), (slice(5, 40), slice(100, 120))
     assert detail(after, *engine) > 0.9 * detail(before, *engine)
     assert detail(after, *shelf) < 0.4 * detail(before, *shelf)
+
+
+def test_the_photo_is_made_sharp_first_unless_told_not_to(small: Path, tmp_path: Path) -> None:
+    given = [small / "photo.png", "--depth", small / "depth.png", "--refine", 0, "--blur", 0, "-q", "-o", tmp_path / "o.png"]
+    assert main([str(o) for o in (*given, "--save-sharp", tmp_path / "s.png")]) == 0
+    want = restore.all_in_focus(pictures.load(small / "photo.png").image, "refocus-deblur-s").image.clamp(0, 1)
+    for name in ("o.png", "s.png"):
+        assert difference(pictures.load(tmp_path / name).image, want) <= 0.51 / 255
 
 
 def test_metadata_and_16_bits(small: Path, tmp_path: Path) -> None:

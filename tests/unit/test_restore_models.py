@@ -202,8 +202,7 @@ def test_choice_of_method() -> None:
     assert torch.equal(
         restore.all_in_focus(image, "auto", blurred).image, restore.all_in_focus(image, "deconvolution", blurred).image
     )
-    with pytest.raises(ValueError, match="Connect a defocus map"):
-        restore.all_in_focus(image)
+    assert torch.equal(restore.all_in_focus(image).image, restore.all_in_focus(image, "refocus-deblur-s").image)
     with pytest.raises(ValueError, match="needs defocus_map"):
         restore.all_in_focus(image, "deconvolution")
     with pytest.raises(ValueError, match="no method 'magic'"):
@@ -215,7 +214,13 @@ def test_registry_entries_are_whole() -> None:
     for method in restore.METHODS:
         assert method.licence and method.note
         assert registry.available(method)
-        assert (method.kind == "embedded") == (method.weights is not None)
+        assert (method.kind in ("embedded", "blind_deconvolution")) == (method.weights is not None)
+
+
+def test_auto_without_anything_to_choose_from_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "available", lambda method: method.weights is None)
+    with pytest.raises(ValueError, match="Connect a defocus map"):
+        restore.all_in_focus(picture())
 
 
 def test_auto_prefers_an_embedded_network_only_where_its_weights_are(monkeypatch: pytest.MonkeyPatch) -> None:

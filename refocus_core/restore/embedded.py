@@ -1,0 +1,106 @@
+"""Networks whose weights ship in this package."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from torch import Tensor
+
+from ..types import Progress, check_image, check_map
+from .models import Window, check_tile, run_tiled
+from .network import CONTEXT_PX, MULTIPLE, DeblurNetwork, Shape
+from .registry import Method
+
+WEIGHTS = Path(__file__).parent / "weights"
+TILE_PX = 768
+
+
+def load_embedded(method: Method) -> DeblurNetwork:
+    """The network of a method of kind "embedded", on the CPU, in float32.
+
+    Raises:
+        FileNotFoundError: if the file is not there.
+        ValueError: if it is not the file that belongs to this version.
+    """
+    assert method.weights is not None
+    path = WEIGHTS / method.weights
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing. It is part of this package: install the package again.")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != method.sha256:
+        raise ValueError(f"{path} is not the file that belongs to this version. Install the package again.")
+    return read_network(path)
+
+
+def read_network(path: Path) -> DeblurNetwork:
+    """A network from a file that `python -m refocus_core.train.deblur export` wrote.
+
+    Raises:
+        ValueError: if it is another kind of file.
+    """
+    with safe_open(path, framework="pt") as file:
+        about = file.metadata() or {}
+        if "shape" not in about:
+            raise ValueError(f"{path.name} is no file of refocus-deblur: its header does not tell the network's shape.")
+        weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - no mapping
+    network = DeblurNetwork(Shape.of(json.loads(about["shape"])))
+    network.load_state_dict(weights)
+    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+
+def run_embedded(
+    network: DeblurNetwork,
+    image_srgb: Tensor,
+    radius_px: Tensor | None = None,
+    *,
+    tile_px: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Run it over a picture, in overlapping tiles that fade into each other.
+
+    The network sees values clamped to 0..1; what was above 1 or below 0 is added to its answer again.
+
+    Args:
+        network: on the device of `image_srgb`.
+        image_srgb: [B,3,H,W] float32, sRGB-encoded.
+        radius_px: [B,H,W] blur radii that are known, signed or not.
+        tile_px: side of a tile, at least 64; None is 768.
+
+    Returns:
+        The restored picture [B,3,H,W] and the estimated unsigned blur radius in px [B,H,W], both float32.
+    """
+    check_image(image_srgb, "image")
+    if radius_px is not None:
+        check_map(radius_px, "radius_px")
+    image = image_srgb.float()
+
+    def part(seen: Tensor, window: Window) -> Tensor:
+        frame, rows, columns = window
+        hint = None
+        if radius_px is not None:
+            sides = [-(-n // MULTIPLE) * MULTIPLE for n in seen.shape[-2:]]
+            known = radius_px[frame : frame + 1, None, rows, columns].abs().float()
+            known = F.pad(known, (0, sides[1] - known.shape[-1], 0, sides[0] - known.shape[-2]), "replicate")
+            hint = F.avg_pool2d(known, 2)[:, 0]
+        restored, radius = network(seen, hint)
+        # As a change, so that a tile that changes nothing leaves the picture bit for bit as it is.
+        return torch.cat([restored - seen, radius[:, None]], 1)
+
+    made = run_tiled(
+        part,
+        image.clamp(0, 1),
+        check_tile(tile_px, TILE_PX),
+        name="refocus-deblur-s",
+        overlap_px=CONTEXT_PX,
+        overlap_share=4,
+        progress=progress,
+    )
+    change, found = made[:, :3], made[:, 3]
+    if not bool(torch.isfinite(made).all()):
+        raise ValueError("refocus-deblur-s gave non-finite values. The picture or the file is damaged.")
+    restored = torch.where(change == 0, image, (image.clamp(0, 1) + change).clamp(0, 1) + (image - image.clamp(0, 1)))
+    return restored, found

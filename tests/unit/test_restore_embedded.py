@@ -1,0 +1,179 @@
+"""`refocus-deblur-s`, the file that ships: what it does to blurred and to sharp pictures, and that tiles do not show."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from refocus_core import color, psf, restore
+from refocus_core.restore import embedded, network, registry
+from refocus_core.restore.network import DeblurNetwork
+from refocus_core.types import DefocusMap
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+NAME = "refocus-deblur-s"
+IDENTITY_DB = 48.0
+"""Measured: 49.6 or more on these pieces."""
+
+
+@pytest.fixture(scope="module")
+def method() -> registry.Method:
+    return registry.choose(NAME, has_defocus=False)
+
+
+@pytest.fixture(scope="module")
+def net(method: registry.Method) -> DeblurNetwork:
+    return embedded.load_embedded(method)
+
+
+def photo(name: str, side: int = 192) -> Tensor:
+    """The middle of a photo that was never trained on, reduced until it is sharp."""
+    with Image.open(DATA / name) as im:
+        picture = torch.from_numpy(np.asarray(im.convert("RGB")).copy()).permute(2, 0, 1)[None].float() / 255
+    factor = max(min(picture.shape[-2:]) / 480, 1.25)
+    size = tuple(round(n / factor) for n in picture.shape[-2:])
+    small = color.linear_to_srgb(F.interpolate(color.srgb_to_linear(picture), size, mode="bilinear", antialias=True))
+    y, x = ((n - side) // 2 for n in size)
+    return ((small * 255).round() / 255).clamp(0, 1)[..., y : y + side, x : x + side]
+
+
+def blurred(image: Tensor, radius: float) -> Tensor:
+    kernel = psf.disc(radius)[None]
+    m = kernel.shape[-1] // 2
+    wide = F.pad(color.srgb_to_linear(image), (m, m, m, m), "reflect").movedim(1, 0)
+    return (color.linear_to_srgb(F.conv2d(wide, kernel).movedim(0, 1).clamp(0, 1)) * 255).round() / 255
+
+
+def psnr(a: Tensor, b: Tensor) -> float:
+    return float(-10 * torch.log10((a - b)[..., 12:-12, 12:-12].square().mean() + 1e-10))
+
+
+def test_the_file_is_the_one_that_is_listed(method: registry.Method) -> None:
+    assert method.weights is not None
+    content = (embedded.WEIGHTS / method.weights).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == method.sha256 and len(content) <= 12e6
+
+
+def test_another_file_is_refused(method: registry.Method, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match="Install the package again"):
+        embedded.load_embedded(replace(method, sha256="0" * 64))
+    monkeypatch.setattr(embedded, "WEIGHTS", tmp_path)
+    with pytest.raises(FileNotFoundError, match="is missing"):
+        embedded.load_embedded(method)
+
+
+def test_auto_takes_it_without_a_map_and_deconvolution_with_one() -> None:
+    assert registry.choose("auto", has_defocus=False).name == NAME
+    assert registry.choose("auto", has_defocus=True).name == "deconvolution"
+
+
+@pytest.mark.parametrize("name", ["astronaut.png", "coffee.png", "life.jpg"])
+@pytest.mark.parametrize(("radius", "gain_db"), [(2.0, 1.0), (3.0, 1.0), (5.0, 0.3)])
+def test_it_takes_blur_out_and_tells_its_radius(net: DeblurNetwork, name: str, radius: float, gain_db: float) -> None:
+    sharp = photo(name)
+    source = blurred(sharp, radius)
+    result = restore.all_in_focus(source, NAME, model=net)
+    assert psnr(result.image, sharp) > psnr(source, sharp) + gain_db
+    assert result.radius_px is not None
+    assert abs(float(result.radius_px.median()) - radius) < 0.25 * radius + 0.3
+
+
+def test_blind_deconvolution_uses_the_radii_that_the_network_finds(net: DeblurNetwork) -> None:
+    sharp = photo("astronaut.png", 144)
+    source = blurred(sharp, 2.5)
+    result = restore.all_in_focus(source, "blind-deconvolution")
+    found = restore.all_in_focus(source, NAME, model=net).radius_px
+    assert found is not None and result.radius_px is not None
+    torch.testing.assert_close(result.radius_px, found)
+    by_hand = restore.all_in_focus(source, "deconvolution", DefocusMap.from_radius(found))
+    torch.testing.assert_close(result.image, by_hand.image)
+    assert psnr(result.image, sharp) > psnr(source, sharp) + 2
+
+
+@pytest.mark.parametrize("name", ["astronaut.png", "coffee.png", "life.jpg"])
+def test_what_is_sharp_stays(net: DeblurNetwork, name: str) -> None:
+    sharp = photo(name)
+    assert psnr(restore.all_in_focus(sharp, NAME, model=net).image, sharp) > IDENTITY_DB
+
+
+def test_nothing_to_see_is_nothing_to_do(net: DeblurNetwork) -> None:
+    flat = torch.full((1, 3, 40, 56), 0.5)
+    result = restore.all_in_focus(flat, NAME, model=net).image
+    assert float((result - flat).abs().max()) < 2e-3
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (33, 2), (97, 64)])
+def test_any_size(net: DeblurNetwork, size: tuple[int, int]) -> None:
+    image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    result = restore.all_in_focus(image, NAME, DefocusMap.from_radius(torch.full((1, *size), 2.0)), model=net)
+    assert result.image.shape == image.shape and result.radius_px is not None and result.radius_px.shape == (1, *size)
+    assert bool(torch.isfinite(result.image).all()) and float(result.radius_px.min()) >= 0
+
+
+def test_tiled_equals_untiled(net: DeblurNetwork) -> None:
+    source = blurred(photo("life.jpg", 440), 2.5)
+    whole, radius = embedded.run_embedded(net, source, tile_px=1024)
+    tiled, tiled_radius = embedded.run_embedded(net, source, tile_px=320)
+    assert float((whole - tiled).abs().max()) < 0.02 and psnr(whole, tiled) > 55
+    assert float((radius - tiled_radius).abs().mean()) < 0.02
+
+
+def test_batch_equals_singles_and_progress_ends(net: DeblurNetwork) -> None:
+    sharp = photo("coffee.png", 96)
+    frames = torch.cat([blurred(sharp, 2.0), sharp])
+    radii = DefocusMap.from_radius(torch.stack([torch.full((96, 96), 2.0), torch.zeros(96, 96)]))
+    seen: list[tuple[int, int]] = []
+    both = restore.all_in_focus(frames, NAME, radii, model=net, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1][0] == seen[-1][1]
+    for i in range(2):
+        one = DefocusMap.from_radius(radii.radius_px[i])
+        single = restore.all_in_focus(frames[i : i + 1], NAME, one, model=net)
+        torch.testing.assert_close(single.image[0], both.image[i], atol=1e-5, rtol=0)
+
+
+def test_highlights_keep_their_excess(net: DeblurNetwork) -> None:
+    source = blurred(photo("coffee.png", 96), 2.0)
+    source[..., 40:44, 50:54] = 1.0
+    bright = source.clone()
+    bright[..., 40:44, 50:54] = 8.0
+    expected = restore.all_in_focus(source, NAME, model=net).image
+    expected[..., 40:44, 50:54] += 7.0
+    torch.testing.assert_close(restore.all_in_focus(bright, NAME, model=net).image, expected, atol=1e-5, rtol=0)
+
+
+def test_strength_mixes_with_the_photo(net: DeblurNetwork) -> None:
+    source = blurred(photo("coffee.png", 96), 2.0)
+    full = restore.all_in_focus(source, NAME, model=net).image
+    half = restore.all_in_focus(source, NAME, model=net, strength=0.5).image
+    torch.testing.assert_close(half, (source + full) / 2)
+
+
+def test_a_filter_undoes_its_disc() -> None:
+    """In the middle frequencies; the mean is kept everywhere."""
+    for radius in network.BANK_PX:
+        inverse = network.inverse_filter(radius)
+        assert abs(float(inverse.sum()) - 1) < 1e-12
+        torch.testing.assert_close(inverse, inverse.flip(0, 1))
+        blur = F.pad(psf.disc(radius)[0].double(), (0, 128 - psf.size_px(radius), 0, 128 - psf.size_px(radius)))
+        both = torch.fft.rfft2(blur).abs() * torch.fft.rfft2(F.pad(inverse, (0, 63, 0, 63))).abs()
+        low = int(128 * 0.2 / radius)
+        assert float((both[:low, :low] - 1).abs().max()) < 0.12
+
+
+def test_the_bank_is_made_of_these_filters() -> None:
+    image = torch.rand(1, 3, 45, 52, generator=torch.Generator().manual_seed(1)) * 0.6 + 0.2
+    padded, answers = network.bank(image)
+    assert padded.shape == (1, 3, 48, 56) and answers.shape == (1, len(network.BANK_PX), 3, 48, 56)
+    assert torch.equal(padded[..., :45, :52], image)
+    half = network.FILTER_HALF_PX
+    wide = F.pad(color.srgb_to_linear(image), (half, half, half, half), "reflect").movedim(1, 0)
+    by_hand = F.conv2d(wide, network.inverse_filter(2.25).float()[None, None]).movedim(0, 1)
+    torch.testing.assert_close(answers[:, 3, :, :45, :52], color.linear_to_srgb(by_hand.clamp(0, 1)), atol=2e-5, rtol=0)
