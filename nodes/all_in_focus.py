@@ -57,9 +57,9 @@ class RefocusAllInFocus(io.ComfyNode):
                     options=["auto", *(m.name for m in restore.METHODS if m.name != "none"), *_models(), "generative", "none"],
                     default="auto",
                     tooltip="auto: deconvolution when defocus is connected, otherwise refocus-deblur-s.\n"
-                    "refocus-deblur-s: a small network that comes with this pack; finds the blur by itself, up to about 8 px.\n"
+                    "refocus-deblur-s: a small network of this pack; finds the blur by itself, useful up to about 5 px.\n"
                     "deconvolution: undoes the blur that defocus describes; weak beyond about 10 px.\n"
-                    "blind-deconvolution: the same by the blur that refocus-deblur-s finds; sharper than that network, slower.\n"
+                    "blind-deconvolution: the same by the blur that refocus-deblur-s finds; sharper, slower, less safe.\n"
                     "model:...: a 1x restoration network (safetensors, such as NAFNet) from models/upscale_models "
                     "or models/refocus.\n"
                     "generative: FLUX.1 with the DeblurNet adapter; invents what strong blur took away. Needs model, vae.\n"

@@ -55,7 +55,7 @@ METHODS: tuple[Method, ...] = (
         "embedded",
         False,
         "Apache-2.0",
-        "A small network that ships with this package. Finds the blur by itself; little beyond about 8 px.",
+        "A small network that ships with this package. Finds the blur by itself; little beyond about 5 px.",
         weights="refocus_deblur_s.safetensors",
         sha256=_DEBLUR_S,
         auto_rank=20,
@@ -65,8 +65,8 @@ METHODS: tuple[Method, ...] = (
         "blind_deconvolution",
         False,
         "Apache-2.0",
-        "Deconvolution by the radii that refocus-deblur-s finds. Much sharper than that network, slower, and less safe: "
-        "it also changes sharp parts whose radius was misjudged.",
+        "Deconvolution by the radii that refocus-deblur-s finds. Mostly sharper than that network, slower, and less "
+        "safe: where a radius is misjudged the photo gets worse.",
         weights="refocus_deblur_s.safetensors",
         sha256=_DEBLUR_S,
     ),
