@@ -495,3 +495,14 @@ def test_a_small_step_at_a_rim_does_not_hide_the_background() -> None:
     stepped = torch.where(near & rim, -23.5, smooth)
     pictures = [bokeh.render(image, DefocusMap.from_radius(r)) for r in (smooth, stepped)]
     assert float((pictures[0] - pictures[1]).abs().max()) < 0.02
+
+
+@pytest.mark.parametrize("radius", [-20.0, 20.0])
+@pytest.mark.parametrize("height", [130, 260])
+def test_a_bin_smaller_than_its_kernel_in_a_tile_smaller_than_its_kernel(height: int, radius: float) -> None:
+    """The last rows are a tile of their own, and all that is blurred lies in them."""
+    image = torch.full((1, 3, height, 40), 0.5)
+    radii = torch.zeros(height, 40)
+    radii[-2:] = radius
+    rendered = bokeh.render(image, DefocusMap.from_radius(radii))
+    torch.testing.assert_close(rendered, image, atol=2e-4, rtol=0)
