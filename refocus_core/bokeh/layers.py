@@ -244,26 +244,26 @@ def _far_side(radius: Tensor, reach: int) -> tuple[Tensor, Tensor]:
     f = FLOOD_GRAIN_PX
     if reach > f and min(h, w) >= f:
         # Every block is represented by the pixel at its largest jump, else by the nearest one in depth; seeds keep their place.
-        def blocks(t: Tensor) -> Tensor:  # [...,H,W] -> [...,H/f,W/f,f*f]
-            padded = F.pad(t.view(1, -1, h, w), (0, -w % f, 0, -h % f), mode="replicate")
-            return padded.unfold(2, f, f).unfold(3, f, f).flatten(4)[0].view(*t.shape[:-2], -(-h // f), -(-w // f), f * f)
-
-        r, jump = blocks(radius), blocks(best)
-        place = torch.where(jump > 0, jump + (r.max() - r.min()), r.max() - r).argmax(-1, keepdim=True)
-        coarse = [t.take_along_dim(place, -1)[..., 0] for t in (r, *blocks(seed), blocks(cost))]
+        low, high = torch.aminmax(radius)
+        worth = torch.where(best > 0, best + (high - low), high - radius)
+        padded = F.pad(worth[None, None], (0, -w % f, 0, -h % f), mode="replicate")[0, 0]
+        place = padded.unfold(0, f, f).unfold(1, f, f).flatten(2).argmax(2)
+        rows, cols = (torch.arange(0, n, f, device=radius.device) for n in (h, w))
+        y, x = (rows[:, None] + place // f).clamp_max(h - 1), (cols + place % f).clamp_max(w - 1)
+        coarse_radius, coarse_seed, coarse_cost = radius[y, x], seed[:, y, x], cost[y, x]
         step = 1 << math.ceil(math.log2(max(reach / f, 1)))
         steps: list[int] = [1]
         while step >= 1:
             steps.append(step)
             step //= 2
         middle = (f - 1) / 2
-        found, known = _flood(coarse[0], torch.stack(coarse[1:4]), coarse[4], ys[::f] + middle, xs[:, ::f] + middle, steps)
-        rows = f if radius.device.type == "cpu" else h  # a row of blocks stays in the processor's cache
-        for y in range(0, h, rows):
-            stop = min(y + rows, h)
-            part = (..., slice(y // f, -(-stop // f)), slice(None))
-            wide = [t[part].repeat_interleave(f, -1).repeat_interleave(f, -2)[..., : stop - y, :w] for t in (found, known)]
-            _offer(radius, seed, cost, (slice(y, stop), slice(0, w)), wide[0], wide[1], ys, xs)
+        found, known = _flood(coarse_radius, coarse_seed, coarse_cost, ys[::f] + middle, xs[:, ::f] + middle, steps)
+        height = f if radius.device.type == "cpu" else h  # a row of blocks stays in the processor's cache
+        for top in range(0, h, height):
+            stop = min(top + height, h)
+            part = (..., slice(top // f, -(-stop // f)), slice(None))
+            wide = [t[part].repeat_interleave(f, -1).repeat_interleave(f, -2)[..., : stop - top, :w] for t in (found, known)]
+            _offer(radius, seed, cost, (slice(top, stop), slice(0, w)), wide[0], wide[1], ys, xs)
     else:
         seed, cost = _flood(radius, seed, cost, ys, xs, [1])
     distance = ((seed[0] - ys).square_() + (seed[1] - xs).square_()).sqrt_()
