@@ -51,6 +51,9 @@ GROUP_GAP = 2.0
 PRESENT = 1e-3
 """Coverage from which on a bin counts as present at a pixel."""
 
+CUT_PX = 3.0
+"""Radius up to which a bin is blurred through the whole aperture at once: its pieces would hardly differ."""
+
 
 @dataclass(frozen=True, eq=False)
 class Piece:
@@ -104,8 +107,14 @@ class Plan:
         """Odd side of bin i's blur at its resolution."""
         return psf.size_px(self.radii[i])
 
+    def is_cut(self, i: int) -> bool:
+        """Whether bin i is blurred through each piece of the aperture by itself; small blurs are not worth it."""
+        return abs(self.bins.centres[i]) > CUT_PX
+
     def kernel(self, i: int, piece: Piece) -> Tensor:
         """[C,m,m] normalised blur of bin i through a piece, at the bin's resolution."""
+        if not self.is_cut(i):
+            (piece,) = self.whole
         return psf.rasterize(piece.raster, self.radii[i]) / piece.weight.view(-1, 1, 1)
 
 

@@ -189,7 +189,8 @@ class _Window:
             y, x = content[0].grown(support).within(rows), content[1].grown(support).within(cols)
             if y.length <= 0 or x.length <= 0:
                 continue
-            plane = self._plane(i, y, x)[None] if plan.is_sharp(i) else self._blurred(i, pieces, content, (y, x))
+            through = pieces if plan.is_cut(i) else plan.whole
+            plane = self._plane(i, y, x)[None] if plan.is_sharp(i) else self._blurred(i, through, content, (y, x))
             if plan.colour and plane.shape[1] == 4:
                 plane = torch.cat([plane[:, :3], plane[:, 3:].expand(-1, 3, -1, -1)], 1)
             stack.add(plane, plan.positions[i], (slice(y[0] - at[0], y[1] - at[0]), slice(x[0] - at[1], x[1] - at[1])))
@@ -305,8 +306,8 @@ class _Stack:
     """Compositing of blurred bins from near to far, per pixel, for every piece of the aperture."""
 
     def __init__(self, pieces: int, size: tuple[int, int], channels: int, like: Tensor, watch: bool) -> None:
-        self.light = like.new_zeros(pieces, 3, *size)
-        self.coverage = like.new_zeros(pieces, channels, *size)
+        self._sum = like.new_zeros(pieces, 3 + channels, *size)
+        self.light, self.coverage = self._sum[:, :3], self._sum[:, 3:]
         self.before_focus = like.new_zeros(size) if watch else None
         self._through = like.new_ones(pieces, channels, *size)  # light that the closed groups let pass
         self._group = like.new_zeros(pieces, channels, *size)  # coverage of the open group
@@ -316,7 +317,7 @@ class _Stack:
     def add(self, plane: Tensor, position: float, at: tuple[slice, slice]) -> None:
         """Add [Q,3+K,h,w] light and coverage of one bin, or [1,...] the same for every piece, at a part of the tile."""
         part = (..., *at)
-        light, alpha = plane[:, :3], plane[:, 3:].clamp_min(0)
+        alpha = plane[:, 3:].clamp_min(0)
         through, group, last = self._through[part], self._group[part], self._last[part]
         if position < -1e-6 and self.before_focus is not None:
             before = self.before_focus[part]
@@ -330,6 +331,9 @@ class _Stack:
         gain = torch.rsub(group, 1).div_(alpha.clamp_min(1e-6)).clamp_(0, 1)
         group.addcmul_(gain, alpha)
         gain.mul_(through)
-        self.light[part].addcmul_(gain, light)
-        self.coverage[part].addcmul_(gain, alpha)
+        if gain.shape[1] == 1:
+            self._sum[part].addcmul_(gain, plane)
+        else:
+            self.light[part].addcmul_(gain, plane[:, :3])
+            self.coverage[part].addcmul_(gain, alpha)
         last.masked_fill_(seen, position)

@@ -105,6 +105,9 @@ def _make_taps(plan: Plan, pieces: list[Piece], group: int, unroll: int) -> _Tap
     row_total = 0
     for chunk, half in _chunks(plan, sets * plan.whole[0].raster.shape[0]):
         kernel = _kernel_tables(pieces, [plan.radii[i] for i in chunk], half)
+        uncut = [j for j, i in enumerate(chunk) if not plan.is_cut(i)]
+        if uncut:
+            kernel[uncut] = _kernel_tables(plan.whole, [plan.radii[chunk[j]] for j in uncut], half)
         side = 2 * half + 1
         padded = F.pad(kernel, (1, 1))
         plain = padded[..., :-1]
