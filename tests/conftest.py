@@ -1,10 +1,16 @@
-"""Nothing here imports torch or ComfyUI: only how a run is judged."""
+"""How a run is judged. Nothing here imports torch or ComfyUI."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import pytest
+
+# Triton's own functions read TRITON_INTERPRET when they are defined, and other libraries import triton before its tests do.
+with pytest.MonkeyPatch.context() as _patch, contextlib.suppress(ImportError):
+    _patch.setenv("TRITON_INTERPRET", "1")
+    import triton.language  # noqa: F401
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
