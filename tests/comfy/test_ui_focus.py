@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -89,11 +90,16 @@ def test_keys_move_the_point_and_change_the_range(view: View) -> None:
     view.click(0.5, 0.5)
     for key in ("ArrowRight", "ArrowDown", "Shift+ArrowLeft", "+", "+", "-"):
         view.page.keyboard.press(key)
-    assert view.values("x", "y", "focus_range") == [pytest.approx(0.46, abs=6e-3), pytest.approx(0.51, abs=6e-3), 0.01]
+    wanted = [pytest.approx(0.46, abs=6e-3), pytest.approx(0.51, abs=6e-3), 0.01]
+    spoken = view.root.locator(".rf-sr")
+    deadline = time.monotonic() + 5  # the page draws, and speaks, when it has a moment
+    while time.monotonic() < deadline and (view.values("x", "y", "focus_range") != wanted or "x 0.4" not in spoken.inner_text()):
+        view.page.wait_for_timeout(50)
+    assert view.values("x", "y", "focus_range") == wanted
+    assert spoken.inner_text().startswith("x 0.4")
     stage = view.root.locator(".rf-stage")
     assert stage.evaluate("e => e === document.activeElement && e.tabIndex === 0")
     assert stage.get_attribute("aria-label")
-    assert view.root.locator(".rf-sr").inner_text().startswith("x 0.4")
     assert len(view.page.evaluate("() => app.graph.nodes.filter(n => n.type === 'RefocusDefocusMap')")) == 1
     view.shot("keys")
 
