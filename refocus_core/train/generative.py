@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
+from uuid import uuid4
 
 import torch
 from torch import Tensor, nn
@@ -462,7 +463,8 @@ def _note_settings(settings: Training, out: Path) -> None:
         if changed:
             raise ValueError(f"{out} was begun with other settings ({', '.join(changed)}). Train into another folder.")
     out.mkdir(parents=True, exist_ok=True)
-    part = note.with_suffix(f".{torch.randint(2**31, ()).item()}.part")
+    # Every process writes the same; a name of its own each, which no shared random seed makes equal.
+    part = note.with_suffix(f".{uuid4().hex}.part")
     part.write_text(json.dumps(values, indent=1))
     part.replace(note)
 

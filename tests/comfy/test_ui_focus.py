@@ -100,7 +100,7 @@ def test_keys_move_the_point_and_change_the_range(view: View) -> None:
     stage = view.root.locator(".rf-stage")
     assert stage.evaluate("e => e === document.activeElement && e.tabIndex === 0")
     assert stage.get_attribute("aria-label")
-    assert len(view.page.evaluate("() => app.graph.nodes.filter(n => n.type === 'RefocusDefocusMap')")) == 1
+    assert view.page.evaluate("() => app.graph.nodes.filter(n => n.type === 'RefocusDefocusMap').length") == 1
     view.shot("keys")
 
 
