@@ -29,6 +29,7 @@ from torch import Tensor
 from . import codecs
 from .codecs import Array, PictureError
 from .color import linear_to_srgb, srgb_to_linear
+from .optics import film_equivalent_sensor_mm
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class CameraData:
     Attributes:
         focal_mm: focal length in mm.
         f_number: f-number the photo was taken with.
-        sensor_mm: long side of the sensor in mm, from the 35 mm equivalent focal length.
+        sensor_mm: long side of the sensor in mm, from the 35 mm equivalent focal length and the picture's shape.
         model: maker's name of the camera, for people.
     """
 
@@ -111,7 +112,7 @@ def load(path: str | Path) -> Picture:
     if bits == 32:
         image = linear_to_srgb(image)
     icc = _usable_profile(meta.icc, path)
-    return Picture(image, alpha, bits, _upright(meta.exif), icc, _camera(meta.exif))
+    return Picture(image, alpha, bits, _upright(meta.exif), icc, _camera(meta.exif, *image.shape[-2:]))
 
 
 def load_map(path: str | Path) -> Tensor:
@@ -233,7 +234,7 @@ def _upright(exif: Image.Exif) -> bytes | None:
     return block
 
 
-def _camera(exif: Image.Exif) -> CameraData:
+def _camera(exif: Image.Exif, height_px: int, width_px: int) -> CameraData:
     details = exif.get_ifd(ExifTags.IFD.Exif)
 
     def positive(tag: int) -> float | None:
@@ -244,7 +245,7 @@ def _camera(exif: Image.Exif) -> CameraData:
         return value if 0 < value < 1e5 else None
 
     focal, film = positive(ExifTags.Base.FocalLength), positive(ExifTags.Base.FocalLengthIn35mmFilm)
-    sensor = 36.0 * focal / film if focal and film else None
+    sensor = film_equivalent_sensor_mm(focal, film, width_px, height_px) if focal and film else None
     model = str(exif.get(ExifTags.Base.Model, "")).strip("\0 ")
     return CameraData(focal, positive(ExifTags.Base.FNumber), sensor, model)
 

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .parallel import side_by_side
+
 JUMP_PX = 1.0
 JUMP_RELATIVE = 0.12
 """Neighbours belong to different surfaces when their radii differ by more than JUMP_PX + JUMP_RELATIVE * the smaller |radius|."""
@@ -135,14 +137,17 @@ def _vote(image: Tensor, radius: Tensor, index: Tensor, reach: int) -> Tensor:
     out = flat.clone()
     parts = [(part, part[:, 0] * w + part[:, 1]) for part in index.split(_WINDOWS_AT_A_TIME)]
     levels: list[tuple[Tensor, Tensor, Tensor]] = []
-    for part, at in parts:
-        near_level, far_level, is_near = _side(display, flat, part, at, (h, w), reach)
+    for (_, at), level in zip(
+        parts, side_by_side(lambda p: _side(display, flat, p[0], p[1], (h, w), reach), parts, flat.device), strict=True
+    ):
+        near_level, far_level, is_near = level
         out[at] = torch.where(is_near, near_level, far_level)
-        levels.append((near_level, far_level, is_near))
+        levels.append(level)
     snapped = out.view(h, w)
     flatness = window_extreme(snapped, 2, True) - window_extreme(snapped, 2, False)
     thick = (flatness < JUMP_PX).flatten()
-    corrected = [_thin(flat, out, thick, part, level, (h, w), reach) for (part, _), level in zip(parts, levels, strict=True)]
+    listed = [(part, level) for (part, _), level in zip(parts, levels, strict=True)]
+    corrected = list(side_by_side(lambda p: _thin(flat, out, thick, p[0], p[1], (h, w), reach), listed, flat.device))
     for (_, at), value in zip(parts, corrected, strict=True):
         out[at] = value
     return out.view(h, w)
@@ -259,11 +264,15 @@ def _far_side(radius: Tensor, reach: int) -> tuple[Tensor, Tensor]:
         middle = (f - 1) / 2
         found, known = _flood(coarse_radius, coarse_seed, coarse_cost, ys[::f] + middle, xs[:, ::f] + middle, steps)
         height = f if radius.device.type == "cpu" else h  # a row of blocks stays in the processor's cache
-        for top in range(0, h, height):
+
+        def offer(top: int) -> None:
             stop = min(top + height, h)
             part = (..., slice(top // f, -(-stop // f)), slice(None))
             wide = [t[part].repeat_interleave(f, -1).repeat_interleave(f, -2)[..., : stop - top, :w] for t in (found, known)]
             _offer(radius, seed, cost, (slice(top, stop), slice(0, w)), wide[0], wide[1], ys, xs)
+
+        for _ in side_by_side(offer, range(0, h, height), radius.device):
+            pass
     else:
         seed, cost = _flood(radius, seed, cost, ys, xs, [1])
     distance = ((seed[0] - ys).square_() + (seed[1] - xs).square_()).sqrt_()
@@ -350,7 +359,7 @@ def _unmix(image: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, Tensor, Tenso
     for here, there in _neighbours(radius):
         beside[here] |= (radius[there] - radius[here]).abs() > JUMP_PX
     index = beside.nonzero()
-    parts = [_unmixed(image, radius, beside, part) for part in index.split(_WINDOWS_AT_A_TIME)]
+    parts = list(side_by_side(lambda p: _unmixed(image, radius, beside, p), index.split(_WINDOWS_AT_A_TIME), radius.device))
     alpha, near_c, far_c, near_r, far_r = (torch.cat(t, -1) for t in zip(*parts, strict=True))
     return index, alpha, near_c, far_c, near_r, far_r
 
@@ -597,14 +606,19 @@ def _fill(color: Tensor, weight: Tensor, depth: Tensor, wanted: Tensor, index: T
     flat = color.flatten(1)
     out = color.new_zeros(color.shape[0], len(index))
     total = color.new_zeros(len(index))
-    for c in centres.tolist():
+
+    def slab(c: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Which of `index` this slab supplies, with what share, and their colours."""
         share = (1 - (values - c).abs() / width).clamp_min(0) if len(centres) > 1 else torch.ones_like(total)
         among = share.nonzero()[:, 0]
         if len(among) == 0:
-            continue
+            return among, share[among], out[:, among]
         at = index[among]
         supply = weight.flatten()[at] * _hat(depth.flatten()[at], c, width)
-        coarse = _sampled(_pull([blocks.level(lambda d, c=c: _hat(d, c, width))]), at // w, at % w)
-        out[:, among] += share[among] * torch.lerp(coarse, flat[:, at], supply)
-        total[among] += share[among]
+        coarse = _sampled(_pull([blocks.level(lambda d: _hat(d, c, width))]), at // w, at % w)
+        return among, share[among], torch.lerp(coarse, flat[:, at], supply)
+
+    for among, share, colors in side_by_side(slab, centres.tolist(), color.device):
+        out[:, among] += share * colors
+        total[among] += share
     return out / total.clamp_min(1e-6)

@@ -41,6 +41,7 @@ class Plate:
     radius_px: Tensor | None = None
 
 
+@torch.no_grad()
 def render(
     image_linear: Tensor,
     defocus_map: DefocusMap,
@@ -53,7 +54,7 @@ def render(
     cache: SurfaceCache | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
-    """Blur a sharp picture as a lens would.
+    """Blur a sharp picture as a lens would. No gradients flow through it.
 
     Args:
         image_linear: [B,3,H,W] linear light, all in focus; values above 1 are highlights and keep their energy.

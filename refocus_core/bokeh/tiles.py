@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from threading import Lock
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from .bins import Bins
 from .layers import Layers
+from .parallel import side_by_side
 from .plan import GROUP_GAP, PRESENT, Piece, Plan
 
 TILE_PX = 128
@@ -36,6 +38,7 @@ class TileEngine:
         self._kernels: dict[tuple[int, int], Tensor] = {}
         self._spectra: dict[tuple[int, int, int, int], Tensor] = {}
         self._spectra_bytes = 0
+        self._lock = Lock()
 
     def composite(
         self, layers: Layers, reach: tuple[int, int], origin: tuple[int, int], out: Tensor, advance: Callable[[int], None]
@@ -54,37 +57,43 @@ class TileEngine:
         side = TILE_PX * (2 if len(self.plan.pieces) == 1 else 1)
         while side < min(2 * self.plan.reach, 4 * TILE_PX):  # larger tiles do less twice
             side *= 2
-        for y in range(0, h, side):
-            for x in range(0, w, side):
-                size = (min(side, h - y), min(side, w - x))
-                window.render((y + reach[0], x + reach[1]), size, out[:, y : y + size[0], x : x + size[1]])
-                advance(tile_count(*size))
+        tiles = [(y, x, min(side, h - y), min(side, w - x)) for y in range(0, h, side) for x in range(0, w, side)]
+
+        def render(tile: tuple[int, int, int, int]) -> int:
+            y, x, th, tw = tile
+            window.render((y + reach[0], x + reach[1]), (th, tw), out[:, y : y + th, x : x + tw])
+            return tile_count(th, tw)
+
+        for done in side_by_side(render, tiles, out.device):
+            advance(done)
 
     def kernels(self, i: int, pieces: list[Piece]) -> Tensor:
         """[Q,C,m,m] bin i's blur through each piece."""
         key = (i, len(pieces))
-        if key not in self._kernels:
-            self._kernels[key] = torch.stack([self.plan.kernel(i, p) for p in pieces])
-        return self._kernels[key]
+        with self._lock:
+            if key not in self._kernels:
+                self._kernels[key] = torch.stack([self.plan.kernel(i, p) for p in pieces])
+            return self._kernels[key]
 
     def spectra(self, i: int, pieces: list[Piece], fh: int, fw: int) -> Tensor:
         """[Q,C,fh,fw] spectra of bin i's blur through each piece."""
         key = (i, len(pieces), fh, fw)
-        found = self._spectra.get(key)
-        if found is not None:
-            return found
         kernels = self.kernels(i, pieces)
-        m = kernels.shape[-1]
-        full = kernels.new_zeros(*kernels.shape[:2], fh, fw)
-        full[..., :m, :m] = kernels
-        found = torch.fft.fft2(full.roll((-(m // 2), -(m // 2)), (-2, -1)))
-        size = found.numel() * found.element_size()
-        while self._spectra and self._spectra_bytes + size > _SPECTRA_BYTES:
-            oldest = self._spectra.pop(next(iter(self._spectra)))
-            self._spectra_bytes -= oldest.numel() * oldest.element_size()
-        self._spectra[key] = found
-        self._spectra_bytes += size
-        return found
+        with self._lock:
+            found = self._spectra.get(key)
+            if found is not None:
+                return found
+            m = kernels.shape[-1]
+            full = kernels.new_zeros(*kernels.shape[:2], fh, fw)
+            full[..., :m, :m] = kernels
+            found = torch.fft.fft2(full.roll((-(m // 2), -(m // 2)), (-2, -1)))
+            size = found.numel() * found.element_size()
+            while self._spectra and self._spectra_bytes + size > _SPECTRA_BYTES:
+                oldest = self._spectra.pop(next(iter(self._spectra)))
+                self._spectra_bytes -= oldest.numel() * oldest.element_size()
+            self._spectra[key] = found
+            self._spectra_bytes += size
+            return found
 
 
 def tile_count(h: int, w: int) -> int:
