@@ -4,7 +4,6 @@
 
 city_lights.jpg, city_lights_depth.png  a cat on a wall before a city at night; near is bright
 ramp.png                                bright at the bottom: depth for a tilt-shift lens, any size after scaling
-focus_path.png                          a white spot that moves over the motorcycle photo, as an animated PNG: where to focus
 missed_focus.jpg                        the motorcycle photo through a lens focused far behind the motorcycle
 """
 
@@ -103,22 +102,6 @@ def ramp() -> None:
     Image.fromarray(np.repeat(rows[:, None], 16, 1)).save(DATA / "ramp.png", optimize=True)
 
 
-def focus_path() -> None:
-    """From the front wheel (near) over the tank to the shelves (far), slow at both ends."""
-    w, h, frames = 741, 500, 8
-    stops = np.array([[0.745, 0.72], [0.44, 0.36], [0.62, 0.12]])
-    spots = []
-    for k in range(frames):
-        t = k / (frames - 1)
-        t = 2 * t * t * (3 - 2 * t)  # eased, 0..2
-        a, b = stops[min(int(t), 1)], stops[min(int(t), 1) + 1]
-        px, py = (a + (b - a) * (t - min(int(t), 1))) * (w, h)
-        spot = Image.new("L", (w, h))
-        ImageDraw.Draw(spot).ellipse((px - 14, py - 14, px + 14, py + 14), fill=255)
-        spots.append(spot)
-    spots[0].save(DATA / "focus_path.png", save_all=True, append_images=spots[1:], duration=125, optimize=True)
-
-
 def missed_focus() -> None:
     photo = tensor("motorcycle.png")
     found = depth.refine(
@@ -141,7 +124,7 @@ def encoded(linear: np.ndarray) -> np.ndarray:
     return (color.linear_to_srgb(torch.from_numpy(linear).clamp(0, 1)).numpy() * 255).round().astype(np.uint8)
 
 
-SAMPLES: dict[str, Callable[[], None]] = {f.__name__: f for f in (city_lights, ramp, focus_path, missed_focus)}
+SAMPLES: dict[str, Callable[[], None]] = {f.__name__: f for f in (city_lights, ramp, missed_focus)}
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from make_workflows import Node, Workflow
 
 # The bundled photograph's depth picture: white and black in metres (tests/data/LICENSES.md).
@@ -294,36 +296,37 @@ line lies, **focus_range** how wide it is, **percent** how strong the blur. Pict
     halved=True,
 )
 
+WHEEL, TANK, SHELVES = (0.745, 0.72), (0.56, 0.42), (0.76, 0.16)
+KEYFRAMES = json.dumps({"keys": [{"frame": f, "x": x, "y": y} for f, (x, y) in ((0, WHEEL), (4, TANK), (7, SHELVES))]})
+
 RACK_FOCUS = Workflow(
     "Rack focus on a clip",
     f"""## The focus wanders from near to far
 
-Load `motorcycle.png`, `motorcycle_near_bright.png` and `focus_path.png` (all in {WHERE}) and run.
+Load `motorcycle.png` and `motorcycle_near_bright.png` (both in {WHERE}) and run.
 
-*Focus path* is a clip of a white spot: in every frame, what lies under it is in focus. Draw your own in any program, one frame
-for each frame of the clip, white on black, in the photo's shape.
+Open **Timeline** below the picture in Defocus Map: its keys put the focus on the front wheel, the tank and the shelves.
+Move a key, click another point in the picture, change the aperture; between the keys focus and aperture are eased.
 
 The two **RepeatImageBatch** make a clip from a still. With a clip of your own, remove them and connect its frames (*Load Video*,
 then *Get Video Components*), and take the depth from a model: frames of a clip share one range of depth.
-
-Without a focus path: **Timeline** in Defocus Map sets keyframes of focus and aperture, eased between them.
 """,
     {
         "photo": photo("motorcycle.png", title="Photo"),
         "picture": photo("motorcycle_near_bright.png", title="Depth picture"),
-        "path": photo("focus_path.png", title="Focus path"),
         "clip": Node("RepeatImageBatch", {"image": ["photo", 0], "amount": 8}, title="Photo, 8 frames", width=300),
         "depths": Node("RepeatImageBatch", {"image": ["picture", 0], "amount": 8}, title="Depth, 8 frames", width=300),
-        "spot": Node("ImageToMask", {"image": ["path", 0], "channel": "red"}, width=300),
         "depth": measured_depth("clip", "depths"),
         "defocus": defocus(
             {
                 "image": ["clip", 0],
-                "focus_mask": ["spot", 0],
-                "focus": "mask",
+                "focus": "point",
+                "x": WHEEL[0],
+                "y": WHEEL[1],
                 "strength": "camera",
                 "f_number": 1.4,
                 "focal_mm": 85.0,
+                "keyframes": KEYFRAMES,
             }
         ),
         "reblur": reblur({"image": ["clip", 0], "defocus": ["defocus", 0], "quality": "draft"}),
@@ -331,7 +334,7 @@ Without a focus path: **Timeline** in Defocus Map sets keyframes of focus and ap
             "SaveAnimatedWEBP", {"images": ["reblur", 0], "filename_prefix": "rack_focus", "fps": 8.0}, width=520, height=430
         ),
     },
-    [["photo", "picture", "path"], ["clip", "depths", "spot"], ["depth"], ["defocus"], ["reblur"], ["save"]],
+    [["photo", "picture"], ["clip", "depths"], ["depth"], ["defocus"], ["reblur"], ["save"]],
     "save",
     halved=True,
 )

@@ -51,8 +51,9 @@ GROUP_GAP = 2.0
 PRESENT = 1e-3
 """Coverage from which on a bin counts as present at a pixel."""
 
-CUT_PX = 3.0
-"""Radius up to which a bin is blurred through the whole aperture at once: its pieces would hardly differ."""
+CUT_PX = 1.0
+"""Radius up to which a bin is blurred through the whole aperture at once: its pieces would hardly differ. (At 3 px the views
+through two pieces lie more than a pixel apart, which costs 0.8 dB on a real photo; cutting everything gains no more.)"""
 
 
 @dataclass(frozen=True, eq=False)
