@@ -168,14 +168,15 @@ def photo_rows(save: Path | None) -> list[dict[str, Any]]:
                 save.mkdir(parents=True, exist_ok=True)
                 strip = torch.cat([source, ours.image.clamp(0, 1), sharp], 3)
                 to_file(strip, save / f"{name}_{label.replace(' ', '').replace(',', '_')}.png")
-        gains = {n: p["network"] - p["input"] for n, p in zip(found, per, strict=True)}
-        worst = min(gains, key=lambda n: gains[n]) if radius else min(found, key=lambda n: per[list(found).index(n)]["network"])
-        row = {"condition": label, **{k: float(np.mean([p[k] for p in per])) for k in per[0]}}
-        row["worst"], row["worst photo"] = (gains[worst] if radius else per[list(found).index(worst)]["network"]), worst
+        row: dict[str, Any] = {"condition": label, **{k: float(np.mean([p[k] for p in per])) for k in per[0]}}
+        for method in ("network", "blind"):  # least gain; of a sharp source, the lowest PSNR
+            least = {n: p[method] - (p["input"] if radius else 0) for n, p in zip(found, per, strict=True)}
+            worst = min(least, key=lambda n: least[n])
+            row[f"{method} worst"], row[f"{method} worst photo"] = least[worst], worst
         row["per photo"] = {n: {k: round(v, 3) for k, v in p.items()} for n, p in zip(found, per, strict=True)}
         rows.append(row)
         print(
-            f"{label:18s} " + "  ".join(f"{k} {row[k]:.2f}" for k in per[0]) + f"  worst {row['worst']:.2f} ({worst})", flush=True
+            f"{label:18s} " + "  ".join(f"{k} {row[k]:.2f}" for k in per[0]) + f"  worst {row['network worst']:.2f}", flush=True
         )
     return rows
 
@@ -203,6 +204,7 @@ def scene_rows(save: Path | None) -> list[dict[str, Any]]:
             "network": ours.image,
             "network, told": restore.all_in_focus(source, NETWORK, true).image,
             "deconvolution": restore.all_in_focus(source, "deconvolution", true).image,
+            "blind": restore.all_in_focus(source, "blind-deconvolution").image,
         }
         size = radius.abs()[0, FRAME_PX:-FRAME_PX, FRAME_PX:-FRAME_PX]
         assert ours.radius_px is not None
@@ -258,33 +260,44 @@ def report(result: dict[str, Any]) -> str:
         lines += [
             "## Photos",
             "",
-            f"Means over {len(next(iter(result['photos']))['per photo'])} photos; *worst* is the least gain of the network on "
-            "one of them (for sharp sources: its lowest PSNR). Sharp sources are compared with themselves.",
+            f"Means over {len(next(iter(result['photos']))['per photo'])} photos; *worst* is the least gain on one of them "
+            "(for sharp sources: the lowest PSNR), of the network and of blind deconvolution. Sharp sources are compared with "
+            "themselves.",
             "",
             "| source | "
-            + " | ".join([*head, "refocus-deblur-s, told", "blind deconvolution", "SSIM before → after", "radius found", "worst"])
+            + " | ".join(
+                [
+                    *head,
+                    "refocus-deblur-s, told",
+                    "blind deconvolution",
+                    "SSIM before → after",
+                    "radius found",
+                    "worst",
+                    "worst, blind",
+                ]
+            )
             + " |",
-            "|---" * (len(names) + 4) + "|",
+            "|---" * (len(names) + 5) + "|",
         ]
         for row in result["photos"]:
             cells = [f"{row[n]:.2f}" if row[n] < 99 else "same" for n in names]
             cells += [f"{row['ssim input']:.3f} → {row['ssim network']:.3f}", f"{row['radius']:.2f}"]
             sign = "" if row["condition"].startswith("sharp") else "+"
-            cells += [f"{row['worst']:{sign}.2f} ({row['worst photo']})"]
+            cells += [f"{row[f'{m} worst']:{sign}.2f} ({row[f'{m} worst photo']})" for m in ("network", "blind")]
             lines.append(f"| {row['condition']} | " + " | ".join(cells) + " |")
     if "scenes" in result:
-        names = ["input", "network", "network, told", "deconvolution"]
         lines += [
             "",
             "## Layered scenes",
             "",
             "A lens integrated over its aperture (`refocus_core/bokeh/reference.py`), by true radius; median radius error.",
             "",
-            "| scene | radius | input | refocus-deblur-s | told the map | deconvolution, true map | radius error |",
-            "|---|---|---|---|---|---|---|",
+            "| scene | radius | input | refocus-deblur-s | told the map | blind deconvolution | deconvolution, true map "
+            "| radius error |",
+            "|---|---|---|---|---|---|---|---|",
         ]
         for row in result["scenes"]:
-            cells = [f"{row[n]:.2f}" for n in names]
+            cells = [f"{row[n]:.2f}" for n in ("input", "network", "network, told", "blind", "deconvolution")]
             lines.append(f"| {row['scene']} | {row['band']} | " + " | ".join(cells) + f" | {row['radius error']:.2f} |")
     if "seams" in result:
         s = result["seams"]

@@ -38,10 +38,10 @@ def all_in_focus(
             this package.
         defocus_map: the blur that is *in this photo*, [B,H,W] or [1,H,W], not the blur wanted later. Deconvolution needs it,
             refocus-deblur-s takes it as advice, other networks do without.
-        kernel: the aperture that made the blur; None is a disc. Used by "deconvolution" only.
-        strength: 0..4. 1 is the full result, below 1 it is mixed with the photo, 0 is the photo. Above 1 "deconvolution"
+        kernel: the aperture that made the blur; None is a disc. Used by "deconvolution" and "blind-deconvolution".
+        strength: 0..4. 1 is the full result, below 1 it is mixed with the photo, 0 is the photo. Above 1 deconvolution
             regularises less (sharper, noisier); a network has no more than 1.
-        noise: standard deviation of the photo's noise in sRGB units (0..1); None measures it. Used by "deconvolution" only.
+        noise: standard deviation of the photo's noise in sRGB units (0..1); None measures it. Used by deconvolution.
         folders: where "model:<file>" is looked for; empty means that the file is a path.
         model: the network of the method (`load_model`, `load_embedded`) if the caller has already loaded it, on the device of
             the picture.
@@ -49,8 +49,8 @@ def all_in_focus(
         progress: `progress(done, total)` over tiles.
 
     Returns:
-        Restored: `image` [B,3,H,W] float32 (the input itself where nothing is to be done), `radius_px` the unsigned radii that
-        deconvolution used, else None.
+        Restored: `image` [B,3,H,W] float32 (the input itself where nothing is to be done), `radius_px` the unsigned radii of
+        the photo's blur, found by the network or given by the map; None with other methods.
 
     Raises:
         TypeError, ValueError: on a wrong picture, map or number, or a method that lacks what it needs; the message names it.
@@ -73,12 +73,22 @@ def all_in_focus(
         result = models.run_model(model, image, tile_px=tile_px, progress=progress)
         return Restored(result if strength >= 1 else torch.lerp(image, result, strength))
     radius = None if defocus_map is None else _radii(defocus_map, image)
-    if chosen.kind == "blind_deconvolution":
+    if chosen.kind in ("embedded", "blind_deconvolution"):
         network = model if isinstance(model, DeblurNetwork) else embedded.load_embedded(chosen).to(image.device)
-        radius = embedded.run_embedded(network, image, radius, tile_px=tile_px)[1]
-    if chosen.kind == "embedded":
-        network = model if isinstance(model, DeblurNetwork) else embedded.load_embedded(chosen).to(image.device)
-        result, found = embedded.run_embedded(network, image, radius, tile_px=tile_px, progress=progress)
+        alone = chosen.kind == "embedded"
+        result, found = embedded.run_embedded(network, image, radius, tile_px=tile_px, progress=progress if alone else None)
+        if not alone:
+            # Two estimates that go wrong in different places: the mean is better than either, and hardly worse than the photo.
+            by_radius = deconvolution.deconvolve(
+                image,
+                embedded.cautious(found),
+                kernel=kernel,
+                strength=max(strength, 1.0),
+                noise=noise,
+                tile_px=models.check_tile(tile_px, deconvolution.TILE_PX),
+                progress=progress,
+            )
+            result = torch.lerp(result, by_radius, 0.5)
         return Restored(result if strength >= 1 else torch.lerp(image, result, strength), found)
     assert radius is not None  # `choose` refuses deconvolution without one
     result = deconvolution.deconvolve(

@@ -18,6 +18,8 @@ from .registry import Method
 
 WEIGHTS = Path(__file__).parent / "weights"
 TILE_PX = 768
+CAUTION_PX = 65
+"""Side of the window over which `cautious` takes a mean."""
 
 
 def load_embedded(method: Method) -> DeblurNetwork:
@@ -104,3 +106,16 @@ def run_embedded(
         raise ValueError("refocus-deblur-s gave non-finite values. The picture or the file is damaged.")
     restored = torch.where(change == 0, image, (image.clamp(0, 1) + change).clamp(0, 1) + (image - image.clamp(0, 1)))
     return restored, found
+
+
+def cautious(radius_px: Tensor) -> Tensor:
+    """Estimated radii [B,H,W], nowhere above the geometric mean around them, for deconvolution.
+
+    With too large a radius it rings, with too small a one it only sharpens less; and in front of a blurred background what is
+    sharp stays sharp.
+    """
+    half = CAUTION_PX // 2
+    size = radius_px.clamp_min(0.3).log()[:, None]
+    for window, pad in (((CAUTION_PX, 1), (0, 0, half, half)), ((1, CAUTION_PX), (half, half, 0, 0))):
+        size = F.avg_pool2d(F.pad(size, pad, "replicate"), window, 1)
+    return torch.minimum(radius_px, size[:, 0].exp())

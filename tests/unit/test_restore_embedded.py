@@ -86,16 +86,30 @@ def test_it_takes_blur_out_and_tells_its_radius(net: DeblurNetwork, name: str, r
     assert abs(float(result.radius_px.median()) - radius) < 0.25 * radius + 0.3
 
 
-def test_blind_deconvolution_uses_the_radii_that_the_network_finds(net: DeblurNetwork) -> None:
+def test_blind_deconvolution_is_the_mean_of_the_network_and_of_deconvolution_by_its_radii(net: DeblurNetwork) -> None:
     sharp = photo("astronaut.png", 144)
     source = blurred(sharp, 2.5)
     result = restore.all_in_focus(source, "blind-deconvolution")
-    found = restore.all_in_focus(source, NAME, model=net).radius_px
-    assert found is not None and result.radius_px is not None
-    torch.testing.assert_close(result.radius_px, found)
-    by_hand = restore.all_in_focus(source, "deconvolution", DefocusMap.from_radius(found))
-    torch.testing.assert_close(result.image, by_hand.image)
-    assert psnr(result.image, sharp) > psnr(source, sharp) + 2
+    learned = restore.all_in_focus(source, NAME, model=net)
+    assert learned.radius_px is not None and result.radius_px is not None
+    torch.testing.assert_close(result.radius_px, learned.radius_px)
+    radius = embedded.cautious(learned.radius_px)
+    by_radius = restore.all_in_focus(source, "deconvolution", DefocusMap.from_radius(radius))
+    torch.testing.assert_close(result.image, (learned.image + by_radius.image) / 2)
+    assert psnr(result.image, sharp) > max(psnr(source, sharp) + 2, psnr(learned.image, sharp))
+    half = restore.all_in_focus(source, "blind-deconvolution", strength=0.5)
+    torch.testing.assert_close(half.image, (source + result.image) / 2)
+
+
+def test_cautious_radii_are_never_larger_and_keep_a_sharp_subject_sharp() -> None:
+    radius = torch.full((1, 90, 200), 4.0)
+    radius[:, :, 100:] = 0.1
+    radius[:, 40:44, 40:44] = 9.0
+    kept = embedded.cautious(radius)
+    assert bool((kept <= radius).all())
+    torch.testing.assert_close(kept[:, :, 100:], radius[:, :, 100:])
+    assert float(kept[0, 42, 42]) == pytest.approx(4, rel=0.02)
+    assert float(kept[0, 10, 20]) == pytest.approx(4, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["astronaut.png", "coffee.png", "life.jpg"])
