@@ -13,6 +13,8 @@ from .focus import Focus, FocusPoint
 _NEAR = (0.05, 0.30, 1.00)
 _FAR = (1.00, 0.16, 0.06)
 _FOCUS = (1.00, 0.93, 0.45)
+_PX_AT_A_TIME = 1 << 18
+"""A strip of the picture that stays in the processor's cache, and bounds the memory."""
 
 
 def preview(defocus_map: DefocusMap, image_srgb: Tensor | None = None, *, focus: Focus | None = None) -> Tensor:
@@ -34,9 +36,8 @@ def preview(defocus_map: DefocusMap, image_srgb: Tensor | None = None, *, focus:
     """
     radius = defocus_map.radius_px
     b, h, w = radius.shape
-    if image_srgb is None:
-        grey = radius.new_full((b, 1, h, w), 0.5)
-    else:
+    image = None
+    if image_srgb is not None:
         image = check_image(image_srgb, "image")
         if image.shape[-2:] != radius.shape[-2:]:
             raise ValueError(
@@ -44,9 +45,28 @@ def preview(defocus_map: DefocusMap, image_srgb: Tensor | None = None, *, focus:
                 "Use the picture that the depth was made from."
             )
         image = match_batch(image.to(radius), b, "image")
-        grey = linear_to_srgb(luminance(srgb_to_linear(image))).clamp(0, 1)
 
     largest = radius.abs().max().clamp_min(1e-6)
+    line_px = max(1, round(max(h, w) / 900))
+    out = radius.new_empty((b, 3, h, w))
+    height, beside = max(_PX_AT_A_TIME // w, 1), 4 * line_px  # how far an outline looks
+    for frame in range(b):
+        for top in range(0, h, height):
+            stop, first = min(top + height, h), max(top - beside, 0)
+            rows = (slice(frame, frame + 1), ..., slice(first, stop + beside), slice(None))
+            shaded = _shaded(radius[rows], None if image is None else image[rows], largest, line_px)
+            out[frame, :, top:stop] = shaded[0, :, top - first : stop - first]
+    if isinstance(focus, FocusPoint):
+        _ring(out, focus, line_px)
+    return out.clamp_(0, 1)
+
+
+def _shaded(radius: Tensor, image: Tensor | None, largest: Tensor, line_px: int) -> Tensor:
+    """[B,3,H,W] the preview without the ring, of some rows."""
+    if image is None:
+        grey = torch.full_like(radius, 0.5)[:, None]
+    else:
+        grey = linear_to_srgb(luminance(srgb_to_linear(image))).clamp_(0, 1)
     strength = (radius.abs() / largest)[:, None]
     sharp_px = torch.clamp(0.02 * largest, min=0.5)  # in focus: at most half a pixel, or 2 % of the scale where blur is strong
     sharp = (radius.abs() <= sharp_px)[:, None].float()
@@ -60,11 +80,7 @@ def preview(defocus_map: DefocusMap, image_srgb: Tensor | None = None, *, focus:
     shaded = tint * (0.30 + 0.70 * grey)  # keeps the photo readable under full colour
     out = grey * (1 - amount) + shaded * amount
     out = out + sharp * 0.40 * (colour(_FOCUS) * (0.25 + 0.75 * grey) - out)
-    line_px = max(1, round(max(h, w) / 900))
-    out = out + _outline(sharp, line_px) * 0.85 * (colour(_FOCUS) - out)
-    if isinstance(focus, FocusPoint):
-        out = _ring(out, focus, line_px)
-    return out.clamp(0, 1)
+    return out + _outline(sharp, line_px) * 0.85 * (colour(_FOCUS) - out)
 
 
 def _outline(inside: Tensor, width_px: int) -> Tensor:
@@ -80,11 +96,16 @@ def _widest(x: Tensor, reach: int) -> Tensor:
     return F.max_pool2d(F.max_pool2d(x, (k, 1), 1, (reach, 0)), (1, k), 1, (0, reach))
 
 
-def _ring(image: Tensor, point: FocusPoint, width_px: int) -> Tensor:
-    """White ring with a dark edge around the area of a focus point."""
+def _ring(image: Tensor, point: FocusPoint, width_px: int) -> None:
+    """Draw a white ring with a dark edge around the area of a focus point."""
     h, w = image.shape[-2:]
-    y = torch.arange(h, device=image.device).view(-1, 1) + 0.5 - point.y * h
-    x = torch.arange(w, device=image.device).view(1, -1) + 0.5 - point.x * w
-    from_ring = ((x.square() + y.square()).sqrt() - max(point.radius * max(h, w), 4.0 * width_px)).abs()
+    radius = max(point.radius * max(h, w), 4.0 * width_px)
+    reach = radius + 2 * width_px + 1
+    top, bottom = (min(max(round(point.y * h + s * reach), 0), h) for s in (-1, 1))
+    left, right = (min(max(round(point.x * w + s * reach), 0), w) for s in (-1, 1))
+    y = torch.arange(top, bottom, device=image.device).view(-1, 1) + 0.5 - point.y * h
+    x = torch.arange(left, right, device=image.device).view(1, -1) + 0.5 - point.x * w
+    from_ring = ((x.square() + y.square()).sqrt() - radius).abs()
     dark, white = from_ring <= 2.0 * width_px, from_ring <= 0.8 * width_px
-    return torch.where(white, 1.0, torch.where(dark, image * 0.2, image))
+    part = image[..., top:bottom, left:right]
+    part.copy_(torch.where(white, 1.0, torch.where(dark, part * 0.2, part)))
