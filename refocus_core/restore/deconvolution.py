@@ -338,39 +338,54 @@ def _solve(y: Tensor, trust: Tensor, clipped: Tensor, kernel: Tensor, sigma: flo
     freq_y = torch.arange(height, device=y.device)[:, None] * (2 * math.pi / height)
     freq_x = torch.arange(transfer.shape[-1], device=y.device)[None] * (2 * math.pi / width)
     laplacian = 4 - 2 * freq_y.cos() - 2 * freq_x.cos()
-    denominator = DATA_PENALTY * transfer.abs().square() + GRADIENT_PENALTY * laplacian + POSITIVE_PENALTY
-    threshold = REGULARISATION * sigma / GRADIENT_PENALTY
+    inverse = 1 / (DATA_PENALTY * transfer.abs().square() + GRADIENT_PENALTY * laplacian + POSITIVE_PENALTY)
+    from_data = DATA_PENALTY * transfer.conj() * inverse
+    seen, new = weight * y / (weight + DATA_PENALTY), DATA_PENALTY / (weight + DATA_PENALTY)
+    threshold = REGULARISATION * sigma / GRADIENT_PENALTY * math.sqrt(3)
+    any_clipped = bool(clipped.any())
 
-    v, v_dual = y, torch.zeros_like(y)
+    # In place: the time goes into memory traffic.
+    v, v_dual = y.clone(), torch.zeros_like(y)
     d = _gradient(y)
     d_dual = torch.zeros_like(d)
-    positive, positive_dual = y, torch.zeros_like(y)
+    positive, positive_dual = y.clone(), torch.zeros_like(y)
     x = y
     for _ in range(ITERATIONS):
-        data = torch.fft.rfft2(v - v_dual) * transfer.conj()
-        prior = GRADIENT_PENALTY * _gradient_adjoint(d - d_dual) + POSITIVE_PENALTY * (positive - positive_dual)
-        spectrum = (DATA_PENALTY * data + torch.fft.rfft2(prior)) / denominator
-        x = torch.fft.irfft2(spectrum, s=(height, width))
-        kx = torch.fft.irfft2(spectrum * transfer, s=(height, width))
-        z = RELAXATION * kx + (1 - RELAXATION) * v + v_dual
-        v = (weight * y + DATA_PENALTY * z) / (weight + DATA_PENALTY)
-        v = torch.where(clipped & (z > y), z, v)
-        v_dual = z - v
-        z = RELAXATION * _gradient(x) + (1 - RELAXATION) * d + d_dual
-        length = z.square().sum((0, 1), keepdim=True).div_(3).sqrt_()
-        d = z * (1 - threshold / length.clamp_min(1e-12)).clamp_min(0)
-        d_dual = z - d
-        z = RELAXATION * x + (1 - RELAXATION) * positive + positive_dual
+        prior = _gradient_adjoint(d.sub_(d_dual)).mul_(GRADIENT_PENALTY)
+        prior.add_(positive.sub_(positive_dual), alpha=POSITIVE_PENALTY)
+        spectrum = torch.fft.rfft2(prior).mul_(inverse)
+        spectrum.add_(torch.fft.rfft2(v - v_dual).mul_(from_data))
+        x = _picture(spectrum, width)
+        z = _picture(spectrum.mul_(transfer), width).mul_(RELAXATION)
+        z.add_(v, alpha=1 - RELAXATION).add_(v_dual)
+        v = torch.addcmul(seen, z, new)
+        if any_clipped:
+            v = torch.where(clipped & (z > y), z, v)
+        v_dual = z.sub_(v)
+        # `d` and `positive` lack their duals already: (1 - a) d + dual = (1 - a) (d - dual) + (2 - a) dual
+        z = _gradient(x).mul_(RELAXATION).add_(d, alpha=1 - RELAXATION).add_(d_dual, alpha=2 - RELAXATION)
+        length = z[0, 0].square()
+        for part in z.flatten(0, 1)[1:]:
+            length.addcmul_(part, part)
+        length.sqrt_()
+        d = z * (1 - threshold / length.clamp_min_(1e-12)).clamp_min_(0)
+        d_dual = z.sub_(d)
+        z = (x * RELAXATION).add_(positive, alpha=1 - RELAXATION).add_(positive_dual, alpha=2 - RELAXATION)
         positive = z.clamp_min(0)
-        positive_dual = z - positive
+        positive_dual = z.sub_(positive)
     return x[:, top : top + h, left : left + w]
+
+
+def _picture(spectrum: Tensor, width: int) -> Tensor:
+    """`torch.fft.irfft2`, which is slower at both axes at once."""
+    return torch.fft.irfft(torch.fft.ifft(spectrum, dim=-2), n=width)
 
 
 def _gradient(x: Tensor) -> Tensor:
     """Forward differences on the torus: [C,H,W] -> [2,C,H,W]."""
-    return torch.stack([x.roll(-1, -1) - x, x.roll(-1, -2) - x])
+    return torch.stack([x.roll(-1, -1), x.roll(-1, -2)]).sub_(x)
 
 
 def _gradient_adjoint(d: Tensor) -> Tensor:
     """The adjoint of `_gradient`: [2,C,H,W] -> [C,H,W]."""
-    return d[0].roll(1, -1) - d[0] + d[1].roll(1, -2) - d[1]
+    return d[0].roll(1, -1).sub_(d[0]).add_(d[1].roll(1, -2)).sub_(d[1])
