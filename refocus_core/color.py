@@ -15,13 +15,13 @@ def srgb_to_linear(image: Tensor) -> Tensor:
     Any shape, floating point. Values above 1 follow the same curve and are not clamped; negative values are mirrored.
     """
     a = image.abs()
-    return torch.where(a <= 0.04045, a / 12.92, ((a + 0.055) / 1.055).clamp_min(0).pow(2.4)).copysign(image)
+    return torch.where(a <= 0.04045, a / 12.92, a.add(0.055).div_(1.055).pow(2.4)).copysign_(image)
 
 
 def linear_to_srgb(image: Tensor) -> Tensor:
     """Encode linear light as sRGB (IEC 61966-2-1); the inverse of `srgb_to_linear`, equally without clamping."""
     a = image.abs()
-    return torch.where(a <= 0.0031308, a * 12.92, 1.055 * a.pow(1 / 2.4) - 0.055).copysign(image)
+    return torch.where(a <= 0.0031308, a * 12.92, a.pow(1 / 2.4).mul_(1.055).sub_(0.055)).copysign_(image)
 
 
 def luminance(image_linear: Tensor) -> Tensor:

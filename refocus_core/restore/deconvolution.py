@@ -160,7 +160,7 @@ def deconvolve(
             done += 1
             if progress is not None:
                 progress(done, total)
-        restored = color.linear_to_srgb((linear + min(strength, 1.0) * change).clamp_min(0))
+        restored = color.linear_to_srgb(change.mul_(min(strength, 1.0)).add_(linear).clamp_min_(0))
         out[frame] = torch.where((radius.abs() <= IDENTITY_RADIUS_PX)[None], image, restored)
     return out
 
@@ -201,12 +201,12 @@ def _used_bins(radius: Tensor, mirrored: bool) -> list[_Bin]:
         adjacent = False
         for above, full, below in _scale(largest):
             bin_ = _Bin(above, full, full, below, side)
-            share = _share(radius, bin_).double()
-            total = float(share.sum())
+            share = _share(radius, bin_)
+            total = float(share.sum(dtype=torch.float64))
             if total == 0:
                 adjacent = False
                 continue
-            bin_ = replace(bin_, radius_px=float((share * radius.abs()).sum()) / total, total=total)
+            bin_ = replace(bin_, radius_px=float(share.mul_(radius.abs()).sum(dtype=torch.float64)) / total, total=total)
             if adjacent and bin_.radius_px < used[-1].radius_px * MERGE_RATIO:
                 last = used.pop()
                 total += last.total
