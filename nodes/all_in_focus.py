@@ -59,7 +59,7 @@ class RefocusAllInFocus(io.ComfyNode):
                     tooltip="auto: deconvolution when defocus is connected, otherwise refocus-deblur-s.\n"
                     "refocus-deblur-s: a small network of this pack; finds the blur by itself, useful up to about 5 px.\n"
                     "deconvolution: undoes the blur that defocus describes; weak beyond about 10 px.\n"
-                    "blind-deconvolution: the mean of that network and of deconvolution by the blur that it finds; sharper, slower.\n"
+                    "blind-deconvolution: mean of that network and of deconvolution by the blur that it finds; sharper, slower.\n"
                     "model:...: a 1x restoration network (safetensors, such as NAFNet) from models/upscale_models "
                     "or models/refocus.\n"
                     "generative: FLUX.1 with the DeblurNet adapter; invents what strong blur took away. Needs model, vae.\n"

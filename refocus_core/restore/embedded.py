@@ -18,8 +18,8 @@ from .registry import Method
 
 WEIGHTS = Path(__file__).parent / "weights"
 TILE_PX = 768
-CAUTION_PX = 65
-"""Side of the window over which `cautious` takes a mean."""
+MEAN_PX, LEAST_PX = 65, 33
+"""Sides of the windows over which `cautious` takes a mean, and the least radius."""
 
 
 def load_embedded(method: Method) -> DeblurNetwork:
@@ -109,13 +109,15 @@ def run_embedded(
 
 
 def cautious(radius_px: Tensor) -> Tensor:
-    """Estimated radii [B,H,W], nowhere above the geometric mean around them, for deconvolution.
+    """Estimated radii [B,H,W] for deconvolution: none above the geometric mean around it, nor far above the least one nearby.
 
-    With too large a radius it rings, with too small a one it only sharpens less; and in front of a blurred background what is
-    sharp stays sharp.
+    With too large a radius it rings, with too small a one it only sharpens less. An estimate is least sure beside a surface of
+    another radius, and there a sharp subject must not ring.
     """
-    half = CAUTION_PX // 2
-    size = radius_px.clamp_min(0.3).log()[:, None]
-    for window, pad in (((CAUTION_PX, 1), (0, 0, half, half)), ((1, CAUTION_PX), (half, half, 0, 0))):
-        size = F.avg_pool2d(F.pad(size, pad, "replicate"), window, 1)
-    return torch.minimum(radius_px, size[:, 0].exp())
+    half = MEAN_PX // 2
+    size, least = radius_px.clamp_min(0.3).log()[:, None], -radius_px[:, None]
+    size = F.avg_pool2d(F.pad(size, (0, 0, half, half), "replicate"), (MEAN_PX, 1), 1)
+    size = F.avg_pool2d(F.pad(size, (half, half, 0, 0), "replicate"), (1, MEAN_PX), 1)
+    least = F.max_pool2d(least, (LEAST_PX, 1), 1, (LEAST_PX // 2, 0))
+    least = F.max_pool2d(least, (1, LEAST_PX), 1, (0, LEAST_PX // 2))
+    return torch.minimum(radius_px, torch.minimum(size.exp(), -1.25 * least)[:, 0])

@@ -38,7 +38,7 @@ class Method:
     auto_rank: int | None = None
 
 
-_DEBLUR_S = "ad1e30101030d1be821129c9c39f6b1b470f0fba4bf11cc279e2f470e9bb175c"
+_DEBLUR_S = "30de09ab76d793182b6ecab1bd7192f2971706df93f8099d80c133bc50f61770"
 
 METHODS: tuple[Method, ...] = (
     Method("none", "identity", False, "Apache-2.0", "The photo as it is."),
