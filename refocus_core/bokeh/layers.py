@@ -606,19 +606,14 @@ def _fill(color: Tensor, weight: Tensor, depth: Tensor, wanted: Tensor, index: T
     flat = color.flatten(1)
     out = color.new_zeros(color.shape[0], len(index))
     total = color.new_zeros(len(index))
-
-    def slab(c: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Which of `index` this slab supplies, with what share, and their colours."""
+    for c in centres.tolist():  # one after the other: a slab takes much memory
         share = (1 - (values - c).abs() / width).clamp_min(0) if len(centres) > 1 else torch.ones_like(total)
         among = share.nonzero()[:, 0]
         if len(among) == 0:
-            return among, share[among], out[:, among]
+            continue
         at = index[among]
         supply = weight.flatten()[at] * _hat(depth.flatten()[at], c, width)
-        coarse = _sampled(_pull([blocks.level(lambda d: _hat(d, c, width))]), at // w, at % w)
-        return among, share[among], torch.lerp(coarse, flat[:, at], supply)
-
-    for among, share, colors in side_by_side(slab, centres.tolist(), color.device):
-        out[:, among] += share * colors
-        total[among] += share
+        coarse = _sampled(_pull([blocks.level(lambda d, c=c: _hat(d, c, width))]), at // w, at % w)
+        out[:, among] += share[among] * torch.lerp(coarse, flat[:, at], supply)
+        total[among] += share[among]
     return out / total.clamp_min(1e-6)
