@@ -66,7 +66,7 @@ METHODS: tuple[Method, ...] = (
         False,
         "Apache-2.0",
         "The mean of refocus-deblur-s and of deconvolution by the radii that it finds. Sharper than that network alone, and "
-        "several times slower.",
+        "two to three times slower.",
         weights="refocus_deblur_s.safetensors",
         sha256=_DEBLUR_S,
     ),

@@ -145,11 +145,11 @@ def test_apertures(small: Path, tmp_path: Path, aperture: str) -> None:
 
 
 def test_lens_from_exif(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """20 mm with an equivalent of 50 mm: a sensor of 14.4 mm."""
+    """20 mm with an equivalent of 50 mm: a sensor with a diagonal of 17.3 mm, so 14.3 mm wide at 185 x 125 px."""
     assert run(small, tmp_path / "o.png", "--exif-lens", *METRES) == 0
-    assert "20 mm f/5.6 on 14.4 mm" in capsys.readouterr().out
+    assert "20 mm f/5.6 on 14.3 mm" in capsys.readouterr().out
     assert run(small, tmp_path / "o.png", "--f-number", 1.4, *METRES) == 0
-    assert "20 mm f/1.4 on 14.4 mm" in capsys.readouterr().out
+    assert "20 mm f/1.4 on 14.3 mm" in capsys.readouterr().out
 
 
 def test_deconvolution_sharpens_a_blurred_photo(small: Path, tmp_path: Path) -> None:
