@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 import torch
@@ -364,6 +365,17 @@ def test_preview_marks_the_point_and_checks_the_size() -> None:
     assert float(distance.min()) > 5 and float(distance.max()) < 11
     with pytest.raises(ValueError, match=r"image \(70 x 60\) and the defocus map \(80 x 60\)"):
         defocus.preview(made, torch.rand(1, 3, 60, 70))
+
+
+def test_preview_in_strips_is_the_preview(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outlines of 2 px look over the border of a strip."""
+    g = torch.Generator().manual_seed(1)
+    radius = torch.nn.functional.interpolate(torch.randn(2, 1, 9, 60, generator=g) * 9, (60, 1400), mode="bicubic")[:, 0]
+    made, image = DefocusMap.from_radius(radius), torch.rand(2, 3, 60, 1400, generator=g)
+    whole = defocus.preview(made, image, focus=FocusPoint(0.99, 0.05, 0.02))
+    monkeypatch.setattr(sys.modules["refocus_core.defocus.preview"], "_PX_AT_A_TIME", 7 * 1400)
+    strips = defocus.preview(made, image, focus=FocusPoint(0.99, 0.05, 0.02))
+    torch.testing.assert_close(strips, whole, atol=1e-6, rtol=0)
 
 
 def test_focus_mask_object_equals_shorthand() -> None:

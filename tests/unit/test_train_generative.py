@@ -412,6 +412,17 @@ def curve(out: Path, name: str = "loss") -> list[float]:
     return [e.value for e in events.Scalars(name)]
 
 
+def test_processes_of_one_seed_note_their_settings_through_files_of_their_own(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[str] = []
+    monkeypatch.setattr(Path, "replace", lambda self, target: names.append(self.name))
+    for _ in range(2):
+        torch.manual_seed(0)
+        generative._note_settings(settings(folder, "bokeh"), tmp_path)
+    assert len(set(names)) == 2
+
+
 def test_two_processes_have_the_loss_curve_of_one_also_with_spread_weights(folder: Path, tmp_path: Path) -> None:
     """By accelerate's launcher and our command line: FLUX whole on each process, then spread (configs/accelerate/sharded.yaml).
 
