@@ -12,6 +12,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from ..types import Progress, check_image, check_map
+from . import spectrum
 from .models import Window, check_tile, run_tiled
 from .network import CONTEXT_PX, MULTIPLE, DeblurNetwork, Shape
 from .registry import Method
@@ -99,6 +100,7 @@ def run_embedded(
         name="refocus-deblur-s",
         overlap_px=CONTEXT_PX,
         overlap_share=4,
+        step_px=spectrum.STEP_PX,
         progress=progress,
     )
     change, found = made[:, :3], made[:, 3]

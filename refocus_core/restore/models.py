@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -155,6 +156,7 @@ def run_tiled(
     name: str,
     overlap_px: int = OVERLAP_PX,
     overlap_share: int = 8,
+    step_px: int = 1,
     progress: Progress | None = None,
 ) -> Tensor:
     """Apply a network to overlapping tiles that fade into each other; on running out of memory, to tiles of half the side.
@@ -165,6 +167,7 @@ def run_tiled(
         tile_px: side of the tiles.
         name: of the network, for people.
         overlap_px: what neighbours share, or 1/`overlap_share` of the tile where that is less.
+        step_px: tiles begin at multiples of this, for networks that work on a grid. The last ones are larger by less than it.
         progress: called after each tile. When the tile is halved the count starts again.
 
     Returns:
@@ -175,7 +178,7 @@ def run_tiled(
     """
     while True:
         try:
-            return _tiled(part, image, tile_px, min(overlap_px, tile_px // overlap_share), progress)
+            return _tiled(part, image, tile_px, min(overlap_px, tile_px // overlap_share), step_px, progress)
         except _OutOfMemoryError as error:
             # No frame of the failed attempt may stay alive: its tensors are the memory that is missing.
             error.__traceback__ = None
@@ -202,38 +205,40 @@ def check_tile(tile_px: int | None, default_px: int) -> int:
     return tile_px
 
 
-def _starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Where tiles begin: evenly spread, sharing at least `overlap` pixels."""
+def _spans(length: int, tile: int, overlap: int, step: int) -> list[slice]:
+    """Where tiles lie: evenly spread, sharing at least `overlap` pixels (less by up to `step`), beginning at multiples of it."""
     if length <= tile:
-        return [0]
+        return [slice(0, length)]
     n = -(-(length - overlap) // (tile - overlap))
-    return [round(i * (length - tile) / (n - 1)) for i in range(n)]
+    starts = [round(i * (length - tile) / (n - 1)) // step * step for i in range(n)]
+    return [slice(start, start + tile) for start in starts[:-1]] + [slice(starts[-1], length)]
 
 
-def _ramp(start: int, size: int, length: int, overlap: int, like: Tensor) -> Tensor:
+def _ramp(span: slice, length: int, overlap: int, like: Tensor) -> Tensor:
     """Weights over a tile, 0 at its very rim towards a neighbour: what a network makes there has seen the least."""
+    size = span.stop - span.start
     p = torch.arange(size, device=like.device, dtype=like.dtype) + 0.5
     weight = torch.ones_like(p)
-    if start > 0:
+    if span.start > 0:
         weight = weight * (p / overlap).clamp(0, 1)
-    if start + size < length:
+    if span.stop < length:
         weight = weight * ((size - p) / overlap).clamp(0, 1)
     return weight
 
 
 @torch.no_grad()
-def _tiled(part: Callable[[Tensor, Window], Tensor], image: Tensor, tile: int, overlap: int, progress: Progress | None) -> Tensor:
+def _tiled(
+    part: Callable[[Tensor, Window], Tensor], image: Tensor, tile: int, overlap: int, step: int, progress: Progress | None
+) -> Tensor:
     batch, _, height, width = image.shape
-    th, tw = min(tile, height), min(tile, width)
-    places = [(y, x) for y in _starts(height, tile, overlap) for x in _starts(width, tile, overlap)]
+    places = list(itertools.product(_spans(height, tile, overlap, step), _spans(width, tile, overlap, step)))
     total, done = batch * len(places), 0
     frames: list[Tensor] = []
     weights = torch.zeros_like(image[:1, :1])
     for frame in range(batch):
         out = image.new_zeros(0)
-        for y, x in places:
-            rows, columns = slice(y, y + th), slice(x, x + tw)
-            ramp = _ramp(y, th, height, overlap, image)[:, None] * _ramp(x, tw, width, overlap, image)[None]
+        for rows, columns in places:
+            ramp = _ramp(rows, height, overlap, image)[:, None] * _ramp(columns, width, overlap, image)[None]
             made = part(image[frame : frame + 1, :, rows, columns], (frame, rows, columns))
             if not out.numel():
                 out = image.new_zeros(1, made.shape[1], height, width)

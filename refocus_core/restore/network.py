@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import color, psf
+from . import spectrum
 
 BANK_PX = (0.8, 1.15, 1.6, 2.25, 3.15, 4.4, 6.2)
 """Radii of the inverse filters: between neighbours the network mixes, beyond the last it relies on what it learned."""
@@ -138,6 +139,7 @@ class DeblurNetwork(nn.Module):
             logits, rest, radius = found.float().contiguous().split([len(BANK_PX) + 1, 12, 1], 1)
             # softplus of 0 is log 2: an untrained network takes everything for 1 px.
             radius_2 = F.softplus(radius + _enlarged(rough.float(), MULTIPLE // 2)).expm1()
+            radius_2 = spectrum.corrected(radius_2[:, 0], color.srgb_to_linear(padded).mean(1), CLOSED_PX)[:, None]
             radius_px = _enlarged(radius_2, 2)[:, 0]
             share = _enlarged((logits + nearness(radius_2.detach())).softmax(1), 2)[:, 1:, None]
             change = (share * (answers - padded[:, None])).sum(1) + F.pixel_shuffle(rest, 2)
@@ -164,15 +166,16 @@ def bank(image_srgb: Tensor) -> tuple[Tensor, Tensor]:
     height, width = (-(-n // MULTIPLE) * MULTIPLE for n in image_srgb.shape[-2:])
     margin = FILTER_HALF_PX
     sides = [_fast(n + 2 * margin) for n in (height, width)]
-    rows, columns = (_reflected(n, margin, side, image_srgb.device) for n, side in zip(image_srgb.shape[-2:], sides, strict=True))
+    reflected = functools.partial(spectrum.reflected, margin=margin, device=image_srgb.device)
+    rows, columns = (reflected(n, side=side) for n, side in zip(image_srgb.shape[-2:], sides, strict=True))
     wide = image_srgb[..., rows, :][..., columns]
-    spectrum = torch.fft.rfft2(color.srgb_to_linear(wide))
+    light = torch.fft.rfft2(color.srgb_to_linear(wide))
     inner = (slice(margin, margin + height), slice(margin, margin + width))
     answers: list[Tensor] = []
     for radius in BANK_PX:
         # The filter is real and symmetric, and so is its response.
-        light = torch.fft.irfft2(spectrum * _response(radius, sides[0], sides[1], image_srgb.device), s=sides)[(..., *inner)]
-        answers.append(color.linear_to_srgb(light.clamp(0, 1)))
+        answer = torch.fft.irfft2(light * _response(radius, sides[0], sides[1], image_srgb.device), s=sides)[(..., *inner)]
+        answers.append(color.linear_to_srgb(answer.clamp(0, 1)))
     return wide[(..., *inner)], torch.stack(answers, 1)
 
 
@@ -205,14 +208,6 @@ def _response(radius_px: float, height: int, width: int, device: torch.device) -
     return torch.fft.rfft2(padded).real.float().to(device)
 
 
-def _reflected(length: int, margin: int, side: int, device: torch.device) -> Tensor:
-    """Indices that extend 0..length-1 by reflection to -margin..side-margin-1; however short it is."""
-    i = torch.arange(-margin, side - margin, device=device)
-    period = max(2 * (length - 1), 1)
-    i = i.remainder(period)
-    return torch.where(i < length, i, period - i)
-
-
 def _fast(n: int) -> int:
     """The smallest even number from n on that has only the prime factors 2, 3 and 5."""
     while True:
@@ -233,7 +228,7 @@ def energies(image_srgb: Tensor, answers: Tensor) -> Tensor:
     """
     grey = torch.cat([image_srgb.mean(1, keepdim=True), answers.mean(2)], 1)
     own = grey[:, :1]
-    second = [(own - 0.5 * (_moved(own, s, d) + _moved(own, -s, d))).abs() for s in (1, 2) for d in (-1, -2)]
+    second = [(own - 0.5 * (spectrum.moved(own, s, d) + spectrum.moved(own, -s, d))).abs() for s in (1, 2) for d in (-1, -2)]
     strength = torch.cat(
         [
             _differences(grey, 1),
@@ -248,13 +243,7 @@ def energies(image_srgb: Tensor, answers: Tensor) -> Tensor:
 
 
 def _differences(x: Tensor, lag: int) -> Tensor:
-    return (x - _moved(x, lag, -1)).abs() + (x - _moved(x, lag, -2)).abs()
-
-
-def _moved(x: Tensor, by: int, dim: int) -> Tensor:
-    """What lies `by` px further along `dim`; at the border what lies on it."""
-    n = x.shape[dim]
-    return x.index_select(dim, (torch.arange(n, device=x.device) + by).clamp(0, n - 1))
+    return (x - spectrum.moved(x, lag, -1)).abs() + (x - spectrum.moved(x, lag, -2)).abs()
 
 
 def _enlarged(x: Tensor, factor: int) -> Tensor:

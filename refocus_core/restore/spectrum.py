@@ -1,0 +1,204 @@
+"""The blur radius from the power spectrum of small windows, and whether the blur is that of an even aperture.
+
+A disc's response falls to zero on rings whose place tells the radius. Under a window the light of a photo has a power spectrum
+of about A f^-a, so that the blurred, noisy one is expected to be S(f) = A (|H_r(f)|^2 f^-a + n f^-b). With P the measured
+spectrum, the log-likelihood is -sum(log S + P / S) (Whittle, "Estimation and information in stationary time series", 1953);
+its best A is mean(P / S), and a, n and b are taken at their best from a few values. Directions do not matter: only the sums of
+P over rings enter. Beside discs stand Gaussians of the same variance: what poor lenses, motion and software make of a point has
+no zeros, and where it fits better, nothing is known to a few percent.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .. import psf
+
+RADII_PX = (0.0, *(0.6 * 1.1**i for i in range(32)))
+"""0, and 0.6 to 11.5."""
+FALLS = (1.4, 2.0, 2.6, 3.2)
+NOISES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+"""Relative to the spectrum of a sharp picture at the highest frequency along an axis."""
+NOISE_FALLS = (0.0, 1.5, 3.0)
+"""A sensor's noise is even; what demosaicing and JPEG leave of it falls with the frequency."""
+UNEXPLAINED = 1e-3
+"""No aperture is an even disc; this share of |H|^2 stays at its zeros."""
+FIRST_RING = 2.0
+"""Cycles per window. Slower ones are the window's own."""
+LEAST_POWER = 1e-10
+"""Of light: what 8 bits still resolve."""
+_FINE = 256
+
+WINDOW_PX, STEP_PX = 64, 16
+LEAST_PX = 0.3
+"""Smaller radii are all alike where logarithms are taken."""
+SPREAD = 0.3
+"""Standard deviation of an estimate that is to be corrected, in the logarithm of the radius."""
+UNEVEN = 0.5
+"""Spread of the estimates within a window, likewise, from which the window, which sees several surfaces, says nothing."""
+LIKE = 0.2
+"""Difference, likewise, up to which neighbouring windows are taken to see the same blur."""
+NATS = 4.0
+"""What one unit of evidence is worth: windows overlap, and no spectrum is quite as the model has it."""
+
+
+def log_likelihood(light: Tensor, window_px: int = WINDOW_PX, step_px: int = STEP_PX) -> Tensor:
+    """Log-likelihood of `RADII_PX`, of discs and of Gaussians of their variance.
+
+    Args:
+        light: [B,H,W] linear light of one channel; continued by reflection.
+        window_px: side of the windows, even. One tells radii up to about a fifth of it from each other.
+        step_px: from one window to the next.
+
+    Returns:
+        [B,2,R,h,w] nats, up to a constant of each window; h = ceil(H / step_px). Window (i, j) is centred on the step's square.
+    """
+    height, width = light.shape[-2:]
+    h, w = -(-height // step_px), -(-width // step_px)
+    before = (window_px - step_px) // 2
+    rows = reflected(height, before, (h - 1) * step_px + window_px, light.device)
+    columns = reflected(width, before, (w - 1) * step_px + window_px, light.device)
+    wide = light[:, rows][:, :, columns]
+    taper, ring, count, wanted, constant = _model(window_px, light.device)
+    parts: list[Tensor] = []
+    for i in range(h):  # a row of windows at a time: they overlap, and all would take many times the picture's memory
+        seen = wide[:, i * step_px : i * step_px + window_px].unfold(2, window_px, step_px).transpose(1, 2)
+        seen = (seen - seen.mean((-1, -2), keepdim=True)) * taper
+        power = torch.fft.rfft2(seen).abs().square().flatten(2) + LEAST_POWER
+        fit = ((power @ ring) @ wanted).log() * -count + constant
+        parts.append(fit.unflatten(-1, (-1, 2, len(RADII_PX))).amax(2))
+    return torch.stack(parts, 1).permute(0, 3, 4, 1, 2)
+
+
+def corrected(radius_px: Tensor, light: Tensor, closed_px: float) -> Tensor:
+    """Estimated radii, corrected by the power spectrum: right to a few percent where a window sees one surface.
+
+    In each window the estimates' mean logarithm is the centre of a normal prior; the posterior's mean replaces it, and the
+    estimates keep their differences.
+
+    Args:
+        radius_px: [B,h,w] unsigned estimates, at the resolution of `light` or half of it.
+        light: [B,H,W] linear.
+        closed_px: what is smaller stays as it is.
+    """
+    height, width = radius_px.shape[-2:]
+    step = STEP_PX * width // light.shape[-1]
+    mean, trust, evidence = _windows(radius_px, light)
+    grid = torch.tensor(RADII_PX, device=mean.device).clamp_min(LEAST_PX).log().view(1, -1, 1, 1)
+    posterior = (evidence[:, 0] - 0.5 * ((grid - mean) / SPREAD).square()).softmax(1)
+    change = ((posterior * grid).sum(1, keepdim=True) - mean) * trust
+    change = F.interpolate(change, scale_factor=step, mode="bilinear", align_corners=False)[:, 0, :height, :width]
+    opening = ((radius_px - closed_px) / 0.1).clamp(0, 1)
+    return radius_px * (change * opening).exp()
+
+
+def disc_share(radius_px: Tensor, light: Tensor) -> Tensor:
+    """[B,H,W], how likely the blur is that of an even aperture rather than a Gaussian: 1/2 where nothing tells.
+
+    Args:
+        radius_px: [B,H,W] unsigned.
+        light: [B,H,W] linear.
+    """
+    height, width = radius_px.shape[-2:]
+    evidence = _windows(radius_px, light)[2].amax(2)
+    share = (evidence[:, :1] - evidence[:, 1:]).sigmoid()
+    return F.interpolate(share, scale_factor=STEP_PX, mode="bilinear", align_corners=False)[:, 0, :height, :width]
+
+
+def _windows(radius_px: Tensor, light: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each window: mean logarithm of the radius [B,1,h,w], how much it sees one surface only [B,1,h,w], and the evidence
+    [B,2,R,h,w] of it and its eight neighbours, as far as they see the same blur."""
+    scale = light.shape[-1] // radius_px.shape[-1]
+    window, step = WINDOW_PX // scale, STEP_PX // scale
+    size = radius_px.clamp_min(LEAST_PX).log()[:, None]
+    rows, columns = (-(-n // step) * step - n for n in size.shape[-2:])
+    before = (window - step) // 2
+    wide = F.pad(size, (before, before + columns, before, before + rows), "replicate")
+    mean = F.avg_pool2d(wide, window, step)
+    spread = (F.avg_pool2d(wide.square(), window, step) - mean.square()).clamp_min(1e-8).sqrt()
+    trust = torch.exp(-0.5 * (spread / UNEVEN).square())
+    with torch.no_grad():
+        own = log_likelihood(light)
+        own = (own - own.amax((1, 2), keepdim=True)) / NATS
+        evidence = torch.zeros_like(own)
+        for y in (-1, 0, 1):
+            for x in (-1, 0, 1):
+                e, m, t = (moved(moved(v, y, -2), x, -1) for v in (own, mean, trust))
+                evidence += e * (t * torch.exp(-0.5 * ((m - mean) / LIKE).square()))[:, None]
+    return mean, trust, evidence * (2 / 9)
+
+
+def moved(x: Tensor, by: int, dim: int) -> Tensor:
+    """What lies `by` px further along `dim`; at the border what lies on it."""
+    n = x.shape[dim]
+    return x.index_select(dim, (torch.arange(n, device=x.device) + by).clamp(0, n - 1))
+
+
+def reflected(length: int, margin: int, side: int, device: torch.device) -> Tensor:
+    """Indices that extend 0..length-1 by reflection to -margin..side-margin-1; however short it is."""
+    i = torch.arange(-margin, side - margin, device=device)
+    period = max(2 * (length - 1), 1)
+    i = i.remainder(period)
+    return torch.where(i < length, i, period - i)
+
+
+@functools.lru_cache(maxsize=8)
+def _model(window_px: int, device: torch.device) -> tuple[Tensor, Tensor, float, Tensor, Tensor]:
+    """The window's taper; the matrix that sums over rings; how many independent values there are; 1 / S of every fall, noise,
+    shape and radius [rings,N], and -sum(log S) [N]."""
+    n = window_px
+    taper = torch.hann_window(n, dtype=torch.float64)
+    taper = taper[:, None] * taper
+    taper = taper / taper.square().sum().sqrt()
+    number = n // 2
+    first = FIRST_RING / n
+
+    def rings(side: int) -> tuple[Tensor, Tensor, Tensor]:
+        rows, columns = (axis(side, dtype=torch.float64) for axis in (torch.fft.fftfreq, torch.fft.rfftfreq))
+        f = torch.hypot(rows[:, None], columns[None])
+        at = ((f - first) / (0.5 - first) * number).floor().long()
+        inside = ((at >= 0) & (at < number)).flatten().nonzero()[:, 0]
+        share = torch.full_like(f, 2.0)
+        share[:, 0] = share[:, -1] = 1
+        matrix = torch.zeros(f.numel(), number, dtype=torch.float64)
+        matrix[inside, at.flatten()[inside]] = share.flatten()[inside]
+        return f, matrix, matrix.sum(0)
+
+    _, ring, members = rings(n)
+    fine_f, fine_ring, fine_members = rings(_FINE)
+    # What a window sees of a spectrum is smeared by that of its taper.
+    smear = torch.fft.irfft2(torch.fft.rfft2(F.pad(taper, (0, _FINE - n, 0, _FINE - n))).abs().square(), s=(_FINE, _FINE))
+
+    def seen(expected: Tensor) -> Tensor:
+        smeared = torch.fft.rfft2(torch.fft.irfft2(expected, s=(_FINE, _FINE)) * smear).real
+        return (smeared.flatten() @ fine_ring) / fine_members
+
+    discs = [psf.disc(r)[0].double() for r in RADII_PX]
+    responses = [torch.fft.rfft2(F.pad(d, (0, _FINE - len(d), 0, _FINE - len(d)))).abs().square() for d in discs]
+    responses += [torch.exp(-((math.pi * r * fine_f) ** 2)) for r in RADII_PX]  # of variance r^2 / 4
+    f = fine_f.clamp_min(0.7 / n) * 2
+    noises = [level * seen(f**-fall) for fall in NOISE_FALLS for level in NOISES]
+    share = members / members.sum()
+    # A taper makes neighbouring frequencies depend on each other, and half of a real picture's mirror the others.
+    count = float(members.sum()) / 2 / float(taper.pow(4).sum() * n * n)
+    inverse: list[Tensor] = []
+    constant: list[Tensor] = []
+    for fall in FALLS:
+        signals = [seen(f**-fall * (response + UNEXPLAINED)) for response in responses]
+        for noise in noises:
+            for signal in signals:
+                s = signal + noise
+                inverse.append(1 / (s * members.sum()))
+                constant.append(-count * (share * s.log()).sum())
+    return (
+        taper.float().to(device),
+        ring.float().to(device),
+        count,
+        torch.stack(inverse, 1).float().to(device),
+        torch.stack(constant).float().to(device),
+    )
