@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from safetensors import safe_open
 from torch import Tensor
 
+from .. import color
 from ..types import Progress, check_image, check_map
 from . import spectrum
 from .models import Window, check_tile, run_tiled
@@ -19,6 +20,10 @@ from .registry import Method
 
 WEIGHTS = Path(__file__).parent / "weights"
 TILE_PX = 768
+DOUBT = 0.3
+"""Of deconvolution by the network's radii, which are more exact than those of a map from depth."""
+LEAST_SHARE = 0.2
+"""Of deconvolution in blind deconvolution."""
 MEAN_PX, LEAST_PX = 65, 33
 """Sides of the windows over which `cautious` takes a mean, and the least radius."""
 
@@ -108,6 +113,21 @@ def run_embedded(
         raise ValueError("refocus-deblur-s gave non-finite values. The picture or the file is damaged.")
     restored = torch.where(change == 0, image, (image.clamp(0, 1) + change).clamp(0, 1) + (image - image.clamp(0, 1)))
     return restored, found
+
+
+def deconvolution_share(image_srgb: Tensor, radius_px: Tensor) -> Tensor:
+    """[B], how much of blind deconvolution is deconvolution by the radii, the rest being the network's picture.
+
+    All where the power spectrum shows an even aperture. What poor lenses, sharpening and strong compression leave is not what
+    deconvolution undoes; the network has seen some of it.
+
+    Args:
+        image_srgb: [B,3,H,W].
+        radius_px: [B,H,W] unsigned.
+    """
+    sure = spectrum.disc_share(radius_px, color.srgb_to_linear(image_srgb.clamp(0, 1)).mean(1))
+    sure = sure * sure * (3 - 2 * sure)
+    return LEAST_SHARE + (1 - LEAST_SHARE) * sure
 
 
 def cautious(radius_px: Tensor) -> Tensor:

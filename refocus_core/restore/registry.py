@@ -38,7 +38,7 @@ class Method:
     auto_rank: int | None = None
 
 
-_DEBLUR_S = "30de09ab76d793182b6ecab1bd7192f2971706df93f8099d80c133bc50f61770"
+_DEBLUR_S = "d918d2138572a9d284ab8ce40ed4d39e40e0604b326441c8bc40faa32ad0a540"
 
 METHODS: tuple[Method, ...] = (
     Method("none", "identity", False, "Apache-2.0", "The photo as it is."),
@@ -65,8 +65,8 @@ METHODS: tuple[Method, ...] = (
         "blind_deconvolution",
         False,
         "Apache-2.0",
-        "The mean of refocus-deblur-s and of deconvolution by the radii that it finds. Sharper than that network alone, and "
-        "two to three times slower.",
+        "Deconvolution by the radii that refocus-deblur-s finds, as far as the photo shows an even aperture's blur, and that "
+        "network's picture for the rest. Sharper than the network alone, and two to three times slower.",
         weights="refocus_deblur_s.safetensors",
         sha256=_DEBLUR_S,
     ),

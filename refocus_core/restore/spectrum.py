@@ -43,6 +43,10 @@ UNEVEN = 0.5
 """Spread of the estimates within a window, likewise, from which the window, which sees several surfaces, says nothing."""
 LIKE = 0.2
 """Difference, likewise, up to which neighbouring windows are taken to see the same blur."""
+BLURRED_PX = 1.2
+"""Smaller discs have no zeros that a picture could show."""
+UNSURE, SURE = 0.8, 2.0
+"""Units of evidence by which a disc leads: up to the first it may be chance, from the second it is a disc."""
 NATS = 4.0
 """What one unit of evidence is worth: windows overlap, and no spectrum is quite as the model has it."""
 
@@ -98,16 +102,19 @@ def corrected(radius_px: Tensor, light: Tensor, closed_px: float) -> Tensor:
 
 
 def disc_share(radius_px: Tensor, light: Tensor) -> Tensor:
-    """[B,H,W], how likely the blur is that of an even aperture rather than a Gaussian: 1/2 where nothing tells.
+    """[B], how surely the blur of each picture is that of an even aperture rather than a Gaussian: 0 where nothing tells, to 1.
+
+    A lens makes all the blur of a picture, so its windows are taken together.
 
     Args:
         radius_px: [B,H,W] unsigned.
         light: [B,H,W] linear.
     """
-    height, width = radius_px.shape[-2:]
-    evidence = _windows(radius_px, light)[2].amax(2)
-    share = (evidence[:, :1] - evidence[:, 1:]).sigmoid()
-    return F.interpolate(share, scale_factor=STEP_PX, mode="bilinear", align_corners=False)[:, 0, :height, :width]
+    mean, trust, evidence = _windows(radius_px, light)
+    disc, gaussian = evidence.amax(2).unbind(1)
+    weight = (trust * (mean > math.log(BLURRED_PX)))[:, 0]
+    lead = ((disc - gaussian) * weight).sum((1, 2)) / weight.sum((1, 2)).clamp_min(1e-6)
+    return ((lead - UNSURE) / (SURE - UNSURE)).clamp(0, 1)
 
 
 def _windows(radius_px: Tensor, light: Tensor) -> tuple[Tensor, Tensor, Tensor]:
