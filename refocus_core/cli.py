@@ -208,7 +208,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--deblur",
         metavar="METHOD",
         default="auto",
-        help="auto (default): refocus-deblur-s, the network that comes along; none, deconvolution, generative, or model:FILE",
+        help="auto (default): refocus-deblur-s, the network that comes along; none, deconvolution, blind-deconvolution, "
+        "generative, or model:FILE",
     )
     g.add_argument(
         "--taken-focus", metavar="X,Y", type=_point, help="for deconvolution: where the photo is sharp (default: automatic)"

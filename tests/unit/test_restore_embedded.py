@@ -90,14 +90,14 @@ def by_radii(source: Tensor, radius_px: Tensor) -> Tensor:
     return deconvolution.deconvolve(source, embedded.cautious(radius_px), doubt=embedded.DOUBT)
 
 
-def test_blind_deconvolution_is_deconvolution_where_the_blur_is_a_disc(net: DeblurNetwork) -> None:
+def test_blind_deconvolution_is_mostly_deconvolution_where_the_blur_is_a_disc(net: DeblurNetwork) -> None:
     sharp = photo("astronaut.png")
     source = blurred(sharp, 3)
     result = restore.all_in_focus(source, "blind-deconvolution")
     learned = restore.all_in_focus(source, NAME, model=net)
     assert learned.radius_px is not None and result.radius_px is not None
     torch.testing.assert_close(result.radius_px, learned.radius_px)
-    torch.testing.assert_close(result.image, by_radii(source, learned.radius_px))
+    torch.testing.assert_close(result.image, torch.lerp(learned.image, by_radii(source, learned.radius_px), embedded.MOST_SHARE))
     assert psnr(result.image, sharp) > max(psnr(source, sharp) + 3.5, psnr(learned.image, sharp) + 1)
     half = restore.all_in_focus(source, "blind-deconvolution", strength=0.5)
     torch.testing.assert_close(half.image, (source + result.image) / 2)
