@@ -20,8 +20,8 @@ from refocus_core.types import DefocusMap
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 NAME = "refocus-deblur-s"
-IDENTITY_DB = 48.0
-"""Measured: 49.6 or more on these pieces."""
+IDENTITY_DB = 60.0
+"""Measured: 79 or more on these pieces."""
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +76,14 @@ def test_auto_takes_it_without_a_map_and_deconvolution_with_one() -> None:
 
 
 @pytest.mark.parametrize("name", ["astronaut.png", "coffee.png", "life.jpg"])
-@pytest.mark.parametrize(("radius", "gain_db"), [(2.0, 1.0), (3.0, 1.0), (5.0, 0.3)])
+@pytest.mark.parametrize(("radius", "gain_db"), [(2.0, 2.0), (3.0, 2.0), (5.0, 1.4)])
 def test_it_takes_blur_out_and_tells_its_radius(net: DeblurNetwork, name: str, radius: float, gain_db: float) -> None:
     sharp = photo(name)
     source = blurred(sharp, radius)
     result = restore.all_in_focus(source, NAME, model=net)
     assert psnr(result.image, sharp) > psnr(source, sharp) + gain_db
     assert result.radius_px is not None
-    assert abs(float(result.radius_px.median()) - radius) < 0.25 * radius + 0.3
+    assert float(result.radius_px.median()) == pytest.approx(radius, rel=0.07)
 
 
 def by_radii(source: Tensor, radius_px: Tensor) -> Tensor:
@@ -149,8 +149,8 @@ def test_any_size(net: DeblurNetwork, size: tuple[int, int]) -> None:
 def test_tiled_equals_untiled(net: DeblurNetwork) -> None:
     source = blurred(photo("life.jpg", 440), 2.5)
     whole, radius = embedded.run_embedded(net, source, tile_px=1024)
-    tiled, tiled_radius = embedded.run_embedded(net, source, tile_px=320)
-    assert float((whole - tiled).abs().max()) < 0.02 and psnr(whole, tiled) > 55
+    tiled, tiled_radius = embedded.run_embedded(net, source, tile_px=300)
+    assert float((whole - tiled).abs().max()) < 0.03 and psnr(whole, tiled) > 60, "also where tiles end off the network's grid"
     assert float((radius - tiled_radius).abs().mean()) < 0.02
 
 
