@@ -2,8 +2,9 @@
 
 What a lens does to light is known, so it is not learned: for seven disc radii the picture is deconvolved by a linear filter
 (Wiener's, for a spectrum of natural pictures) in linear light. The network sees the picture and these seven answers, estimates
-the blur radius at each pixel, mixes the answers of about that radius and adds what none of them holds. The change is multiplied
-by a gate that is exactly 0 where the estimated radius is below `CLOSED_PX`: what is sharp passes unchanged.
+the blur radius at each pixel, which the power spectrum corrects (`spectrum`), mixes the answers of about that radius and adds
+what none of them holds. The change is multiplied by a gate that is exactly 0 where the estimated radius is below `CLOSED_PX`:
+what is sharp passes unchanged.
 
 Nothing is pooled over the picture, so it has any size, and a pixel depends only on what is near (`CONTEXT_PX`).
 """
