@@ -30,7 +30,7 @@ from PIL import Image  # noqa: E402
 from skimage.metrics import structural_similarity  # noqa: E402
 from torch import Tensor  # noqa: E402
 
-from bench import focus_pairs, scenes  # noqa: E402
+from bench import focus_pairs, perceptual, scenes  # noqa: E402
 from refocus_core import bokeh, color, psf, restore  # noqa: E402
 from refocus_core.bokeh import reference  # noqa: E402
 from refocus_core.restore import network  # noqa: E402
@@ -43,6 +43,7 @@ SIDE_PX = 208
 FRAME_PX = 12
 UNSHARP = tuple((sigma, amount) for sigma in (0.7, 1.2, 2.0, 3.5) for amount in (0.5, 1.0, 2.0, 4.0))
 NETWORK = "refocus-deblur-s"
+PERCEIVED = ("input", "unsharp", "deconvolution", "network", "blind")
 
 
 def pictures() -> dict[str, Tensor]:
@@ -162,6 +163,8 @@ def photo_rows(save: Path | None) -> list[dict[str, Any]]:
             }
             row = {k: psnr(made, truth) for k, made in results.items()}
             row["ssim input"], row["ssim network"] = ssim(source, truth), ssim(ours.image, truth)
+            if radius and perceptual.available():
+                row |= {f"st-lpips {k}": perceptual.st_lpips(inner(results[k]), inner(truth)) for k in PERCEIVED}
             row["radius"] = float(ours.radius_px[..., FRAME_PX:-FRAME_PX, FRAME_PX:-FRAME_PX].median())
             per.append(row)
             if save is not None:
@@ -303,6 +306,17 @@ def report(result: dict[str, Any]) -> str:
             sign = "" if row["condition"].startswith("sharp") else "+"
             cells += [f"{row[f'{m} worst']:{sign}.2f} ({row[f'{m} worst photo']})" for m in ("network", "blind")]
             lines.append(f"| {row['condition']} | " + " | ".join(cells) + " |")
+        perceived = [row for row in result["photos"] if "st-lpips input" in row]
+        if perceived:
+            lines += [
+                "",
+                "ST-LPIPS, a learned distance to the sharp photo (lower is better; `bench/perceptual.py`):",
+                "",
+                "| source | input | unsharp mask | deconvolution, true radius | refocus-deblur-s | blind deconvolution |",
+                "|---" * (len(PERCEIVED) + 1) + "|",
+            ]
+            for row in perceived:
+                lines.append(f"| {row['condition']} | " + " | ".join(f"{row[f'st-lpips {k}']:.3f}" for k in PERCEIVED) + " |")
     if "scenes" in result:
         lines += [
             "",
