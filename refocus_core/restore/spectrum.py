@@ -35,6 +35,7 @@ LEAST_POWER = 1e-10
 _FINE = 256
 
 WINDOW_PX, STEP_PX = 64, 16
+"""Side of a window, and from one to the next. A window tells radii up to about a fifth of its side from each other."""
 LEAST_PX = 0.3
 """Smaller radii are all alike where logarithms are taken."""
 SPREAD = 0.3
@@ -51,27 +52,25 @@ NATS = 4.0
 """What one unit of evidence is worth: windows overlap, and no spectrum is quite as the model has it."""
 
 
-def log_likelihood(light: Tensor, window_px: int = WINDOW_PX, step_px: int = STEP_PX) -> Tensor:
+def log_likelihood(light: Tensor) -> Tensor:
     """Log-likelihood of `RADII_PX`, of discs and of Gaussians of their variance.
 
     Args:
         light: [B,H,W] linear light of one channel; continued by reflection.
-        window_px: side of the windows, even. One tells radii up to about a fifth of it from each other.
-        step_px: from one window to the next.
 
     Returns:
-        [B,2,R,h,w] nats, up to a constant of each window; h = ceil(H / step_px). Window (i, j) is centred on the step's square.
+        [B,2,R,h,w] nats, up to a constant of each window; h = ceil(H / STEP_PX). Window (i, j) is centred on the step's square.
     """
     height, width = light.shape[-2:]
-    h, w = -(-height // step_px), -(-width // step_px)
-    before = (window_px - step_px) // 2
-    rows = reflected(height, before, (h - 1) * step_px + window_px, light.device)
-    columns = reflected(width, before, (w - 1) * step_px + window_px, light.device)
+    h, w = -(-height // STEP_PX), -(-width // STEP_PX)
+    before = (WINDOW_PX - STEP_PX) // 2
+    rows = reflected(height, before, (h - 1) * STEP_PX + WINDOW_PX, light.device)
+    columns = reflected(width, before, (w - 1) * STEP_PX + WINDOW_PX, light.device)
     wide = light[:, rows][:, :, columns]
-    taper, ring, count, wanted, constant = _model(window_px, light.device)
+    taper, ring, count, wanted, constant = _model(light.device)
     parts: list[Tensor] = []
     for i in range(h):  # a row of windows at a time: they overlap, and all would take many times the picture's memory
-        seen = wide[:, i * step_px : i * step_px + window_px].unfold(2, window_px, step_px).transpose(1, 2)
+        seen = wide[:, i * STEP_PX : i * STEP_PX + WINDOW_PX].unfold(2, WINDOW_PX, STEP_PX).transpose(1, 2)
         seen = (seen - seen.mean((-1, -2), keepdim=True)) * taper
         power = torch.fft.rfft2(seen).abs().square().flatten(2) + LEAST_POWER
         fit = ((power @ ring) @ wanted).log() * -count + constant
@@ -154,11 +153,11 @@ def reflected(length: int, margin: int, side: int, device: torch.device) -> Tens
     return torch.where(i < length, i, period - i)
 
 
-@functools.lru_cache(maxsize=8)
-def _model(window_px: int, device: torch.device) -> tuple[Tensor, Tensor, float, Tensor, Tensor]:
+@functools.lru_cache(maxsize=4)
+def _model(device: torch.device) -> tuple[Tensor, Tensor, float, Tensor, Tensor]:
     """The window's taper; the matrix that sums over rings; how many independent values there are; 1 / S of every fall, noise,
     shape and radius [rings,N], and -sum(log S) [N]."""
-    n = window_px
+    n = WINDOW_PX
     taper = torch.hann_window(n, dtype=torch.float64)
     taper = taper[:, None] * taper
     taper = taper / taper.square().sum().sqrt()
