@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    tomllib = pytest.importorskip("tomli", reason="needs the package tomli (scripts/requirements-tests.txt)")
+    tomllib = pytest.importorskip("tomli", reason="needs tomli: run `bash scripts/setup.sh tests`")
 
 PROJECT: dict[str, Any] = tomllib.loads((rig.REPO / "pyproject.toml").read_text())
 NEVER_NAMED_WITH_A_VERSION = ("torch", "torchvision", "torchaudio", "numpy")

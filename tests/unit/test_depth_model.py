@@ -17,7 +17,7 @@ from refocus_core.depth.common import FLAT
 from refocus_core.depth.model import network_size
 from refocus_core.weights import ModelEntry, ModelFile, WeightsMismatchError, WeightsMissingError
 
-transformers = pytest.importorskip("transformers", reason="needs the package transformers (scripts/requirements-tests.txt)")
+transformers = pytest.importorskip("transformers", reason="needs transformers: run `bash scripts/setup.sh tests`")
 
 ANYTHING = {
     "model_type": "depth_anything",

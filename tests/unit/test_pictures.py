@@ -97,8 +97,8 @@ def test_every_png_filter_is_undone(tmp_path: Path, channels: int, colour: int) 
 
 
 def test_foreign_readers_agree(tmp_path: Path) -> None:
-    tifffile = pytest.importorskip("tifffile", reason="needs the package tifffile (scripts/requirements-tests.txt)")
-    av = pytest.importorskip("av", reason="needs the package av (scripts/requirements-tests.txt)")
+    tifffile = pytest.importorskip("tifffile", reason="needs tifffile: run `bash scripts/setup.sh tests`")
+    av = pytest.importorskip("av", reason="needs av: run `bash scripts/setup.sh tests`")
     image = noise(21, 34)
     want = (image[0].permute(1, 2, 0).double() * 65535).round().numpy()
     save(tmp_path / "p.tif", image, bits=16, exif=exif_block(), icc=SRGB)
@@ -118,7 +118,7 @@ def test_foreign_readers_agree(tmp_path: Path) -> None:
 
 
 def test_foreign_16_bit_tiffs(tmp_path: Path) -> None:
-    tifffile = pytest.importorskip("tifffile", reason="needs the package tifffile (scripts/requirements-tests.txt)")
+    tifffile = pytest.importorskip("tifffile", reason="needs tifffile: run `bash scripts/setup.sh tests`")
     values = (noise(37, 50)[0].permute(1, 2, 0).numpy() * 65535).round().astype(np.uint16)
     for i, options in enumerate(
         [
@@ -142,7 +142,7 @@ def test_foreign_16_bit_tiffs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".tif", ".pfm", ".exr"])
 def test_floating_point_keeps_highlights_in_linear_light(tmp_path: Path, suffix: str) -> None:
     if suffix == ".exr":
-        pytest.importorskip("OpenEXR", reason="needs the package OpenEXR (scripts/requirements-tests.txt)")
+        pytest.importorskip("OpenEXR", reason="needs OpenEXR: run `bash scripts/setup.sh tests`")
     image = noise() * 4
     save(tmp_path / f"p{suffix}", image, bits=32)
     assert torch.allclose(load_map(tmp_path / f"p{suffix}"), srgb_to_linear(image))
@@ -154,7 +154,7 @@ def test_floating_point_keeps_highlights_in_linear_light(tmp_path: Path, suffix:
 @pytest.mark.parametrize("suffix", [".tif", ".pfm", ".npy", ".exr"])
 def test_maps_keep_their_values(tmp_path: Path, suffix: str) -> None:
     if suffix == ".exr":
-        pytest.importorskip("OpenEXR", reason="needs the package OpenEXR (scripts/requirements-tests.txt)")
+        pytest.importorskip("OpenEXR", reason="needs OpenEXR: run `bash scripts/setup.sh tests`")
     values = noise(c=1)[0, 0] * 100 - 30
     save_map(tmp_path / f"m{suffix}", values)
     assert torch.equal(load_map(tmp_path / f"m{suffix}")[0, 0], values)

@@ -13,7 +13,7 @@ from refocus_core.restore import registry
 from refocus_core.restore.models import RestorationModel
 from refocus_core.types import DefocusMap
 
-spandrel = pytest.importorskip("spandrel", reason="needs the package spandrel (scripts/requirements-tests.txt)")
+spandrel = pytest.importorskip("spandrel", reason="needs spandrel: run `bash scripts/setup.sh tests`")
 from safetensors.torch import save_file  # noqa: E402
 from spandrel.architectures.Compact import Compact  # noqa: E402
 from spandrel.architectures.DnCNN import DnCNN  # noqa: E402

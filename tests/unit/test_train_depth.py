@@ -199,7 +199,7 @@ def test_packed_weights_come_back() -> None:
 
 def test_encoder_comes_out_of_onnx(tmp_path: Path) -> None:
     """A tiny ONNX file that names things as the one in the package does."""
-    onnx = pytest.importorskip("onnx", reason="needs the package onnx (scripts/requirements-tests.txt)")
+    onnx = pytest.importorskip("onnx", reason="needs onnx: run `bash scripts/setup.sh tests`")
     from onnx import helper, numpy_helper
 
     width, blocks, grid = 24, 2, 3

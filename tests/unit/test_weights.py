@@ -18,9 +18,7 @@ from safetensors.torch import save
 from refocus_core import weights
 from refocus_core.weights import ModelEntry, ModelFile, WeightsMismatchError, WeightsMissingError
 
-constants = pytest.importorskip(
-    "huggingface_hub.constants", reason="needs the package huggingface_hub (scripts/requirements-tests.txt)"
-)
+constants = pytest.importorskip("huggingface_hub.constants", reason="needs huggingface_hub: run `bash scripts/setup.sh tests`")
 
 DATA = save({"w": torch.arange(200_000, dtype=torch.float32)})
 SHA = hashlib.sha256(DATA).hexdigest()
