@@ -261,6 +261,7 @@ def pair_rows(folder: Path) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"pair": pair.name, "pixels": int(mask.sum()), "radius": float(found[mask].median())}
         row["input"] = psnr(pair.photo, pair.truth, mask)
         row["unsharp"] = max(psnr(unsharp(pair.photo, s, a), pair.truth, mask) for s, a in UNSHARP)
+        row["filter"] = row["input"] + focus_pairs.best_filter(pair)
         row["network"] = psnr(ours.image, pair.truth, mask)
         row["blind"] = psnr(restore.all_in_focus(pair.photo, "blind-deconvolution").image, pair.truth, mask)
         rows.append(row)
@@ -332,19 +333,21 @@ def report(result: dict[str, Any]) -> str:
             cells = [f"{row[n]:.2f}" for n in ("input", "network", "network, told", "blind", "deconvolution")]
             lines.append(f"| {row['scene']} | {row['band']} | " + " | ".join(cells) + f" | {row['radius error']:.2f} |")
     if "pairs" in result:
-        names = ("unsharp", "network", "blind")
+        names = ("unsharp", "filter", "network", "blind")
         lines += [
             "",
             "## Real pairs",
             "",
             "Two photos of one view, focused at different distances (`bench/focus_pairs.py`, `--pairs FOLDER`); dB gained where",
-            "the other one is sharper. The unsharp mask is the best of 16 settings, chosen by the truth. The photos are not ours",
-            "to pass on: the examples of github.com/PetteriAimonen/focus-stack (MIT) and test pictures of published work on",
-            "focus stacking (github.com: cmcguinness/focusstack, bznick98/Focus_Stacking and the pairs collected in",
-            "uzeful/Boundary-Finding-based-Multi-focus-Image-Fusion).",
+            "the other one is sharper. The unsharp mask is the best of 16 settings, chosen by the truth; the best filter is the",
+            "symmetric linear one of 17 px fitted to each pair's truth: about what can be undone of a blur of one shape. The",
+            "photos are not ours to pass on: the examples of github.com/PetteriAimonen/focus-stack (MIT) and test",
+            "pictures of published work on focus stacking (github.com: cmcguinness/focusstack, bznick98/Focus_Stacking and the",
+            "pairs collected in uzeful/Boundary-Finding-based-Multi-focus-Image-Fusion).",
             "",
-            "| photo, by its truth | input | unsharp mask | refocus-deblur-s | blind deconvolution | radius found |",
-            "|---|---|---|---|---|---|",
+            "| photo, by its truth | input | unsharp mask | best filter, by the truth | refocus-deblur-s | blind deconvolution "
+            "| radius found |",
+            "|---|---|---|---|---|---|---|",
         ]
         for row in result["pairs"]:
             gains = [f"{row[n] - row['input']:+.2f}" for n in names]

@@ -164,14 +164,16 @@ class RefocusAllInFocus(io.ComfyNode):
             )
             with held as model:
                 restored = restore.all_in_focus(photo, method, model=model, **options)
-        elif (chosen := restore.choose(method, has_defocus=defocus is not None)).kind == "embedded":
+        elif (chosen := restore.choose(method, has_defocus=defocus is not None)).weights:
             held = host.kept(
                 ("restore", chosen.name),
                 lambda: restore.load_embedded(chosen),
                 memory_bytes=tile_px * tile_px * _BYTES_PER_TILE_PX,
             )
             with held as model:
-                restored = restore.all_in_focus(photo, chosen.name, defocus, model=model, **options)
+                restored = restore.all_in_focus(
+                    photo, chosen.name, defocus, kernel=kernel, noise=noise or None, model=model, **options
+                )
         else:
             restored = restore.all_in_focus(photo, method, defocus, kernel=kernel, noise=noise or None, **options)
         out = host.to_image(restored.image, alpha)

@@ -78,17 +78,19 @@ def all_in_focus(
         alone = chosen.kind == "embedded"
         result, found = embedded.run_embedded(network, image, radius, tile_px=tile_px, progress=progress if alone else None)
         if not alone:
+            certain = embedded.certainty(image, found)
             by_radius = deconvolution.deconvolve(
                 image,
                 embedded.cautious(found),
                 kernel=kernel,
                 strength=max(strength, 1.0),
                 noise=noise,
-                doubt=embedded.DOUBT,
+                doubt=(embedded.DOUBTS[0] + (embedded.DOUBTS[1] - embedded.DOUBTS[0]) * certain).tolist(),
                 tile_px=models.check_tile(tile_px, deconvolution.TILE_PX),
                 progress=progress,
             )
-            result = torch.lerp(result, by_radius, embedded.deconvolution_share(image, found)[:, None, None, None])
+            least, most = embedded.SHARES
+            result = torch.lerp(result, by_radius, (least + (most - least) * certain)[:, None, None, None])
         return Restored(result if strength >= 1 else torch.lerp(image, result, strength), found)
     assert radius is not None  # `choose` refuses deconvolution without one
     result = deconvolution.deconvolve(

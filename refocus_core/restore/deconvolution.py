@@ -23,6 +23,7 @@ from __future__ import annotations
 import itertools
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -118,7 +119,7 @@ def deconvolve(
     kernel: Kernel | None = None,
     strength: float = 1.0,
     noise: float | None = None,
-    doubt: float = 1.0,
+    doubt: float | Sequence[float] = 1.0,
     tile_px: int | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
@@ -131,7 +132,8 @@ def deconvolve(
         strength: >= 0. 1 weighs sharpness against noise by the measured noise; above 1 sharper and noisier; below 1 the
             result is mixed with the photo in linear light, 0 is the photo.
         noise: standard deviation in sRGB units (0..1), or None to measure it in each frame.
-        doubt: >= 0, how far the radii may be wrong: 1 for a map from depth (a tenth), 0 for exact ones.
+        doubt: >= 0, how far the radii may be wrong, for all frames or for each: 1 for a map from depth (a tenth), 0 for exact
+            ones.
         tile_px: side of the tiles that bound the memory; None chooses.
         progress: called after each tile and bin.
 
@@ -145,7 +147,8 @@ def deconvolve(
     plans = [_plan(r, tile, mirrored) for r in radius_px]
     total, done = sum(len(p) for p in plans), 0
     out = image_srgb.clone()
-    for frame, (image, radius, plan) in enumerate(zip(image_srgb, radius_px, plans, strict=True)):
+    doubts = [doubt] * len(plans) if isinstance(doubt, int | float) else doubt
+    for frame, (image, radius, plan, wrong) in enumerate(zip(image_srgb, radius_px, plans, doubts, strict=True)):
         if not plan:
             continue
         sigma = noise_level(image, radius) if noise is None else noise
@@ -156,7 +159,7 @@ def deconvolve(
         change = torch.zeros_like(linear)
         for tile_box, bin_ in plan:
             signed = -bin_.radius_px if bin_.side < 0 else bin_.radius_px
-            level = math.hypot(sigma, doubt * min(MODEL_ERROR_PER_PX * bin_.radius_px, MODEL_ERROR_MAX))
+            level = math.hypot(sigma, wrong * min(MODEL_ERROR_PER_PX * bin_.radius_px, MODEL_ERROR_MAX))
             spot = (psf.disc(signed) if kernel is None else psf.rasterize(kernel.raster, signed)).to(image)
             _solve_into(change, linear, clipped, radius, tile_box, bin_, spot, level / max(strength, 1.0))
             done += 1

@@ -15,17 +15,18 @@ from .. import color
 from ..types import Progress, check_image, check_map
 from . import spectrum
 from .models import Window, check_tile, run_tiled
-from .network import CONTEXT_PX, MULTIPLE, DeblurNetwork, Shape
+from .network import CLOSED_PX, CONTEXT_PX, MULTIPLE, DeblurNetwork, Shape
 from .registry import Method
 
 WEIGHTS = Path(__file__).parent / "weights"
 TILE_PX = 768
-DOUBT = 0.6
-"""Of deconvolution by the network's radii, which are more exact than those of a map from depth."""
-LEAST_SHARE, MOST_SHARE = 0.2, 0.85
-"""Of deconvolution in blind deconvolution. All of it would gain .3 dB more on clean photos, and ring more on others."""
-MEAN_PX, LEAST_PX = 65, 33
-"""Sides of the windows over which `cautious` takes a mean, and the least radius."""
+LEADS = (1.0, 4.0)
+"""`spectrum.disc_lead` up to which nothing speaks for an even aperture, and from which it is certain."""
+SHARES = (0.45, 1.0)
+DOUBTS = (1.0, 0.2)
+"""Of deconvolution in blind deconvolution, without and with that certainty."""
+LEAST_PX, OVER_LEAST = 17, 1.25
+"""Side of the windows over which `cautious` takes the least radius, and how far above it a radius may be."""
 
 
 def load_embedded(method: Method) -> DeblurNetwork:
@@ -111,35 +112,32 @@ def run_embedded(
     change, found = made[:, :3], made[:, 3]
     if not bool(torch.isfinite(made).all()):
         raise ValueError("refocus-deblur-s gave non-finite values. The picture or the file is damaged.")
+    found = spectrum.refined(found, color.srgb_to_linear(image.clamp(0, 1)).mean(1), CLOSED_PX)
     restored = torch.where(change == 0, image, (image.clamp(0, 1) + change).clamp(0, 1) + (image - image.clamp(0, 1)))
     return restored, found
 
 
-def deconvolution_share(image_srgb: Tensor, radius_px: Tensor) -> Tensor:
-    """[B], how much of blind deconvolution is deconvolution by the radii, the rest being the network's picture.
+def certainty(image_srgb: Tensor, radius_px: Tensor) -> Tensor:
+    """[B], 0 to 1, how surely a picture shows the blur of an even aperture, which deconvolution undoes.
 
-    Most where the power spectrum shows an even aperture. What poor lenses, sharpening and strong compression leave is not what
-    deconvolution undoes; the network has seen some of it.
+    Less of it than the network's picture is wanted where poor lenses, sharpening, tone curves, noise or strong compression have
+    filled the zeros of the disc: of such the network has seen some.
 
     Args:
         image_srgb: [B,3,H,W].
         radius_px: [B,H,W] unsigned.
     """
-    sure = spectrum.disc_share(radius_px, color.srgb_to_linear(image_srgb.clamp(0, 1)).mean(1))
-    sure = sure * sure * (3 - 2 * sure)
-    return LEAST_SHARE + (MOST_SHARE - LEAST_SHARE) * sure
+    lead = spectrum.disc_lead(radius_px, color.srgb_to_linear(image_srgb.clamp(0, 1)).mean(1))
+    return ((lead - LEADS[0]) / (LEADS[1] - LEADS[0])).clamp(0, 1)
 
 
 def cautious(radius_px: Tensor) -> Tensor:
-    """Estimated radii [B,H,W] for deconvolution: none above the geometric mean around it, nor far above the least one nearby.
+    """Estimated radii [B,H,W] for deconvolution: none far above the least one nearby.
 
     With too large a radius it rings, with too small a one it only sharpens less. An estimate is least sure beside a surface of
     another radius, and there a sharp subject must not ring.
     """
-    half = MEAN_PX // 2
-    size, least = radius_px.clamp_min(0.3).log()[:, None], -radius_px[:, None]
-    size = F.avg_pool2d(F.pad(size, (0, 0, half, half), "replicate"), (MEAN_PX, 1), 1)
-    size = F.avg_pool2d(F.pad(size, (half, half, 0, 0), "replicate"), (1, MEAN_PX), 1)
-    least = F.max_pool2d(least, (LEAST_PX, 1), 1, (LEAST_PX // 2, 0))
-    least = F.max_pool2d(least, (1, LEAST_PX), 1, (0, LEAST_PX // 2))
-    return torch.minimum(radius_px, torch.minimum(size.exp(), -1.25 * least)[:, 0])
+    half = LEAST_PX // 2
+    least = F.max_pool2d(-radius_px[:, None], (LEAST_PX, 1), 1, (half, 0))
+    least = F.max_pool2d(least, (1, LEAST_PX), 1, (0, half))
+    return torch.minimum(radius_px, -OVER_LEAST * least[:, 0])

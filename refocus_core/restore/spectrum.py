@@ -19,8 +19,9 @@ from torch import Tensor
 
 from .. import psf
 
-RADII_PX = (0.0, *(0.6 * 1.1**i for i in range(32)))
-"""0, and 0.6 to 11.5."""
+RATIO = 1.05
+RADII_PX = (0.0, *(0.6 * RATIO**i for i in range(62)))
+"""0, and 0.6 to 11.8."""
 FALLS = (1.4, 2.0, 2.6, 3.2)
 NOISES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Relative to the spectrum of a sharp picture at the highest frequency along an axis."""
@@ -46,10 +47,16 @@ LIKE = 0.2
 """Difference, likewise, up to which neighbouring windows are taken to see the same blur."""
 BLURRED_PX = 1.2
 """Smaller discs have no zeros that a picture could show."""
-UNSURE, SURE = 0.8, 2.0
-"""Units of evidence by which a disc leads: up to the first it may be chance, from the second it is a disc."""
 NATS = 4.0
 """What one unit of evidence is worth: windows overlap, and no spectrum is quite as the model has it."""
+POOLS = ((3, 0.3), (3, 0.15), (7, 0.06))
+"""Rounds of `refined`: how many windows around are heard, and up to which difference, likewise, as seeing the same blur."""
+POOLED = 4.0
+"""Units of evidence that all windows heard are worth together, one window being worth 1."""
+NEAR = 2
+"""How many windows around a pixel have a say in its radius,"""
+SAME = 0.2
+"""and up to which difference, likewise, as one that saw the pixel's surface."""
 
 
 def log_likelihood(light: Tensor) -> Tensor:
@@ -67,14 +74,14 @@ def log_likelihood(light: Tensor) -> Tensor:
     rows = reflected(height, before, (h - 1) * STEP_PX + WINDOW_PX, light.device)
     columns = reflected(width, before, (w - 1) * STEP_PX + WINDOW_PX, light.device)
     wide = light[:, rows][:, :, columns]
-    taper, ring, count, wanted, constant = _model(light.device)
+    taper, ring, count, wanted = _model(light.device)
     parts: list[Tensor] = []
     for i in range(h):  # a row of windows at a time: they overlap, and all would take many times the picture's memory
         seen = wide[:, i * STEP_PX : i * STEP_PX + WINDOW_PX].unfold(2, WINDOW_PX, STEP_PX).transpose(1, 2)
         seen = (seen - seen.mean((-1, -2), keepdim=True)) * taper
         power = torch.fft.rfft2(seen).abs().square().flatten(2) + LEAST_POWER
-        fit = ((power @ ring) @ wanted).log() * -count + constant
-        parts.append(fit.unflatten(-1, (-1, 2, len(RADII_PX))).amax(2))
+        fit = ((power @ ring) @ wanted).unflatten(-1, (-1, 2, len(RADII_PX))).amin(2)
+        parts.append(fit.log() * -count)
     return torch.stack(parts, 1).permute(0, 3, 4, 1, 2)
 
 
@@ -91,34 +98,75 @@ def corrected(radius_px: Tensor, light: Tensor, closed_px: float) -> Tensor:
     """
     height, width = radius_px.shape[-2:]
     step = STEP_PX * width // light.shape[-1]
-    mean, trust, evidence = _windows(radius_px, light)
-    grid = torch.tensor(RADII_PX, device=mean.device).clamp_min(LEAST_PX).log().view(1, -1, 1, 1)
-    posterior = (evidence[:, 0] - 0.5 * ((grid - mean) / SPREAD).square()).softmax(1)
+    mean, trust, own = _windows(radius_px, light)
+    evidence = _heard(own[:, 0], mean.detach(), trust, 1, LIKE)[0] * (2 / 9)
+    grid = _grid(mean.device)
+    posterior = (evidence - 0.5 * ((grid - mean) / SPREAD).square()).softmax(1)
     change = ((posterior * grid).sum(1, keepdim=True) - mean) * trust
     change = F.interpolate(change, scale_factor=step, mode="bilinear", align_corners=False)[:, 0, :height, :width]
     opening = ((radius_px - closed_px) / 0.1).clamp(0, 1)
     return radius_px * (change * opening).exp()
 
 
-def disc_share(radius_px: Tensor, light: Tensor) -> Tensor:
-    """[B], how surely the blur of each picture is that of an even aperture rather than a Gaussian: 0 where nothing tells, to 1.
+@torch.no_grad()
+def refined(radius_px: Tensor, light: Tensor, closed_px: float) -> Tensor:
+    """Estimates of a whole picture, corrected once more: by all that is around and sees the same blur.
 
-    A lens makes all the blur of a picture, so its windows are taken together.
+    One window errs by some percent, many of a photo together by one or less: a surface at one distance is larger than a window,
+    and what differs by a few percent of radius rings. In rounds, each window's radius becomes the likeliest one by the windows
+    around whose radius is like it; then each pixel follows the windows around whose estimates were like its own.
+
+    Args:
+        radius_px: [B,H,W] unsigned estimates.
+        light: [B,H,W] linear.
+        closed_px: what is smaller stays as it is.
+    """
+    mean, trust, own = _windows(radius_px, light)
+    grid = _grid(mean.device)
+    prior = -0.5 * ((grid - mean) / SPREAD).square()
+    better = mean
+    for reach, like in POOLS:
+        evidence, weight = _heard(own[:, 0], better, trust, reach, like)
+        better = _peak(evidence / weight.clamp_min(1e-3) * POOLED + prior, grid)
+    coarse = 4
+    height, width = radius_px.shape[-2:]
+    small = F.pad(radius_px[:, None], (0, -width % coarse, 0, -height % coarse), "replicate")
+    small = F.avg_pool2d(small, coarse).clamp_min(LEAST_PX).log()
+    h, w = small.shape[-2:]
+    change, total = torch.zeros_like(small), torch.full_like(small, 1e-2)
+    seen = torch.cat([mean, better - mean, trust], 1)
+    for y in range(-NEAR, NEAR + 1):
+        for x in range(-NEAR, NEAR + 1):
+            near = F.interpolate(moved(moved(seen, y, -2), x, -1), scale_factor=STEP_PX // coarse, mode="bilinear")[..., :h, :w]
+            share = near[:, 2:] * torch.exp(-0.5 * ((near[:, :1] - small) / SAME).square())
+            change += share * (near[:, :1] + near[:, 1:2] - small)
+            total += share
+    change = F.interpolate(change / total, scale_factor=coarse, mode="bilinear")[:, 0, :height, :width]
+    opening = ((radius_px - closed_px) / 0.1).clamp(0, 1)
+    return radius_px * (change * opening).exp()
+
+
+@torch.no_grad()
+def disc_lead(radius_px: Tensor, light: Tensor) -> Tensor:
+    """[B], units of evidence by which an even aperture's blur explains a picture better than a Gaussian; 0 where nothing tells.
+
+    A lens makes all the blur of a picture, so its windows are taken together. It is near 0 also where noise, compression or a
+    tone curve has filled the zeros that tell a disc.
 
     Args:
         radius_px: [B,H,W] unsigned.
         light: [B,H,W] linear.
     """
-    mean, trust, evidence = _windows(radius_px, light)
+    mean, trust, own = _windows(radius_px, light)
+    evidence = _heard(own.flatten(1, 2), mean, trust, 1, LIKE)[0].unflatten(1, own.shape[1:3]) * (2 / 9)
     disc, gaussian = evidence.amax(2).unbind(1)
     weight = (trust * (mean > math.log(BLURRED_PX)))[:, 0]
-    lead = ((disc - gaussian) * weight).sum((1, 2)) / weight.sum((1, 2)).clamp_min(1e-6)
-    return ((lead - UNSURE) / (SURE - UNSURE)).clamp(0, 1)
+    return ((disc - gaussian) * weight).sum((1, 2)) / weight.sum((1, 2)).clamp_min(1e-6)
 
 
 def _windows(radius_px: Tensor, light: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each window: mean logarithm of the radius [B,1,h,w], how much it sees one surface only [B,1,h,w], and the evidence
-    [B,2,R,h,w] of it and its eight neighbours, as far as they see the same blur."""
+    """Of each window: mean logarithm of the radius [B,1,h,w], how much it sees one surface only [B,1,h,w], and its evidence
+    [B,2,R,h,w]."""
     scale = light.shape[-1] // radius_px.shape[-1]
     window, step = WINDOW_PX // scale, STEP_PX // scale
     size = radius_px.clamp_min(LEAST_PX).log()[:, None]
@@ -131,12 +179,36 @@ def _windows(radius_px: Tensor, light: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     with torch.no_grad():
         own = log_likelihood(light)
         own = (own - own.amax((1, 2), keepdim=True)) / NATS
-        evidence = torch.zeros_like(own)
-        for y in (-1, 0, 1):
-            for x in (-1, 0, 1):
-                e, m, t = (moved(moved(v, y, -2), x, -1) for v in (own, mean, trust))
-                evidence += e * (t * torch.exp(-0.5 * ((m - mean) / LIKE).square()))[:, None]
-    return mean, trust, evidence * (2 / 9)
+    return mean, trust, own
+
+
+@torch.no_grad()
+def _heard(own: Tensor, mean: Tensor, trust: Tensor, reach: int, like: float) -> tuple[Tensor, Tensor]:
+    """Sums of the evidence [B,N,h,w] of the windows up to `reach` away, weighted by their trust and by how much they see the same
+    blur, and of the weights [B,1,h,w]."""
+    evidence, total = torch.zeros_like(own), torch.zeros_like(mean)
+    h, w = mean.shape[-2:]
+    around = [F.pad(v, (reach,) * 4, "replicate") for v in (own, mean, trust)]
+    for y in range(2 * reach + 1):
+        for x in range(2 * reach + 1):
+            e, m, t = (v[..., y : y + h, x : x + w] for v in around)
+            weight = t * torch.exp(-0.5 * ((m - mean) / like).square())
+            evidence.addcmul_(e, weight)
+            total += weight
+    return evidence, total
+
+
+def _grid(device: torch.device) -> Tensor:
+    """[1,R,1,1], the logarithms of `RADII_PX`."""
+    return torch.tensor(RADII_PX, device=device).clamp_min(LEAST_PX).log().view(1, -1, 1, 1)
+
+
+def _peak(fit: Tensor, grid: Tensor) -> Tensor:
+    """[B,R,h,w] -> [B,1,h,w], where on the grid the largest value is; between its points by a parabola."""
+    at = fit.argmax(1, keepdim=True).clamp(2, fit.shape[1] - 2)  # 0 px is not on the even part of the grid
+    below, top, above = (fit.gather(1, at + k) for k in (-1, 0, 1))
+    off = 0.5 * (below - above) / (below - 2 * top + above).clamp_max(-1e-6)
+    return grid[0, :, 0, 0][at] + off.clamp(-1, 1) * math.log(RATIO)
 
 
 def moved(x: Tensor, by: int, dim: int) -> Tensor:
@@ -154,9 +226,10 @@ def reflected(length: int, margin: int, side: int, device: torch.device) -> Tens
 
 
 @functools.lru_cache(maxsize=4)
-def _model(device: torch.device) -> tuple[Tensor, Tensor, float, Tensor, Tensor]:
-    """The window's taper; the matrix that sums over rings; how many independent values there are; 1 / S of every fall, noise,
-    shape and radius [rings,N], and -sum(log S) [N]."""
+def _model(device: torch.device) -> tuple[Tensor, Tensor, float, Tensor]:
+    """The window's taper; the matrix that sums over rings; how many independent values there are; and, of every fall, noise,
+    shape and radius, 1 / S relative to its geometric mean [rings,N]: with A at its best the log-likelihood is minus the number
+    of values times the logarithm of the mean of P / S."""
     n = WINDOW_PX
     taper = torch.hann_window(n, dtype=torch.float64)
     taper = taper[:, None] * taper
@@ -193,18 +266,15 @@ def _model(device: torch.device) -> tuple[Tensor, Tensor, float, Tensor, Tensor]
     # A taper makes neighbouring frequencies depend on each other, and half of a real picture's mirror the others.
     count = float(members.sum()) / 2 / float(taper.pow(4).sum() * n * n)
     inverse: list[Tensor] = []
-    constant: list[Tensor] = []
     for fall in FALLS:
         signals = [seen(f**-fall * (response + UNEXPLAINED)) for response in responses]
         for noise in noises:
             for signal in signals:
                 s = signal + noise
-                inverse.append(1 / (s * members.sum()))
-                constant.append(-count * (share * s.log()).sum())
+                inverse.append((share * s.log()).sum().exp() / (s * members.sum()))
     return (
         taper.float().to(device),
         ring.float().to(device),
         count,
         torch.stack(inverse, 1).float().to(device),
-        torch.stack(constant).float().to(device),
     )

@@ -64,3 +64,14 @@ def test_large_photos_are_reduced(tmp_path: Path, long_edge: int, expected: int)
     file = tmp_path / "large.png"
     Image.new("RGB", (long_edge, 64), (90, 120, 200)).save(file)
     assert focus_pairs._load(file).shape[-1] == expected  # pyright: ignore[reportPrivateUsage]
+
+
+def test_the_best_filter_undoes_one_blur_and_no_shift() -> None:
+    truth = sharp()
+    photo = blurred(truth, 2.0)
+    everywhere = torch.zeros(320, 320, dtype=torch.bool)
+    everywhere[20:-20, 20:-20] = True
+    known = focus_pairs.best_filter(focus_pairs.Pair("blurred", photo, truth, everywhere))
+    moved = focus_pairs.best_filter(focus_pairs.Pair("moved", truth.roll(2, -1), truth, everywhere))
+    assert known > 2
+    assert 0 <= moved < 0.7 * known, "a shift is not symmetric"
