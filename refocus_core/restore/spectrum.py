@@ -59,14 +59,16 @@ SAME = 0.2
 """and up to which difference, likewise, as one that saw the pixel's surface."""
 
 
-def log_likelihood(light: Tensor) -> Tensor:
+def log_likelihood(light: Tensor, shapes: int = 2) -> Tensor:
     """Log-likelihood of `RADII_PX`, of discs and of Gaussians of their variance.
 
     Args:
         light: [B,H,W] linear light of one channel; continued by reflection.
+        shapes: 1 for discs alone, which takes half the time.
 
     Returns:
-        [B,2,R,h,w] nats, up to a constant of each window; h = ceil(H / STEP_PX). Window (i, j) is centred on the step's square.
+        [B,shapes,R,h,w] nats, up to a constant of each window; h = ceil(H / STEP_PX). Window (i, j) is centred on the step's
+        square.
     """
     height, width = light.shape[-2:]
     h, w = -(-height // STEP_PX), -(-width // STEP_PX)
@@ -75,12 +77,13 @@ def log_likelihood(light: Tensor) -> Tensor:
     columns = reflected(width, before, (w - 1) * STEP_PX + WINDOW_PX, light.device)
     wide = light[:, rows][:, :, columns]
     taper, ring, count, wanted = _model(light.device)
+    wanted = wanted[..., :shapes, :].flatten(1)
     parts: list[Tensor] = []
     for i in range(h):  # a row of windows at a time: they overlap, and all would take many times the picture's memory
         seen = wide[:, i * STEP_PX : i * STEP_PX + WINDOW_PX].unfold(2, WINDOW_PX, STEP_PX).transpose(1, 2)
         seen = (seen - seen.mean((-1, -2), keepdim=True)) * taper
         power = torch.fft.rfft2(seen).abs().square().flatten(2) + LEAST_POWER
-        fit = ((power @ ring) @ wanted).unflatten(-1, (-1, 2, len(RADII_PX))).amin(2)
+        fit = ((power @ ring) @ wanted).unflatten(-1, (-1, shapes, len(RADII_PX))).amin(2)
         parts.append(fit.log() * -count)
     return torch.stack(parts, 1).permute(0, 3, 4, 1, 2)
 
@@ -98,7 +101,7 @@ def corrected(radius_px: Tensor, light: Tensor, closed_px: float) -> Tensor:
     """
     height, width = radius_px.shape[-2:]
     step = STEP_PX * width // light.shape[-1]
-    mean, trust, own = _windows(radius_px, light)
+    mean, trust, own = _windows(radius_px, light, 1)
     evidence = _heard(own[:, 0], mean.detach(), trust, 1, LIKE)[0] * (2 / 9)
     grid = _grid(mean.device)
     posterior = (evidence - 0.5 * ((grid - mean) / SPREAD).square()).softmax(1)
@@ -121,7 +124,7 @@ def refined(radius_px: Tensor, light: Tensor, closed_px: float) -> Tensor:
         light: [B,H,W] linear.
         closed_px: what is smaller stays as it is.
     """
-    mean, trust, own = _windows(radius_px, light)
+    mean, trust, own = _windows(radius_px, light, 1)
     grid = _grid(mean.device)
     prior = -0.5 * ((grid - mean) / SPREAD).square()
     better = mean
@@ -157,16 +160,16 @@ def disc_lead(radius_px: Tensor, light: Tensor) -> Tensor:
         radius_px: [B,H,W] unsigned.
         light: [B,H,W] linear.
     """
-    mean, trust, own = _windows(radius_px, light)
+    mean, trust, own = _windows(radius_px, light, 2)
     evidence = _heard(own.flatten(1, 2), mean, trust, 1, LIKE)[0].unflatten(1, own.shape[1:3]) * (2 / 9)
     disc, gaussian = evidence.amax(2).unbind(1)
     weight = (trust * (mean > math.log(BLURRED_PX)))[:, 0]
     return ((disc - gaussian) * weight).sum((1, 2)) / weight.sum((1, 2)).clamp_min(1e-6)
 
 
-def _windows(radius_px: Tensor, light: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _windows(radius_px: Tensor, light: Tensor, shapes: int) -> tuple[Tensor, Tensor, Tensor]:
     """Of each window: mean logarithm of the radius [B,1,h,w], how much it sees one surface only [B,1,h,w], and its evidence
-    [B,2,R,h,w]."""
+    [B,shapes,R,h,w] (see `log_likelihood`)."""
     scale = light.shape[-1] // radius_px.shape[-1]
     window, step = WINDOW_PX // scale, STEP_PX // scale
     size = radius_px.clamp_min(LEAST_PX).log()[:, None]
@@ -177,7 +180,7 @@ def _windows(radius_px: Tensor, light: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     spread = (F.avg_pool2d(wide.square(), window, step) - mean.square()).clamp_min(1e-8).sqrt()
     trust = torch.exp(-0.5 * (spread / UNEVEN).square())
     with torch.no_grad():
-        own = log_likelihood(light)
+        own = log_likelihood(light, shapes)
         own = (own - own.amax((1, 2), keepdim=True)) / NATS
     return mean, trust, own
 
@@ -228,8 +231,8 @@ def reflected(length: int, margin: int, side: int, device: torch.device) -> Tens
 @functools.lru_cache(maxsize=4)
 def _model(device: torch.device) -> tuple[Tensor, Tensor, float, Tensor]:
     """The window's taper; the matrix that sums over rings; how many independent values there are; and, of every fall, noise,
-    shape and radius, 1 / S relative to its geometric mean [rings,N]: with A at its best the log-likelihood is minus the number
-    of values times the logarithm of the mean of P / S."""
+    shape and radius, 1 / S relative to its geometric mean [rings,N,2,R]: with A at its best the log-likelihood is minus the
+    number of values times the logarithm of the mean of P / S."""
     n = WINDOW_PX
     taper = torch.hann_window(n, dtype=torch.float64)
     taper = taper[:, None] * taper
@@ -276,5 +279,5 @@ def _model(device: torch.device) -> tuple[Tensor, Tensor, float, Tensor]:
         taper.float().to(device),
         ring.float().to(device),
         count,
-        torch.stack(inverse, 1).float().to(device),
+        torch.stack(inverse, 1).unflatten(1, (-1, 2, len(RADII_PX))).float().to(device),
     )
