@@ -116,7 +116,7 @@ class Case:
     lights: bool = False
 
 
-def _scene(*planes: Plane, sort: bool = False, samples: int = 256) -> LayeredScene:
+def _scene(*planes: Plane, sort: bool = False, samples: int = 1024) -> LayeredScene:
     return LayeredScene(planes, MARGIN, sort, samples)
 
 
@@ -147,7 +147,7 @@ def deep(front: float, back: float) -> LayeredScene:
         tint = tuple(float(v) for v in rng.uniform(0.15, 0.6, 3))
         alpha = _card(*(float(v) for v in rng.uniform(-130, 130, 2)), 70, 90, float(rng.uniform(0, 180)))
         planes.append(Plane(_tex(30 + i, tint), alpha, front + (back - front) * i / 8))  # pyright: ignore[reportArgumentType]
-    return _scene(*planes, Plane(_tex(39, (0.4, 0.4, 0.42)), _opaque(), back), samples=160)
+    return _scene(*planes, Plane(_tex(39, (0.4, 0.4, 0.42)), _opaque(), back), samples=640)
 
 
 def thin(front: float, back: float) -> LayeredScene:
@@ -180,7 +180,7 @@ def lights(front: float, back: float, seed: int = 7) -> LayeredScene:
     return _scene(
         Plane(_tex(71, (0.42, 0.3, 0.25)), _blob(-30, 20, 75, 0.1, 4), front),
         Plane(back_color, _opaque(), back),
-        samples=2048,
+        samples=8192,
     )
 
 

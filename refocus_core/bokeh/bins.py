@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -11,6 +12,12 @@ from torch import Tensor
 LINEAR_PX = 0.75
 KNEE_PX = 5.0
 RATIO = 1.2
+
+GAP = 2.0
+"""Bins so far apart, in bin coordinates, share nothing: whatever lies between them belongs to the nearer one."""
+
+STEP = 1e12
+"""Slope of a step."""
 
 _PX_AT_A_TIME = 1 << 20
 
@@ -20,6 +27,11 @@ def bin_position(radius_px: Tensor, step: float = 1.0) -> Tensor:
     a = radius_px.abs()
     u = torch.where(a <= KNEE_PX, a / LINEAR_PX, KNEE_PX / LINEAR_PX + (a.clamp_min(KNEE_PX) / KNEE_PX).log() / math.log(RATIO))
     return u.copysign(radius_px) / step
+
+
+def square(radius_px: Tensor) -> Tensor:
+    """The square of a radius with its sign."""
+    return radius_px * radius_px.abs()
 
 
 @dataclass(frozen=True)
@@ -65,19 +77,29 @@ class Bins:
             merged.append([mean, u, float(count)])
         return cls(tuple(m[0] for m in merged), tuple(m[1] for m in merged), step)
 
+    @property
+    def ramps(self) -> tuple[tuple[float, float], ...]:
+        """(start, slope) for every pair of neighbours: the share of the farther one is `slope * (square(radius) - start)`, 0..1."""
+        out: list[tuple[float, float]] = []
+        for (u0, r0), (u1, r1) in pairwise(zip(self.positions, self.centres, strict=True)):
+            if u1 - u0 > GAP:
+                middle = 0.5 * (r0 + r1)
+                out.append((middle * abs(middle), STEP))
+            else:
+                out.append((r0 * abs(r0), 1 / (r1 * abs(r1) - r0 * abs(r0))))
+        return tuple(out)
+
     def place(self, radius_px: Tensor) -> Tensor:
         """Between which bins a radius lies: 2.25 is a share of 0.75 in bin 2 and of 0.25 in bin 3.
 
         Linear between neighbouring bins; in a gap, where nothing lies, whichever bin is nearer.
         """
-        u = bin_position(radius_px, self.step)
-        p = torch.tensor(self.positions, device=u.device, dtype=u.dtype)
-        if len(p) == 1:
-            return torch.zeros_like(u)
-        lower = (torch.bucketize(u, p, out_int32=True, right=True) - 1).clamp_(0, len(p) - 2)
-        gap = p.diff()
-        share = ((u - p[lower]) / gap.clamp_min(1e-9)[lower]).clamp_(0, 1)
-        return torch.where(gap[lower] > 2.0, share.round(), share).add_(lower)
+        if len(self.centres) == 1:
+            return torch.zeros_like(radius_px)
+        starts, slopes = (torch.tensor(t, device=radius_px.device, dtype=radius_px.dtype) for t in zip(*self.ramps, strict=True))
+        centres = torch.tensor(self.centres[1:-1], device=radius_px.device, dtype=radius_px.dtype)
+        lower = torch.bucketize(radius_px, centres, out_int32=True, right=True)
+        return ((square(radius_px) - starts[lower]).mul_(slopes[lower])).clamp_(0, 1).add_(lower)
 
     @staticmethod
     def share(place: Tensor, i: int) -> Tensor:

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import psf
-from .bins import KNEE_PX, LINEAR_PX, RATIO, bin_position
+from .bins import STEP, square
 from .layers import Layers
 from .plan import GROUP_GAP, PRESENT, Piece, Plan
 from .tiles import TileEngine, tile_count
@@ -37,7 +37,7 @@ SCRATCH_MIB = 1024
 """Most scratch memory for strips and blurred coarse tiles at a time."""
 
 _SLACK = 3e-5
-"""Bin coordinates this near a bin's own count as in it alone when occupied cells are looked for."""
+"""A share up to this in a neighbouring bin does not count when occupied cells are looked for."""
 
 _TABLE_ELEMENTS = 1 << 22
 """Kernel elements that are worked out at a time."""
@@ -194,9 +194,9 @@ class _Window:
 
     front: Tensor
     front_radius: Tensor
-    front_u: Tensor
+    front_v: Tensor
     back: Tensor
-    back_u: Tensor
+    back_v: Tensor
     backs: Tensor
     edge: Tensor
     out: Tensor
@@ -253,9 +253,9 @@ class TritonEngine:
         self._scales = [0 if plan.is_sharp(i) else plan.scales[i] for i in range(bins)]
         self._support = [plan.support(i) for i in range(bins)]
         edges, self._members = self._intervals()
-        share = [-1e30, *plan.bins.positions, 1e30]
+        ramps = [(-1e30, 1.0), *plan.bins.ramps, (1e30, 1.0)]
         self._scale_table = torch.tensor(self._scales, dtype=torch.int32, device=device)
-        self._edges, self._share = torch.tensor(edges, device=device), torch.tensor(share, device=device)
+        self._edges, self._ramps = torch.tensor(edges, device=device), torch.tensor(ramps, device=device)
         self._places = torch.tensor(plan.positions, dtype=torch.float32, device=device)
         self._supports = torch.tensor(self._support, device=device)
         self._piece_weights = F.pad(
@@ -285,7 +285,7 @@ class TritonEngine:
         front, back, front_radius, back_radius = rows
         height, width = front_radius.shape
         grid = _Geometry(self.plan, self._tile, self._cell, (height, width), reach, origin, (h, w))
-        front_u, back_u, backs, occupied = self._occupancy(front_radius, back_radius, back[3], grid)
+        front_v, back_v, backs, occupied = self._occupancy(front_radius, back_radius, back[3], grid)
         todo = self._schedule(occupied, backs, grid)
 
         def in_two() -> None:
@@ -299,7 +299,7 @@ class TritonEngine:
         if splits and todo.quads + todo.coarse_tiles * self._coarse_quads() > SCRATCH_MIB * 2**20 // 16:
             in_two()
             return
-        window = _Window(front, front_radius, front_u, back, back_u, backs, layers.edge, out)
+        window = _Window(front, front_radius, front_v, back, back_v, backs, layers.edge, out)
         try:
             self._launch(window, todo, grid)
         except torch.OutOfMemoryError:
@@ -316,7 +316,7 @@ class TritonEngine:
         in_two()
 
     def _launch(self, window: _Window, todo: _Schedule, grid: _Geometry) -> None:
-        front, back, front_u, back_u = window.front, window.back, window.front_u, window.back_u
+        front, back, front_v, back_v = window.front, window.back, window.front_v, window.back_v
         front_radius, backs, edge, out = window.front_radius, window.backs, window.edge, window.out
         height, width = front_radius.shape
         h, w = out.shape[1:]
@@ -325,7 +325,7 @@ class TritonEngine:
         scratch = torch.empty(max(todo.quads, 1), 4, device=self.device)
         scratch[0].zero_()
         jit.strips[(bins, grid.lines * (tile // jit.ROWS))](
-            front, back, front_u, back_u, backs, self._share, self._scale_table, taps.direct, todo.strips, scratch,
+            front, back, front_v, back_v, backs, self._ramps, self._scale_table, taps.direct, todo.strips, scratch,
             front.stride(0), front.stride(1), back.stride(0), back.stride(1),
             height, width, grid.top, grid.left, grid.cells_x, grid.lines, todo.strips.shape[2],
             TILE=tile, CELL=self._cell, ROWS=jit.ROWS, CHUNK=jit.CHUNK, num_warps=4,
@@ -355,8 +355,8 @@ class TritonEngine:
         jit.composite[(grid.tiles_x, grid.tiles_y)](
             scratch, todo.table, taps.rows, taps.halves, taps.starts, taps.dx, taps.weight,
             light, cover, todo.slots, first_and_width[0], first_and_width[1],
-            front, back, front_u, back_u, front_radius, edge.view(torch.uint8),
-            self._share, self._places, self._scale_table, self._piece_weights, todo.lists, todo.counts, todo.cut, out,
+            front, back, front_v, back_v, front_radius, edge.view(torch.uint8),
+            self._ramps, self._places, self._scale_table, self._piece_weights, todo.lists, todo.counts, todo.cut, out,
             front.stride(0), front.stride(1), back.stride(0), back.stride(1), front_radius.stride(0), edge.stride(0),
             out.stride(0), out.stride(1), height, width, grid.top, grid.left, grid.out_top, grid.out_left, h, w,
             grid.tiles_x, grid.tile_top, grid.tile_left, bins, grid.lines, grid.columns, pieces,
@@ -368,23 +368,20 @@ class TritonEngine:
         return self._tile * self._tile * (2 if self.plan.colour else 1)
 
     def _intervals(self) -> tuple[list[float], Tensor]:
-        """Ascending edges of bin coordinate, and [intervals, bins] which bins get a share of what lies between two of them."""
-        p = self.plan.bins.positions
+        """Ascending edges of the radius' signed square, and [intervals, bins] which bins get a share of what lies between two."""
+        centres, ramps = self.plan.bins.centres, self.plan.bins.ramps
         edges: list[float] = []
         members: list[list[int]] = [[0]]
-        for i, u in enumerate(p):
-            edges.append(u - _SLACK)
-            members.append([i])
-            edges.append(u + _SLACK)
-            if i + 1 == len(p):
-                members.append([i])
-            elif p[i + 1] - u > 2.0:  # a step in the middle of a gap, see `Bins.share`
-                members.append([i])
-                edges.append(0.5 * (u + p[i + 1]))
+        for i, (start, slope) in enumerate(ramps):
+            if slope >= STEP:
+                edges.append(start)
                 members.append([i + 1])
             else:
-                members.append([i, i + 1])
-        table = torch.zeros(len(members), len(p))
+                edges += [start + _SLACK / slope, start + (1 - _SLACK) / slope]
+                members += [[i, i + 1], [i + 1]]
+        if not edges:
+            edges, members = [0.0], [[0], [0]]
+        table = torch.zeros(len(members), len(centres))
         for row, found in enumerate(members):
             table[row, found] = 1
         return edges, table.to(self.device)
@@ -392,23 +389,21 @@ class TritonEngine:
     def _occupancy(
         self, front_radius: Tensor, back_radius: Tensor, back_alpha: Tensor, grid: _Geometry
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Bin coordinates of front and back [H,W], cells with back elements, and [bins, cells_y, cells_x] bool."""
+        """Signed squares of the radii of front and back [H,W], cells with back elements, and [bins, cells_y, cells_x] bool."""
         height, width = front_radius.shape
-        front_u, back_u = torch.empty(2, height, width, device=self.device)
+        front_v, back_v = torch.empty(2, height, width, device=self.device)
         intervals = self._members.shape[0]
         cells = grid.cells_y * grid.cells_x
         marks = torch.zeros(cells * (intervals + 1), dtype=torch.int8, device=self.device)
         found, backs = marks[: cells * intervals], marks[cells * intervals :]
         span = 4 * self._cell
         self._jit.occupancy[(-(-grid.cells_x * self._cell // span), grid.cells_y)](
-            front_radius, back_radius, back_alpha, self._edges, front_u, back_u, found, backs,
+            front_radius, back_radius, back_alpha, self._edges, front_v, back_v, found, backs,
             front_radius.stride(0), back_radius.stride(0), back_alpha.stride(0), height, width, grid.top, grid.left,
-            grid.cells_x, self._edges.numel(), 1 / self.plan.quality.bin_step,
-            LINEAR=LINEAR_PX, KNEE=KNEE_PX, LOG_RATIO=math.log(RATIO), SEARCH=intervals.bit_length(), CELL=self._cell, SPAN=span,
-            num_warps=4,
+            grid.cells_x, self._edges.numel(), SEARCH=intervals.bit_length(), CELL=self._cell, SPAN=span, num_warps=4,
         )  # fmt: skip
         occupied = (found.view(cells, intervals).float() @ self._members > 0).T
-        return front_u, back_u, backs.view(grid.cells_y, grid.cells_x), occupied.view(-1, grid.cells_y, grid.cells_x)
+        return front_v, back_v, backs.view(grid.cells_y, grid.cells_x), occupied.view(-1, grid.cells_y, grid.cells_x)
 
     def _schedule(self, occupied: Tensor, backs: Tensor, grid: _Geometry) -> _Schedule:
         tile, cell, device = self._tile, self._cell, self.device
@@ -579,7 +574,7 @@ class TritonEngine:
         cell = y[:, None] * grid.cells_x + x
         lies = layers.back[3] > 0
         for radius, there in ((layers.front_radius, torch.ones_like(lies)), (layers.back_radius, lies)):
-            interval = torch.bucketize(bin_position(radius, self.plan.quality.bin_step), self._edges)
+            interval = torch.bucketize(square(radius), self._edges)
             found.view(-1)[(cell * intervals + interval)[there]] = True
         backs = torch.zeros(cells, dtype=torch.bool, device=self.device)
         backs[cell[lies]] = True

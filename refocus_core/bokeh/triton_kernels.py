@@ -33,22 +33,19 @@ UNROLL = 2
 
 
 @triton.jit
-def _bin_position(radius, inverse_step, LINEAR: tl.constexpr, KNEE: tl.constexpr, LOG_RATIO: tl.constexpr):
-    """`bins.bin_position`."""
-    a = tl.abs(radius)
-    far = KNEE / LINEAR + tl.log(tl.maximum(a, KNEE) / KNEE) / LOG_RATIO
-    u = tl.where(a <= KNEE, a / LINEAR, far) * inverse_step
-    return tl.where(radius < 0, -u, u)
+def _square(radius):
+    """`bins.square`."""
+    return radius * tl.abs(radius)
 
 
 @triton.jit
-def _interval(u, edges, edge_count, SEARCH: tl.constexpr):
-    """How many of the ascending `edges` lie below u."""
-    low = tl.zeros_like(u).to(tl.int32)
+def _interval(v, edges, edge_count, SEARCH: tl.constexpr):
+    """How many of the ascending `edges` lie below v."""
+    low = tl.zeros_like(v).to(tl.int32)
     high = low + edge_count
     for _ in range(SEARCH):
         middle = (low + high) // 2
-        below = (tl.load(edges + tl.minimum(middle, edge_count - 1)) < u) & (low < high)
+        below = (tl.load(edges + tl.minimum(middle, edge_count - 1)) < v) & (low < high)
         low = tl.where(below, middle + 1, low)
         high = tl.where(below, high, middle)
     return low
@@ -56,12 +53,11 @@ def _interval(u, edges, edge_count, SEARCH: tl.constexpr):
 
 @triton.jit(do_not_specialize=["front_row", "back_row", "alpha_row", "height", "width", "top", "left", "cells", "edge_count"])
 def occupancy(
-    front_radius, back_radius, back_alpha, edges, front_u, back_u, found, backs,
-    front_row, back_row, alpha_row, height, width, top, left, cells, edge_count, inverse_step,
-    LINEAR: tl.constexpr, KNEE: tl.constexpr, LOG_RATIO: tl.constexpr, SEARCH: tl.constexpr, CELL: tl.constexpr,
-    SPAN: tl.constexpr,
+    front_radius, back_radius, back_alpha, edges, front_v, back_v, found, backs,
+    front_row, back_row, alpha_row, height, width, top, left, cells, edge_count,
+    SEARCH: tl.constexpr, CELL: tl.constexpr, SPAN: tl.constexpr,
 ):  # fmt: skip
-    """Bin coordinates of all elements, and which intervals between `edges` occur in each cell (found [cells, edge_count+1]).
+    """Signed squares of all radii, and which intervals between `edges` occur in each cell (found [cells, edge_count+1]).
 
     Grid: (columns / SPAN, rows / CELL).
     """
@@ -73,44 +69,41 @@ def occupancy(
     here = y * width + x
     marks = tl.full([CELL, SPAN], 1, tl.int8)
     r = tl.load(front_radius + y * front_row + x, mask=inside, other=0.0)
-    u = _bin_position(r, inverse_step, LINEAR, KNEE, LOG_RATIO)
-    tl.store(front_u + here, u, mask=inside)
-    tl.store(found + cell * (edge_count + 1) + _interval(u, edges, edge_count, SEARCH), marks, mask=inside)
+    v = _square(r)
+    tl.store(front_v + here, v, mask=inside)
+    tl.store(found + cell * (edge_count + 1) + _interval(v, edges, edge_count, SEARCH), marks, mask=inside)
     lies = tl.load(back_alpha + y * alpha_row + x, mask=inside, other=0.0) > 0
     r = tl.load(back_radius + y * back_row + x, mask=inside, other=0.0)
-    u = _bin_position(r, inverse_step, LINEAR, KNEE, LOG_RATIO)
-    tl.store(back_u + here, u, mask=inside)
+    v = _square(r)
+    tl.store(back_v + here, v, mask=inside)
     lies = lies & inside
-    tl.store(found + cell * (edge_count + 1) + _interval(u, edges, edge_count, SEARCH), marks, mask=lies)
+    tl.store(found + cell * (edge_count + 1) + _interval(v, edges, edge_count, SEARCH), marks, mask=lies)
     tl.store(backs + cell + gy * 0, marks, mask=lies)
 
 
 @triton.jit
-def _ramp(u, a, b):
-    """`bins._ramp`."""
-    step = tl.where(u > 0.5 * (a + b), 1.0, 0.0)
-    slope = tl.minimum(tl.maximum((u - a) / tl.maximum(b - a, 1e-9), 0.0), 1.0)
-    return tl.where(b - a > 2.0, step, slope)
+def _ramp(v, start, slope):
+    return tl.minimum(tl.maximum((v - start) * slope, 0.0), 1.0)
 
 
 @triton.jit
-def _share(u, before, own, after):
-    """`Bins.share` of a bin at `own` with neighbours at `before` and `after` (far outside where there is none)."""
-    return tl.minimum(_ramp(u, before, own), 1.0 - _ramp(u, own, after))
+def _share(v, before, before_slope, after, after_slope):
+    """`Bins.share` of a bin between two of `Bins.ramps` (where there is none, one that lies far outside)."""
+    return tl.minimum(_ramp(v, before, before_slope), 1.0 - _ramp(v, after, after_slope))
 
 
 @triton.jit(
     do_not_specialize=["front_plane", "front_row", "back_plane", "back_row", "height", "width", "top", "left", "cells", "lines"]
 )
 def strips(
-    front, back, front_u, back_u, backs, positions, scales, direct, written, out,
+    front, back, front_v, back_v, backs, ramps, scales, direct, written, out,
     front_plane, front_row, back_plane, back_row, height, width, top, left, cells, lines, most,
     TILE: tl.constexpr, CELL: tl.constexpr, ROWS: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
     """Write the strips of every bin. Grid: (bins, lines * TILE / ROWS).
 
-    positions: bin coordinates, with one more before and after; scales: 0 for bins that need no strips; lines: rows of strips that
-    a bin can have; written [bins, lines, most, 4]: for each strip its first quad in `out`, its first column, and its last index
+    ramps [bins + 1, 2]: `Bins.ramps`, with one more before and after; scales: 0 for bins that need no strips; lines: rows of strips
+    that a bin can have; written [bins, lines, most, 4]: for each strip its first quad in `out`, its first column, and its last index
     (0: no more strips).
     """
     i = tl.program_id(0)
@@ -121,7 +114,8 @@ def strips(
         return
     s = tl.load(scales + i)
     is_direct = tl.load(direct + i)
-    before, own, after = tl.load(positions + i), tl.load(positions + i + 1), tl.load(positions + i + 2)
+    before, rise = tl.load(ramps + 2 * i), tl.load(ramps + 2 * i + 1)
+    after, fall = tl.load(ramps + 2 * i + 2), tl.load(ramps + 2 * i + 3)
     row = part * ROWS + tl.arange(0, ROWS)
     # At 1/s every pixel is shared linearly between the coarse pixels around it: a tent over 2s pixels.
     taps = tl.where(s == 1, 1, 2 * s)
@@ -152,8 +146,8 @@ def strips(
                 y, x = gy - top, gx - left
                 inside = (y >= 0) & (y < height) & (x >= 0) & (x < width) & holds[None, :]
                 here = y * width + x
-                u = tl.load(front_u + here, mask=inside, other=0.0)
-                share = tl.where(inside, _share(u, before, own, after), 0.0)
+                v = tl.load(front_v + here, mask=inside, other=0.0)
+                share = tl.where(inside, _share(v, before, rise, after, fall), 0.0)
                 some = share > 0
                 share = share * (wy * wx)
                 at = front + y * front_row + x
@@ -162,8 +156,8 @@ def strips(
                 b += share * tl.load(at + 2 * front_plane, mask=some, other=0.0)
                 a += share * tl.load(at + 3 * front_plane, mask=some, other=0.0)
                 lies = tl.load(backs + (gy // CELL) * cells + gx // CELL, mask=inside, other=0) != 0
-                u = tl.load(back_u + here, mask=lies, other=0.0)
-                share = tl.where(lies, _share(u, before, own, after), 0.0)
+                v = tl.load(back_v + here, mask=lies, other=0.0)
+                share = tl.where(lies, _share(v, before, rise, after, fall), 0.0)
                 some = share > 0
                 share = share * (wy * wx)
                 at = back + y * back_row + x
@@ -401,7 +395,7 @@ def _enlarged(
 )  # fmt: skip
 def composite(
     scratch, table, row_of, half_of, tap_starts, tap_dx, tap_weight, light_in, cover_in, slots, slot_first, slot_width,
-    front, back, front_u, back_u, front_radius, edge, positions, places, scales, piece_weights, lists, counts, cut, out,
+    front, back, front_v, back_v, front_radius, edge, ramps, places, scales, piece_weights, lists, counts, cut, out,
     front_plane, front_row, back_plane, back_row, radius_row, edge_row, out_plane, out_row,
     height, width, top, left, out_top, out_left, out_height, out_width, tiles, tile_top, tile_left, bins, lines, columns, pieces,
     COLOUR: tl.constexpr, GAP: tl.constexpr, PRESENT: tl.constexpr, TILE: tl.constexpr, GROUP: tl.constexpr,
@@ -409,10 +403,10 @@ def composite(
 ):  # fmt: skip
     """Composite the bins of every tile from near to far and write the picture. Grid: (tiles, rows of tiles).
 
-    places: positions of the bins in the unit of GAP; piece_weights [1+pieces, 4]; lists [tile, bins]: the bins that reach a tile;
-    counts: how many (0: all in focus, the picture stays); cut: whether the aperture is cut there; slot_first, slot_width: where a
-    bin's slots begin, and columns of them; (out_top, out_left): where `out` begins on the grid; (tile_top, tile_left): tile that
-    is the first of the grid of programs; columns: tiles that `table` has for each line.
+    ramps: as of `strips`; places: positions of the bins in the unit of GAP; piece_weights [1+pieces, 4]; lists [tile, bins]: the
+    bins that reach a tile; counts: how many (0: all in focus, the picture stays); cut: whether the aperture is cut there;
+    slot_first, slot_width: where a bin's slots begin, and columns of them; (out_top, out_left): where `out` begins on the grid;
+    (tile_top, tile_left): tile that is the first of the grid of programs; columns: tiles that `table` has for each line.
     """
     tile = tl.program_id(1) * tiles + tl.program_id(0)
     count = tl.load(counts + tile)
@@ -451,18 +445,19 @@ def composite(
                     tl.where(piece > 0, 1, 0), tl.maximum(piece - 1, 0), s, y0, x0, COLOUR, TILE, GROUP,
                 )  # fmt: skip
             else:  # the blur stays within its pixel
-                before, own, after = tl.load(positions + i), tl.load(positions + i + 1), tl.load(positions + i + 2)
+                before, rise = tl.load(ramps + 2 * i), tl.load(ramps + 2 * i + 1)
+                after, fall = tl.load(ramps + 2 * i + 2), tl.load(ramps + 2 * i + 3)
                 # s is 0: addresses that seem to change with the bin are not held in registers all through the loop.
                 sy = y0 + s + py - top
                 sx = x0 + s + px - left
                 there = (sy >= 0) & (sy < height) & (sx >= 0) & (sx < width)
                 here = sy * width + sx
-                u = tl.load(front_u + here, mask=there, other=0.0)
-                share = tl.where(there, _share(u, before, own, after), 0.0)[:, None]
+                v = tl.load(front_v + here, mask=there, other=0.0)
+                share = tl.where(there, _share(v, before, rise, after, fall), 0.0)[:, None]
                 at = (sy * front_row + sx)[:, None] + ch[None, :] * front_plane
                 plane = share * tl.load(front + at, mask=share > 0, other=0.0)
-                u = tl.load(back_u + here, mask=there, other=0.0)
-                share = tl.where(there, _share(u, before, own, after), 0.0)[:, None]
+                v = tl.load(back_v + here, mask=there, other=0.0)
+                share = tl.where(there, _share(v, before, rise, after, fall), 0.0)[:, None]
                 at = (sy * back_row + sx)[:, None] + ch[None, :] * back_plane
                 plane += share * tl.load(back + at, mask=share > 0, other=0.0)
                 if COLOUR:

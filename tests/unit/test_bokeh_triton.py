@@ -335,15 +335,15 @@ from triton.compiler import ASTSource
 from refocus_core.bokeh import triton_kernels as K
 
 warnings.simplefilter("ignore")
-floats = "scratch tap_weight light_in cover_in light_out cover_out front back front_u back_u front_radius back_radius back_alpha"
-floats += " positions places piece_weights edges out"
+floats = "scratch tap_weight light_in cover_in light_out cover_out front back front_v back_v front_radius back_radius back_alpha"
+floats += " ramps places piece_weights edges out"
 bytes_ = "found backs"
 pointers = {n: "*fp32" for n in floats.split()} | {n: "*i8" for n in bytes_.split()} | {"edge": "*u8", "cut": "*i1"}
 integers = "table row_of half_of tap_starts tap_dx slots slot_first slot_width scales lists counts direct members"
 integers += " written"
 pointers |= {n: "*i32" for n in integers.split()}
 constants = dict(TILE=K.TILE, CELL=K.CELL, ROWS=K.ROWS, CHUNK=K.CHUNK, GROUP=K.GROUP, UNROLL=K.UNROLL, GAP=2.0, PRESENT=1e-3,
-                 LINEAR=0.75, KNEE=5.0, LOG_RATIO=0.18, SEARCH=7, SPAN=4 * K.CELL)
+                 SEARCH=7, SPAN=4 * K.CELL)
 
 def build(name, capability, warps, **more):
     kernel, known = getattr(K, name), constants | {k: v for k, v in more.items() if k.isupper()}
@@ -357,7 +357,7 @@ def build(name, capability, warps, **more):
             if n != "out" or name != "composite":
                 attributes[(i,)] = [["tt.divisibility", 16]]
         else:
-            signature[n] = "fp32" if n == "inverse_step" else "i32"
+            signature[n] = "i32"
     target = GPUTarget("cuda", capability, 32)
     built = triton.compile(ASTSource(kernel, signature, values, attributes), target=target, options=options)
     return {"cubin": len(built.asm["cubin"]), "quads": len(re.findall(r"ld\\.global\\S*\\.v4", built.asm["ptx"])),
