@@ -79,7 +79,11 @@ class Bins:
 
     @property
     def ramps(self) -> tuple[tuple[float, float], ...]:
-        """(start, slope) for every pair of neighbours: the share of the farther one is `slope * (square(radius) - start)`, 0..1."""
+        """(start, slope) for every pair of neighbours: the farther one's share is `slope * (square(radius) - start)`.
+
+        Shared by the square of the radius, because the variance of a blur goes with it: two bins together blur as widely as the
+        radius between them says.
+        """
         out: list[tuple[float, float]] = []
         for (u0, r0), (u1, r1) in pairwise(zip(self.positions, self.centres, strict=True)):
             if u1 - u0 > GAP:
@@ -92,7 +96,7 @@ class Bins:
     def place(self, radius_px: Tensor) -> Tensor:
         """Between which bins a radius lies: 2.25 is a share of 0.75 in bin 2 and of 0.25 in bin 3.
 
-        Linear between neighbouring bins; in a gap, where nothing lies, whichever bin is nearer.
+        See `ramps`; in a gap, where nothing lies, it is whichever bin is nearer.
         """
         if len(self.centres) == 1:
             return torch.zeros_like(radius_px)

@@ -37,7 +37,13 @@ class Engine(Protocol):
     """What blurs and composites windows of layers by a plan: see `tiles.TileEngine`."""
 
     def composite(
-        self, layers: Layers, reach: tuple[int, int], origin: tuple[int, int], out: Tensor, advance: Callable[[int], None]
+        self,
+        layers: Layers,
+        reach: tuple[int, int],
+        origin: tuple[int, int],
+        out: Tensor,
+        advance: Callable[[int], None],
+        nearer: Tensor | None = None,
     ) -> None: ...
 
 
@@ -209,11 +215,20 @@ class _OnCpu:
         self._engine = TileEngine(here)
 
     def composite(
-        self, layers: Layers, reach: tuple[int, int], origin: tuple[int, int], out: Tensor, advance: Callable[[int], None]
+        self,
+        layers: Layers,
+        reach: tuple[int, int],
+        origin: tuple[int, int],
+        out: Tensor,
+        advance: Callable[[int], None],
+        nearer: Tensor | None = None,
     ) -> None:
         part = (layers.front, layers.front_radius, layers.back, layers.back_radius, layers.edge)
         result = out.cpu()
         if result is out:
             result = out.clone()
-        self._engine.composite(Layers(*(t.cpu() for t in part)), reach, origin, result, advance)
+        cover = None if nearer is None else torch.zeros_like(nearer, device="cpu")
+        self._engine.composite(Layers(*(t.cpu() for t in part)), reach, origin, result, advance, cover)
         out.copy_(result)
+        if nearer is not None and cover is not None:
+            nearer.copy_(cover)

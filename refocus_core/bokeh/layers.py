@@ -22,9 +22,11 @@ JUMP_RELATIVE = 0.12
 """Neighbours belong to different surfaces when their radii differ by more than JUMP_PX + JUMP_RELATIVE * the smaller |radius|."""
 
 SNAP_REACH_PX = 3
+"""How far `snap` looks for the two sides of a soft transition."""
 
 FLOOD_GRAIN_PX = 8
-"""Side of the blocks that share one search for the far side of an edge. Finer ones score a little less: they fill less calmly."""
+"""Side of the blocks that share one search for the far side of an edge, if it reaches farther than that. Finer ones score a
+little less: they fill less calmly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +76,7 @@ def window_extreme(x: Tensor, reach: int, largest: bool) -> Tensor:
     return x
 
 
-def snap(image: Tensor, radius: Tensor, reach: int = SNAP_REACH_PX) -> Tensor:
+def snap(image: Tensor, radius: Tensor, reach: int) -> Tensor:
     """Turn soft transitions between two surfaces into a step at the photo's edge.
 
     In windows where the radius changes steeply over several pixels, every pixel takes the near or the far level of its window,
@@ -82,6 +84,7 @@ def snap(image: Tensor, radius: Tensor, reach: int = SNAP_REACH_PX) -> Tensor:
 
     Args:
         image: [3,H,W] linear; radius: [H,W] px.
+        reach: how far, in px, the two sides are looked for; 0 changes nothing.
 
     Returns:
         [H,W] radius.
@@ -247,7 +250,9 @@ def _far_side(radius: Tensor, reach: int) -> tuple[Tensor, Tensor]:
     cost = (1 + _RIM_PX) / best  # infinite where there is none
 
     f = FLOOD_GRAIN_PX
-    if reach > f and min(h, w) >= f:
+    while f > 1 and reach <= f:
+        f //= 2
+    if f > 1 and min(h, w) >= f:
         # Every block is represented by the pixel at its largest jump, else by the nearest one in depth; seeds keep their place.
         low, high = torch.aminmax(radius)
         worth = torch.where(best > 0, best + (high - low), high - radius)

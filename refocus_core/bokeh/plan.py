@@ -25,12 +25,14 @@ class Quality:
         bin_step: spacing of the bins, 1 = 0.75 px near focus and 20 % of the radius farther out.
         pieces: parts of the aperture that are composited separately near depth edges: a square number.
         snap: sharpen soft depth transitions to the photo's edges first.
+        half: render at half the resolution, with what is in focus put back at full resolution; not with a background plate.
     """
 
     resolution_px: float
     bin_step: float
     pieces: int
     snap: bool = True
+    half: bool = False
 
     def __post_init__(self) -> None:
         if self.pieces < 1 or math.isqrt(self.pieces) ** 2 != self.pieces:
@@ -40,8 +42,8 @@ class Quality:
 
 
 QUALITIES: dict[str, Quality] = {
-    "draft": Quality(resolution_px=12, bin_step=1.5, pieces=1),
-    "normal": Quality(resolution_px=24, bin_step=1.0, pieces=4),
+    "draft": Quality(resolution_px=12, bin_step=1.5, pieces=1, half=True),
+    "normal": Quality(resolution_px=24, bin_step=1.25, pieces=4),
     "best": Quality(resolution_px=64, bin_step=0.5, pieces=16),
 }
 
@@ -67,6 +69,9 @@ class Piece:
 class Plan:
     """Bins and aperture of one picture.
 
+    Args:
+        variance: px^2 along an axis that the picture is blurred by already, or will be: every blur is narrower by it.
+
     Attributes:
         bins: the bins of radius, nearest first.
         positions: where each lies, in bins at bin_step 1 (what GROUP_GAP counts).
@@ -76,7 +81,7 @@ class Plan:
         colour: whether the aperture differs between the colour channels.
     """
 
-    def __init__(self, kernel: Kernel, bins: Bins, quality: Quality) -> None:
+    def __init__(self, kernel: Kernel, bins: Bins, quality: Quality, variance: float = 0.0) -> None:
         self.bins, self.quality = bins, quality
         self.positions = [p * quality.bin_step for p in bins.positions]
         self.whole = cut_aperture(kernel.raster, 1)
@@ -91,7 +96,7 @@ class Plan:
             self.scales.append(s)
             # A disc of radius r has the variance r^2/4 along an axis. The tent that shrinks adds s^2/6, and the kernel's larger
             # pixels (s^2-1)/12: the radius gives that back.
-            added = s * s / 6 + (s * s - 1) / 12 if s > 1 else 0.0
+            added = variance + (s * s / 6 + (s * s - 1) / 12 if s > 1 else 0.0)
             self.radii.append(math.copysign(math.sqrt(max(r * r - 4 * added, 0.0)) / s, c) if r > 0 else 0.0)
         self.reach = max(self.support(i) for i in range(len(bins.centres)))
 
@@ -103,6 +108,10 @@ class Plan:
     def is_sharp(self, i: int) -> bool:
         """Whether the blur of bin i stays within its pixel."""
         return self.kernel_size(i) == 1
+
+    def is_nearer(self, i: int) -> bool:
+        """Whether bin i is blurred and nearer than the focus."""
+        return self.bins.centres[i] < 0 and not self.is_sharp(i)
 
     def kernel_size(self, i: int) -> int:
         """Odd side of bin i's blur at its resolution."""

@@ -105,6 +105,12 @@ class Prepared:
     slot: Tensor | None
     surfaces: ldi.Surfaces
 
+    def radius(self, radius: Tensor, scale: Scale | None) -> Tensor:
+        """The signed radius [H,W] with soft transitions snapped; arguments as of `layers`."""
+        if self.snapped is None:
+            return radius
+        return torch.where(self.snapped, self.rho if scale is None else scale.radius(self.rho), radius)
+
     def layers(self, image: Tensor, radius: Tensor, scale: Scale | None, rows: Tensor, cols: Tensor) -> ldi.Layers:
         """Layers of a window for one focus and aperture.
 
@@ -136,12 +142,12 @@ class Prepared:
         return ldi.compose(cut(image), own, at, there)
 
 
-def prepare(image: Tensor, rho: Tensor, gain: float | None, snap: bool) -> Prepared:
+def prepare(image: Tensor, rho: Tensor, gain: float | None, snap_px: int) -> Prepared:
     """Find the surfaces of a picture [3,H,W] (linear) with reference depth [H,W], part by part.
 
     Args:
         gain: see `Prepared`.
-        snap: sharpen soft depth transitions to the photo's edges first.
+        snap_px: how far soft depth transitions are sharpened to the photo's edges first (see `layers.snap`).
     """
     h, w = rho.shape
     span = float(rho.max() - rho.min())
@@ -155,7 +161,7 @@ def prepare(image: Tensor, rho: Tensor, gain: float | None, snap: bool) -> Prepa
             top, left = max(y - context, 0), max(x - context, 0)
             part = (slice(top, min(y1 + context, h)), slice(left, min(x1 + context, w)))
             seen = image[:, part[0], part[1]]
-            depth = ldi.snap(seen, rho[part]) if snap else rho[part]
+            depth = ldi.snap(seen, rho[part], snap_px)
             sharp[y:y1, x:x1] = depth[y - top : y1 - top, x - left : x1 - left]
             found = ldi.split(seen, depth)
             py, px = found.index // depth.shape[1] + top, found.index % depth.shape[1] + left
@@ -191,20 +197,20 @@ class SurfaceCache:
 
     def __init__(self, max_bytes: int = 256 * 2**20) -> None:
         self.max_bytes = max_bytes
-        self._entries: list[tuple[Tensor, Tensor, bool, Prepared]] = []  # the one used last comes last
+        self._entries: list[tuple[Tensor, Tensor, int, Prepared]] = []  # the one used last comes last
 
     def clear(self) -> None:
         """Forget everything."""
         self._entries.clear()
 
-    def get(self, image: Tensor, depth: Tensor, gain: float | None, snap: bool) -> Prepared:
+    def get(self, image: Tensor, depth: Tensor, gain: float | None, snap_px: int) -> Prepared:
         """As `prepare` for the reference depth `depth` [H,W], or what it returned before for the same arguments."""
         for i, (known_image, known_depth, known_snap, prepared) in enumerate(self._entries):
-            if prepared.gain == gain and known_snap == snap and _same(known_depth, depth) and _same(known_image, image):
+            if prepared.gain == gain and known_snap == snap_px and _same(known_depth, depth) and _same(known_image, image):
                 self._entries.append(self._entries.pop(i))
                 return prepared
-        prepared = prepare(image, depth, gain, snap)
-        self._entries.append((image.clone(), depth.clone(), snap, prepared))
+        prepared = prepare(image, depth, gain, snap_px)
+        self._entries.append((image.clone(), depth.clone(), snap_px, prepared))
         while sum(map(_bytes, self._entries)) > self.max_bytes:
             self._entries.pop(0)
         return prepared
@@ -214,7 +220,7 @@ def _same(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and a.device == b.device and torch.equal(a, b)
 
 
-def _bytes(entry: tuple[Tensor, Tensor, bool, Prepared]) -> int:
+def _bytes(entry: tuple[Tensor, Tensor, int, Prepared]) -> int:
     image, depth, _, prepared = entry
     own = [prepared.rho, prepared.snapped, prepared.slot, *prepared.surfaces.__dict__.values()]
     return sum(t.numel() * t.element_size() for t in (image, depth, *own) if t is not None)

@@ -18,13 +18,14 @@ import torch
 from torch import Tensor
 
 from ..types import DefocusMap, Kernel, Progress, check_image, match_batch
+from . import half
 from . import layers as ldi
 from .bins import Bins
 from .engines import choose_engine
 from .highlights import boost_highlights
 from .kernels import make_kernel
 from .plan import QUALITIES, Plan, Quality
-from .prepared import Scale, SurfaceCache, part_px, prepare
+from .prepared import Prepared, Scale, SurfaceCache, part_px, prepare
 from .tiles import tile_count
 
 
@@ -98,8 +99,10 @@ def render(
             raise ValueError("A matte needs a background plate: connect the picture of what lies behind the subject too.")
     source = boost_highlights(image_linear.float(), radius, highlight_boost)
     kernel = (kernel or make_kernel("circle")).to(image_linear.device)
-    count = sum(tile_count(y1 - y0, x1 - x0) for y0, y1, x0, x1 in _parts(h, w, image_linear.device))
+    at_half = settings.half and plate is None and _largest(radius) > _SHARP_PX
+    count = _tiles((h + 1) // 2, (w + 1) // 2, image_linear.device) if at_half else _tiles(h, w, image_linear.device)
     steps = _Steps(progress, count * batch)
+    render_one = _render_half if at_half else _render_full
     out = torch.empty_like(image_linear)
     for b in range(batch):
         inputs = _Inputs(
@@ -114,9 +117,9 @@ def render(
             None if matte is None else match_batch(matte, batch, "matte")[b].to(image_linear.device).float().clamp(0, 1),
         )
         if out.dtype == torch.float32:
-            _render_one(inputs, kernel, settings, steps, cache, out[b])
+            render_one(inputs, kernel, settings, steps, cache, out[b])
         else:
-            out[b] = _render_one(inputs, kernel, settings, steps, cache, torch.empty_like(inputs.image)).to(out.dtype)
+            out[b] = render_one(inputs, kernel, settings, steps, cache, torch.empty_like(inputs.image)).to(out.dtype)
     return out
 
 
@@ -168,41 +171,74 @@ def _parts(h: int, w: int, device: torch.device) -> list[tuple[int, int, int, in
     return [(y, min(y + side, h), x, min(x + side, w)) for y in range(0, h, side) for x in range(0, w, side)]
 
 
-def _render_one(
+def _tiles(h: int, w: int, device: torch.device) -> int:
+    return sum(tile_count(y1 - y0, x1 - x0) for y0, y1, x0, x1 in _parts(h, w, device))
+
+
+def _render_half(
+    inputs: _Inputs, kernel: Kernel, quality: Quality, steps: _Steps, cache: SurfaceCache | None, out: Tensor
+) -> Tensor:
+    """Fill and return `out` [3,H,W], rendered at half the resolution."""
+    image, radius, disparity = half.halved(inputs.image, inputs.radius, inputs.disparity)
+    small = _Inputs(image, radius, disparity, 0.5 * inputs.gain, None, None, None)
+    prepared, scale = _prepared(small, half.SNAP_REACH_PX if quality.snap else 0, cache)
+    layers = functools.partial(prepared.layers, image, radius, scale)
+    plan = Plan(kernel, Bins.of(radius, quality.bin_step), quality, half.VARIANCE_PX2 / 4)
+    rendered, nearer = image.clone(), torch.cat([torch.zeros_like(image), torch.zeros_like(radius)[None]])
+    _composite(plan, layers, _largest(radius), steps, rendered, nearer)
+    half.restore(inputs.image, inputs.radius, (image, prepared.radius(radius, scale)), rendered, nearer, out)
+    return out
+
+
+def _render_full(
     inputs: _Inputs, kernel: Kernel, quality: Quality, steps: _Steps, cache: SurfaceCache | None, out: Tensor
 ) -> Tensor:
     """Fill and return `out` [3,H,W]."""
     image, radius = inputs.image, inputs.radius
-    h, w = radius.shape
-    parts = _parts(h, w, radius.device)
     out.copy_(image)
     every = radius if inputs.plate_radius is None else torch.cat([radius, inputs.plate_radius])
-    largest = max(abs(float(x)) for x in torch.aminmax(every))
-    if largest <= 0.5:  # no pixel's light leaves its pixel
-        steps.advance(sum(tile_count(y1 - y0, x1 - x0) for y0, y1, x0, x1 in parts))
+    largest = _largest(every)
+    if largest <= _SHARP_PX:
+        steps.advance(_tiles(*radius.shape, radius.device))
         return out
-    bins = Bins.of(every, quality.bin_step)
-    plan = Plan(kernel, bins, quality if _blurred_surfaces_overlap(radius) else replace(quality, pieces=1))
-    engine = choose_engine(plan, radius.device)
-    layers = _with_plate(inputs) if inputs.plate is not None else _from_photo(inputs, quality.snap, cache)
-    reach = math.ceil(largest) + 2
-    for y0, y1, x0, x1 in parts:
-        rows = _mirrored(y0 - reach, y1 + reach, h, radius.device)
-        cols = _mirrored(x0 - reach, x1 + reach, w, radius.device)
-        engine.composite(layers(rows, cols), (reach, reach), (y0 - reach, x0 - reach), out[:, y0:y1, x0:x1], steps.advance)
+    if quality.pieces > 1 and not _blurred_surfaces_overlap(radius):
+        quality = replace(quality, pieces=1)
+    plan = Plan(kernel, Bins.of(every, quality.bin_step), quality)
+    if inputs.plate is not None:
+        layers = _with_plate(inputs)
+    else:
+        prepared, scale = _prepared(inputs, ldi.SNAP_REACH_PX if quality.snap else 0, cache)
+        layers = functools.partial(prepared.layers, image, radius, scale)
+    _composite(plan, layers, largest, steps, out)
     return out
+
+
+def _largest(radius: Tensor) -> float:
+    return max(abs(float(x)) for x in torch.aminmax(radius))
 
 
 _LayersOf = Callable[[Tensor, Tensor], ldi.Layers]
 """Layers of the window with these rows and columns."""
 
 
-def _from_photo(inputs: _Inputs, snap: bool, cache: SurfaceCache | None) -> _LayersOf:
+def _composite(plan: Plan, layers: _LayersOf, largest: float, steps: _Steps, out: Tensor, nearer: Tensor | None = None) -> None:
+    """Render into `out` [3,H,W], which holds the photo; `nearer`: see `TileEngine.composite`."""
+    h, w = out.shape[1:]
+    engine = choose_engine(plan, out.device)
+    reach = math.ceil(largest) + 2
+    for y0, y1, x0, x1 in _parts(h, w, out.device):
+        rows = _mirrored(y0 - reach, y1 + reach, h, out.device)
+        cols = _mirrored(x0 - reach, x1 + reach, w, out.device)
+        front = None if nearer is None else nearer[:, y0:y1, x0:x1]
+        engine.composite(layers(rows, cols), (reach, reach), (y0 - reach, x0 - reach), out[:, y0:y1, x0:x1], steps.advance, front)
+
+
+def _prepared(inputs: _Inputs, snap_px: int, cache: SurfaceCache | None) -> tuple[Prepared, Scale | None]:
     scale = Scale.of(inputs.radius, inputs.disparity, inputs.gain)
     gain = None if scale is None else scale.gain
     depth = inputs.radius if gain is None else inputs.disparity * -gain
-    prepared = prepare(inputs.image, depth, gain, snap) if cache is None else cache.get(inputs.image, depth, gain, snap)
-    return functools.partial(prepared.layers, inputs.image, inputs.radius, scale)
+    prepared = prepare(inputs.image, depth, gain, snap_px) if cache is None else cache.get(inputs.image, depth, gain, snap_px)
+    return prepared, scale
 
 
 def _with_plate(inputs: _Inputs) -> _LayersOf:
@@ -229,6 +265,9 @@ def _blurred_surfaces_overlap(radius: Tensor) -> bool:
             count += float((both & ((a - b).abs() > ldi.jump_threshold(a, b))).sum())
     return count > _OVERLAP_SHARE * radius.numel()
 
+
+_SHARP_PX = 0.5
+"""Largest radius at which no pixel's light leaves its pixel."""
 
 _BLURRED_PX = 2.0
 _OVERLAP_SHARE = 1e-4

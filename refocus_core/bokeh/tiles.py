@@ -41,7 +41,13 @@ class TileEngine:
         self._lock = Lock()
 
     def composite(
-        self, layers: Layers, reach: tuple[int, int], origin: tuple[int, int], out: Tensor, advance: Callable[[int], None]
+        self,
+        layers: Layers,
+        reach: tuple[int, int],
+        origin: tuple[int, int],
+        out: Tensor,
+        advance: Callable[[int], None],
+        nearer: Tensor | None = None,
     ) -> None:
         """Render the middle of a window of layers.
 
@@ -51,6 +57,7 @@ class TileEngine:
             origin: row and column of the window's corner in the picture: coarse pixels are aligned to the picture.
             out: [3,h,w] the photo; overwritten with the rendered picture.
             advance: called with the number of tiles just done, of `tile_count` in all.
+            nearer: [4,h,w] zeros; receives light and coverage of what is blurred and nearer than the focus.
         """
         window = _Window(layers, self, origin)
         h, w = out.shape[1:]
@@ -61,7 +68,8 @@ class TileEngine:
 
         def render(tile: tuple[int, int, int, int]) -> int:
             y, x, th, tw = tile
-            window.render((y + reach[0], x + reach[1]), (th, tw), out[:, y : y + th, x : x + tw])
+            part = (..., slice(y, y + th), slice(x, x + tw))
+            window.render((y + reach[0], x + reach[1]), (th, tw), out[part], None if nearer is None else nearer[part])
             return tile_count(th, tw)
 
         for done in side_by_side(render, tiles, out.device):
@@ -174,8 +182,8 @@ class _Window:
         x = _Span(((left + int(xs[0])) * _BLOCK_PX, (left + int(xs[-1]) + 1) * _BLOCK_PX))
         return y.within(rows), x.within(cols)
 
-    def render(self, at: tuple[int, int], size: tuple[int, int], out: Tensor) -> None:
-        """Write the tile of `size` at `at` of the window into `out`."""
+    def render(self, at: tuple[int, int], size: tuple[int, int], out: Tensor, nearer: Tensor | None) -> None:
+        """Write the tile of `size` at `at` of the window into `out`, and what is nearer than the focus into `nearer`."""
         plan = self.plan
         rows, cols = (_Span((a, a + n)) for a, n in zip(at, size, strict=True))
         found: list[tuple[int, tuple[_Span, _Span]]] = []
@@ -193,7 +201,11 @@ class _Window:
         core = (slice(*rows), slice(*cols))
         still = (self.layers.front_radius[core].abs() <= 1e-3) & ~self.layers.edge[core]
         stack = _Stack(len(pieces), size, 3 if plan.colour else 1, out, bool(still.any()))
+        share = torch.stack([p.weight for p in pieces]).view(len(pieces), -1, 1, 1)
+        before: tuple[Tensor, Tensor] | None = None
         for i, content in found:
+            if before is None and nearer is not None and not plan.is_nearer(i):  # nearer ones come first
+                before = (stack.light * share).sum(0), (stack.coverage * share).sum(0)
             support = plan.support(i)
             y, x = content[0].grown(support).within(rows), content[1].grown(support).within(cols)
             if y.length <= 0 or x.length <= 0:
@@ -203,8 +215,12 @@ class _Window:
             if plan.colour and plane.shape[1] == 4:
                 plane = torch.cat([plane[:, :3], plane[:, 3:].expand(-1, 3, -1, -1)], 1)
             stack.add(plane, plan.positions[i], (slice(y[0] - at[0], y[1] - at[0]), slice(x[0] - at[1], x[1] - at[1])))
-        share = torch.stack([p.weight for p in pieces]).view(len(pieces), -1, 1, 1)
         light, coverage = (stack.light * share).sum(0), (stack.coverage * share).sum(0)
+        if nearer is not None:
+            near_light, near_coverage = before or (light, coverage)
+            whole = (coverage > PRESENT) / coverage.clamp_min(PRESENT)
+            torch.mul(near_light, whole, out=nearer[:3])
+            torch.mean(near_coverage * whole, 0, out=nearer[3])
         result = torch.where(coverage > PRESENT, light / coverage.clamp_min(PRESENT), out)
         # A focused pixel that nothing nearer touches is the photo itself, not a sum that equals it up to rounding.
         if stack.before_focus is not None:

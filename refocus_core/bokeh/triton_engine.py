@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -190,7 +189,7 @@ class _Schedule:
 
 @dataclass(frozen=True, eq=False)
 class _Window:
-    """Layers of a window (front and back [4,H,W], the others [H,W]), bin coordinates, cells with back elements, the output."""
+    """Layers of a window (front and back [4,H,W], the others [H,W]), squared radii, cells with back elements, the output."""
 
     front: Tensor
     front_radius: Tensor
@@ -200,6 +199,7 @@ class _Window:
     backs: Tensor
     edge: Tensor
     out: Tensor
+    nearer: Tensor | None
 
 
 class _Geometry:
@@ -268,14 +268,22 @@ class TritonEngine:
         return max(self._taps.count)
 
     def composite(
-        self, layers: Layers, reach: tuple[int, int], origin: tuple[int, int], out: Tensor, advance: Callable[[int], None]
+        self,
+        layers: Layers,
+        reach: tuple[int, int],
+        origin: tuple[int, int],
+        out: Tensor,
+        advance: Callable[[int], None],
+        nearer: Tensor | None = None,
     ) -> None:
         """Render the middle of a window of layers; arguments as of `tiles.TileEngine.composite`."""
         size = (out.shape[1], out.shape[2])
-        self._render(layers, reach, origin, out)
+        self._render(layers, reach, origin, out, nearer)
         advance(tile_count(*size))
 
-    def _render(self, layers: Layers, reach: tuple[int, int], origin: tuple[int, int], out: Tensor) -> None:
+    def _render(
+        self, layers: Layers, reach: tuple[int, int], origin: tuple[int, int], out: Tensor, nearer: Tensor | None
+    ) -> None:
         h, w = out.shape[1:]
         if out.stride(2) != 1 or out.dtype != torch.float32:
             raise ValueError(f"out must be float32 with contiguous rows, got {out.dtype} with strides {out.stride()}.")
@@ -292,14 +300,15 @@ class TritonEngine:
             middle = h // 2 // self._tile * self._tile
             for a, b in ((0, middle), (middle, h)):
                 y0, y1 = max(reach[0] + a - self.plan.reach, 0), min(reach[0] + b + self.plan.reach, height)
+                front_part = None if nearer is None else nearer[:, a:b]
                 part = Layers(*(t[..., y0:y1, :] for t in (front, front_radius, back, back_radius, layers.edge)))
-                self._render(part, (reach[0] + a - y0, reach[1]), (origin[0] + y0, origin[1]), out[:, a:b])
+                self._render(part, (reach[0] + a - y0, reach[1]), (origin[0] + y0, origin[1]), out[:, a:b], front_part)
 
         splits = h >= 2 * self._tile
         if splits and todo.quads + todo.coarse_tiles * self._coarse_quads() > SCRATCH_MIB * 2**20 // 16:
             in_two()
             return
-        window = _Window(front, front_radius, front_v, back, back_v, backs, layers.edge, out)
+        window = _Window(front, front_radius, front_v, back, back_v, backs, layers.edge, out, nearer)
         try:
             self._launch(window, todo, grid)
         except torch.OutOfMemoryError:
@@ -309,7 +318,7 @@ class TritonEngine:
         except self._out_of_resources as error:
             # The last launch is the one that writes, so `out` still holds the photo.
             log.warning("%s cannot run a kernel (%s): plain torch renders instead.", self.device, error)
-            TileEngine(self.plan).composite(layers, reach, origin, out, lambda _: None)
+            TileEngine(self.plan).composite(layers, reach, origin, out, lambda _: None, nearer)
             return
         else:
             return
@@ -317,7 +326,8 @@ class TritonEngine:
 
     def _launch(self, window: _Window, todo: _Schedule, grid: _Geometry) -> None:
         front, back, front_v, back_v = window.front, window.back, window.front_v, window.back_v
-        front_radius, backs, edge, out = window.front_radius, window.backs, window.edge, window.out
+        front_radius, backs, edge = window.front_radius, window.backs, window.edge
+        out, nearer = window.out, window.nearer
         height, width = front_radius.shape
         h, w = out.shape[1:]
         jit, plan, taps, tile = self._jit, self.plan, self._taps, self._tile
@@ -357,11 +367,13 @@ class TritonEngine:
             light, cover, todo.slots, first_and_width[0], first_and_width[1],
             front, back, front_v, back_v, front_radius, edge.view(torch.uint8),
             self._ramps, self._places, self._scale_table, self._piece_weights, todo.lists, todo.counts, todo.cut, out,
+            out if nearer is None else nearer,
             front.stride(0), front.stride(1), back.stride(0), back.stride(1), front_radius.stride(0), edge.stride(0),
-            out.stride(0), out.stride(1), height, width, grid.top, grid.left, grid.out_top, grid.out_left, h, w,
+            out.stride(0), out.stride(1), *((0, 0) if nearer is None else nearer.stride()[:2]),
+            height, width, grid.top, grid.left, grid.out_top, grid.out_left, h, w,
             grid.tiles_x, grid.tile_top, grid.tile_left, bins, grid.lines, grid.columns, pieces,
-            COLOUR=plan.colour, GAP=GROUP_GAP, PRESENT=PRESENT, TILE=tile, GROUP=jit.GROUP, UNROLL=jit.UNROLL, num_warps=8,
-            **registers,
+            COLOUR=plan.colour, WATCH=nearer is not None, GAP=GROUP_GAP, PRESENT=PRESENT, TILE=tile, GROUP=jit.GROUP,
+            UNROLL=jit.UNROLL, num_warps=8, **registers,
         )  # fmt: skip
 
     def _coarse_quads(self) -> int:

@@ -102,9 +102,9 @@ def strips(
 ):  # fmt: skip
     """Write the strips of every bin. Grid: (bins, lines * TILE / ROWS).
 
-    ramps [bins + 1, 2]: `Bins.ramps`, with one more before and after; scales: 0 for bins that need no strips; lines: rows of strips
-    that a bin can have; written [bins, lines, most, 4]: for each strip its first quad in `out`, its first column, and its last index
-    (0: no more strips).
+    ramps [bins + 1, 2]: `Bins.ramps`, with one more before and after; scales: 0 for bins that need no strips; lines: rows of
+    strips that a bin can have; written [bins, lines, most, 4]: for each strip its first quad in `out`, its first column, and its
+    last index (0: no more strips).
     """
     i = tl.program_id(0)
     part = tl.program_id(1)
@@ -388,7 +388,8 @@ def _enlarged(
 
 @triton.jit(
     do_not_specialize=[
-        "out", "front_plane", "front_row", "back_plane", "back_row", "radius_row", "edge_row", "out_plane", "out_row",
+        "out", "nearer", "front_plane", "front_row", "back_plane", "back_row", "radius_row", "edge_row", "out_plane", "out_row",
+        "nearer_plane", "nearer_row",
         "height", "width", "top", "left", "out_top", "out_left", "out_height", "out_width", "tiles", "tile_top", "tile_left",
         "bins", "lines", "columns", "pieces",
     ]
@@ -396,10 +397,10 @@ def _enlarged(
 def composite(
     scratch, table, row_of, half_of, tap_starts, tap_dx, tap_weight, light_in, cover_in, slots, slot_first, slot_width,
     front, back, front_v, back_v, front_radius, edge, ramps, places, scales, piece_weights, lists, counts, cut, out,
-    front_plane, front_row, back_plane, back_row, radius_row, edge_row, out_plane, out_row,
+    nearer, front_plane, front_row, back_plane, back_row, radius_row, edge_row, out_plane, out_row, nearer_plane, nearer_row,
     height, width, top, left, out_top, out_left, out_height, out_width, tiles, tile_top, tile_left, bins, lines, columns, pieces,
-    COLOUR: tl.constexpr, GAP: tl.constexpr, PRESENT: tl.constexpr, TILE: tl.constexpr, GROUP: tl.constexpr,
-    UNROLL: tl.constexpr,
+    COLOUR: tl.constexpr, WATCH: tl.constexpr, GAP: tl.constexpr, PRESENT: tl.constexpr, TILE: tl.constexpr,
+    GROUP: tl.constexpr, UNROLL: tl.constexpr,
 ):  # fmt: skip
     """Composite the bins of every tile from near to far and write the picture. Grid: (tiles, rows of tiles).
 
@@ -407,6 +408,7 @@ def composite(
     bins that reach a tile; counts: how many (0: all in focus, the picture stays); cut: whether the aperture is cut there;
     slot_first, slot_width: where a bin's slots begin, and columns of them; (out_top, out_left): where `out` begins on the grid;
     (tile_top, tile_left): tile that is the first of the grid of programs; columns: tiles that `table` has for each line.
+    WATCH: also write to `nearer` light and coverage of the bins that are blurred and nearer than the focus.
     """
     tile = tl.program_id(1) * tiles + tl.program_id(0)
     count = tl.load(counts + tile)
@@ -424,12 +426,18 @@ def composite(
     else:
         total_cover = tl.zeros([TILE * TILE, 1], tl.float32)
     before_focus = tl.zeros([TILE * TILE, 1], tl.float32)
+    if WATCH:
+        near_light = tl.zeros([TILE * TILE, 4], tl.float32)
+        near_cover = tl.zeros_like(total_cover)
     for piece in range(is_cut, 1 + is_cut * pieces):
         light = tl.zeros([TILE * TILE, 4], tl.float32)
         cover = tl.zeros_like(total_cover)
         group = tl.zeros_like(total_cover)  # coverage of the open group
         through = tl.zeros_like(total_cover) + 1.0  # light that the closed groups let pass
         latest = tl.zeros([TILE * TILE, 1], tl.float32) + 1e30  # position of the last bin seen
+        if WATCH:
+            light_before = tl.zeros([TILE * TILE, 4], tl.float32)
+            cover_before = tl.zeros_like(total_cover)
         for k in range(0, count):
             i = tl.load(lists + tile * bins + k)
             s = tl.load(scales + i)
@@ -476,6 +484,10 @@ def composite(
             gain = tl.minimum(tl.maximum((1.0 - group) / tl.maximum(alpha, 1e-6), 0.0), 1.0)
             light += through * gain * plane
             cover += through * gain * alpha
+            if WATCH:
+                is_nearer = (s > 0) & (place < -1e-6)
+                light_before = tl.where(is_nearer, light, light_before)
+                cover_before = tl.where(is_nearer, cover, cover_before)
             group += gain * alpha
             latest = tl.where(seen, place, latest)
             before_focus = tl.where(place < -1e-6, tl.maximum(before_focus, alpha0), before_focus)
@@ -485,6 +497,9 @@ def composite(
             weight = tl.load(piece_weights + piece * 4)
         total += weight * light
         total_cover += weight * cover
+        if WATCH:
+            near_light += weight * light_before
+            near_cover += weight * cover_before
     oy = y0 + py - out_top
     ox = x0 + px - out_left
     inside = (oy >= 0) & (oy < out_height) & (ox >= 0) & (ox < out_width)
@@ -499,3 +514,11 @@ def composite(
     whole = tl.load(edge + y * edge_row + x, mask=inside, other=0) == 0
     untouched = (focused & whole)[:, None] & (before_focus <= 1e-4)
     tl.store(out + at, tl.where(untouched, photo, result), mask=writes)
+    if WATCH:
+        covered = total_cover > PRESENT
+        near_light = tl.where(covered, near_light / tl.maximum(total_cover, PRESENT), 0.0)
+        near_cover = tl.where(covered, near_cover / tl.maximum(total_cover, PRESENT), 0.0)
+        if COLOUR:
+            near_cover = (_channel(near_cover, 0) + _channel(near_cover, 1) + _channel(near_cover, 2)) / 3
+        at = (oy * nearer_row + ox)[:, None] + ch[None, :] * nearer_plane
+        tl.store(nearer + at, tl.where((ch == 3)[None, :], near_cover, near_light), mask=inside[:, None])

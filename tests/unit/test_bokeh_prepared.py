@@ -108,9 +108,9 @@ def test_planes_on_one_side_or_one_depth_have_a_scale() -> None:
 
 def test_parts_find_the_surfaces_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     image, disparity = _scene(90, 130)
-    whole = prepared.prepare(image[0], -8 * disparity[0], 8.0, True)
+    whole = prepared.prepare(image[0], -8 * disparity[0], 8.0, 3)
     monkeypatch.setattr(prepared, "PART_PX", 48)
-    parts = prepared.prepare(image[0], -8 * disparity[0], 8.0, True)
+    parts = prepared.prepare(image[0], -8 * disparity[0], 8.0, 3)
     assert whole.slot is not None and parts.slot is not None
     assert torch.equal(whole.slot >= 0, parts.slot >= 0)
     order = parts.slot[whole.slot >= 0].long()

@@ -91,11 +91,18 @@ def _both(
     reach = ((h - size[0]) // 2, (w - size[1]) // 2)
     photo = layers.front[:3, reach[0] : reach[0] + size[0], reach[1] : reach[1] + size[1]].clone()
     pictures: list[Tensor] = []
+    covers: list[Tensor] = []
     for engine in (TileEngine(plan), TritonEngine(plan)):
-        out, steps = photo.clone(), []
-        engine.composite(layers, reach, origin, out, steps.append)
+        out, nearer, steps = photo.clone(), torch.zeros(4, *size), []
+        engine.composite(layers, reach, origin, out, steps.append, nearer)
         assert sum(steps) == tile_count(*size)
         pictures.append(out)
+        covers.append(nearer)
+        alone = photo.clone()
+        engine.composite(layers, reach, origin, alone, lambda _: None)
+        assert torch.equal(alone, out), "asking for the coverage changes the picture"
+    _assert_alike(covers[1], covers[0])
+    assert bool((covers[0][3] > 0.5).any()) == bool((every < -1).any()), "of what is nearer than the focus"
     return photo, pictures[0], pictures[1]
 
 
@@ -185,9 +192,9 @@ def test_layers_of_a_photo_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[Plan, Layers, tuple[int, int], tuple[int, int], Tensor, Tensor]] = []
     plain = TileEngine.composite
 
-    def noted(self: TileEngine, layers: Layers, reach: Any, origin: Any, out: Tensor, advance: Any) -> None:
+    def noted(self: TileEngine, layers: Layers, reach: Any, origin: Any, out: Tensor, advance: Any, nearer: Any) -> None:
         photo = out.clone()
-        plain(self, layers, reach, origin, out, advance)
+        plain(self, layers, reach, origin, out, advance, nearer)
         calls.append((self.plan, layers, reach, origin, photo, out.clone()))
 
     monkeypatch.setattr(TileEngine, "composite", noted)
@@ -217,7 +224,7 @@ def test_content_far_apart_lies_in_strips_of_its_own(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(TritonEngine, "_launch", noted)
     photo, theirs, ours = _both(layers, bokeh.make_kernel("heart"), Quality(24, 1.0, 1), size, (0, 0))
     _assert_alike(ours, theirs)
-    ((strips, quads),) = found
+    strips, quads = found[0]
     assert strips == 3 and quads < 2 * 32 * 32 * 8
     assert torch.equal(ours[..., 100:200], photo[..., 100:200])
 
@@ -336,14 +343,14 @@ from refocus_core.bokeh import triton_kernels as K
 
 warnings.simplefilter("ignore")
 floats = "scratch tap_weight light_in cover_in light_out cover_out front back front_v back_v front_radius back_radius back_alpha"
-floats += " ramps places piece_weights edges out"
+floats += " ramps places piece_weights edges out nearer"
 bytes_ = "found backs"
 pointers = {n: "*fp32" for n in floats.split()} | {n: "*i8" for n in bytes_.split()} | {"edge": "*u8", "cut": "*i1"}
 integers = "table row_of half_of tap_starts tap_dx slots slot_first slot_width scales lists counts direct members"
 integers += " written"
 pointers |= {n: "*i32" for n in integers.split()}
 constants = dict(TILE=K.TILE, CELL=K.CELL, ROWS=K.ROWS, CHUNK=K.CHUNK, GROUP=K.GROUP, UNROLL=K.UNROLL, GAP=2.0, PRESENT=1e-3,
-                 SEARCH=7, SPAN=4 * K.CELL)
+                 WATCH=False, SEARCH=7, SPAN=4 * K.CELL)
 
 def build(name, capability, warps, **more):
     kernel, known = getattr(K, name), constants | {k: v for k, v in more.items() if k.isupper()}
