@@ -13,6 +13,9 @@ LINEAR_PX = 0.75
 KNEE_PX = 5.0
 RATIO = 1.2
 
+LIGHT_STEP, MOST_LIGHTS = 0.25, 12
+"""Lights within this of one another (in bins at step 1) share a bin, and how many such bins there are at most."""
+
 GAP = 2.0
 """Bins so far apart, in bin coordinates, share nothing: whatever lies between them belongs to the nearer one."""
 
@@ -50,8 +53,13 @@ class Bins:
     step: float = 1.0
 
     @classmethod
-    def of(cls, radius_px: Tensor, step: float = 1.0) -> Bins:
-        """Bins for a radius map of any shape."""
+    def of(cls, radius_px: Tensor, step: float = 1.0, lights: tuple[Tensor, Tensor] | None = None) -> Bins:
+        """Bins for a radius map of any shape.
+
+        Args:
+            lights: [n] radius and [n] strength of small lights (see `highlights.lights`): the strongest get bins of their own,
+                because a disc that two bins share has a rim.
+        """
         r = radius_px.flatten()
         low, high = (int(bin_position(x, step).round()) for x in torch.aminmax(r))
         nominal = _radius_of(torch.arange(low, high + 1, device=r.device) * step)
@@ -75,7 +83,8 @@ class Bins:
                 merged[-1] = [mean, float(bin_position(torch.tensor(mean), step)), both]
                 continue
             merged.append([mean, u, float(count)])
-        return cls(tuple(m[0] for m in merged), tuple(m[1] for m in merged), step)
+        centres = _with_lights([m[0] for m in merged], *lights, step) if lights is not None else [m[0] for m in merged]
+        return cls(tuple(centres), tuple(float(bin_position(torch.tensor(c), step)) for c in centres), step)
 
     @property
     def ramps(self) -> tuple[tuple[float, float], ...]:
@@ -117,3 +126,20 @@ def _radius_of(u: Tensor) -> Tensor:
     knee = KNEE_PX / LINEAR_PX
     r = torch.where(a <= knee, a * LINEAR_PX, KNEE_PX * torch.exp((a - knee).clamp_min(0) * math.log(RATIO)))
     return r * u.sign()
+
+
+def _with_lights(centres: list[float], radius: Tensor, strength: Tensor, step: float) -> list[float]:
+    """Bin centres with those of lights added; they take the place of what lies close by."""
+    blurred = radius.abs() > KNEE_PX
+    radius, strength = radius[blurred].double().cpu(), strength[blurred].double().cpu()
+    u = bin_position(radius) / LIGHT_STEP
+    cell = u.round().long()
+    found: list[tuple[float, float]] = []  # strength, radius
+    for c in cell.unique().tolist():
+        here = cell == c
+        total = float(strength[here].sum())
+        found.append((total, float((strength[here] * radius[here]).sum() / total)))
+    chosen = sorted(r for _, r in sorted(found, reverse=True)[:MOST_LIGHTS])
+    at = [float(bin_position(torch.tensor(r), step)) for r in chosen]
+    kept = [c for c in centres if all(abs(float(bin_position(torch.tensor(c), step)) - u) > 0.35 for u in at)]
+    return sorted(kept + chosen)

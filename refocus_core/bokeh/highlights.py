@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..color import srgb_to_linear
@@ -41,3 +43,36 @@ def boost_highlights(image_linear: Tensor, radius_px: Tensor, stops: float, thre
     # real HDR values are lights already: raise them only up to what a clipped white would get
     headroom = (2.0**stops / peak.clamp_min(1)).clamp_min(1)
     return image_linear * torch.exp2(bright * blurred * stops).minimum(headroom)
+
+
+_CELL_PX, _SURROUND_CELLS = 8, 5
+_STANDS_OUT = 1.0
+
+
+def lights(image_linear: Tensor, radius_px: Tensor) -> tuple[Tensor, Tensor]:
+    """Small lights whose blur will stand out as a disc.
+
+    In cells of 8 px, what is above four times the surroundings counts as a light. It stands out where that light, spread over the
+    area of its blur, is brighter than the surroundings.
+
+    Args:
+        image_linear: [3,H,W]; radius_px: [H,W] signed.
+
+    Returns:
+        [n] signed radius in px and [n] light (above the surroundings, summed over its cell) of each cell that holds one.
+    """
+    peak = image_linear.amax(0)[None, None]
+    mean = functools.partial(F.avg_pool2d, kernel_size=_CELL_PX, ceil_mode=True)
+
+    def around(x: Tensor) -> Tensor:
+        return F.avg_pool2d(mean(x), _SURROUND_CELLS, 1, _SURROUND_CELLS // 2, count_include_pad=False)
+
+    def wide(cells: Tensor) -> Tensor:
+        return F.interpolate(cells, scale_factor=_CELL_PX)[..., : peak.shape[-2], : peak.shape[-1]]
+
+    surroundings = around(peak.minimum(4 * wide(around(peak))))  # without the lights themselves
+    excess = torch.sub(peak, wide(surroundings), alpha=4).clamp_min_(0)
+    light = mean(excess)[0, 0] * _CELL_PX**2
+    radius = mean(excess * radius_px)[0, 0] * _CELL_PX**2 / light.clamp_min(1e-12)
+    found = (light > _STANDS_OUT * math.pi * radius.square() * surroundings[0, 0]) & (light > 0)
+    return radius[found], light[found]

@@ -23,7 +23,8 @@ class Quality:
     Attributes:
         resolution_px: a bin of radius r is blurred at 1/s of the resolution, s a power of two with r/s >= resolution_px.
         bin_step: spacing of the bins, 1 = 0.75 px near focus and 20 % of the radius farther out.
-        pieces: parts of the aperture that are composited separately near depth edges: a square number.
+        pieces: parts of the aperture that are composited separately near depth edges: a square grid of them if it is a square
+            number, else sectors.
         snap: sharpen soft depth transitions to the photo's edges first.
         half: render at half the resolution, with what is in focus put back at full resolution; not with a background plate.
     """
@@ -35,15 +36,15 @@ class Quality:
     half: bool = False
 
     def __post_init__(self) -> None:
-        if self.pieces < 1 or math.isqrt(self.pieces) ** 2 != self.pieces:
-            raise ValueError(f"Quality.pieces must be a square number (1, 4, 9, ...), got {self.pieces}.")
+        if self.pieces < 1:
+            raise ValueError(f"Quality.pieces must be at least 1, got {self.pieces}.")
         if not (self.resolution_px > 0 and self.bin_step > 0):
             raise ValueError(f"Quality.resolution_px and bin_step must be above 0, got {self.resolution_px} and {self.bin_step}.")
 
 
 QUALITIES: dict[str, Quality] = {
     "draft": Quality(resolution_px=12, bin_step=1.5, pieces=1, half=True),
-    "normal": Quality(resolution_px=24, bin_step=1.25, pieces=4),
+    "normal": Quality(resolution_px=24, bin_step=1.25, pieces=3),
     "best": Quality(resolution_px=64, bin_step=0.5, pieces=16),
 }
 
@@ -129,11 +130,15 @@ class Plan:
 
 
 def cut_aperture(raster: Tensor, count: int) -> list[Piece]:
-    """Cut the aperture [C,n,n] into a square grid of `count` pieces; those that pass no light are left out."""
+    """Cut the aperture [C,n,n] into `count` pieces (see `Quality`); those that pass no light are left out."""
     side = math.isqrt(count)
     n = raster.shape[-1]
-    cell = (torch.arange(n, device=raster.device) + 0.5) / n * side
-    index = cell.long()[:, None] * side + cell.long()[None]
+    cell = (torch.arange(n, device=raster.device) + 0.5) / n
+    if side * side == count:
+        index = (cell * side).long()[:, None] * side + (cell * side).long()[None]
+    else:
+        turn = torch.atan2(cell[:, None] - 0.5, cell[None] - 0.5) / (2 * math.pi) + 0.5
+        index = (turn * count).long().clamp_max(count - 1)
     whole = Piece(raster, raster.sum((1, 2)))
     out: list[Piece] = []
     for i in range(count):

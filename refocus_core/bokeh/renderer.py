@@ -22,7 +22,7 @@ from . import half
 from . import layers as ldi
 from .bins import Bins
 from .engines import choose_engine
-from .highlights import boost_highlights
+from .highlights import boost_highlights, lights
 from .kernels import make_kernel
 from .plan import QUALITIES, Plan, Quality
 from .prepared import Prepared, Scale, SurfaceCache, part_px, prepare
@@ -183,7 +183,7 @@ def _render_half(
     small = _Inputs(image, radius, disparity, 0.5 * inputs.gain, None, None, None)
     prepared, scale = _prepared(small, half.SNAP_REACH_PX if quality.snap else 0, cache)
     layers = functools.partial(prepared.layers, image, radius, scale)
-    plan = Plan(kernel, Bins.of(radius, quality.bin_step), quality, half.VARIANCE_PX2 / 4)
+    plan = Plan(kernel, Bins.of(radius, quality.bin_step, lights(image, radius)), quality, half.VARIANCE_PX2 / 4)
     rendered, nearer = image.clone(), torch.cat([torch.zeros_like(image), torch.zeros_like(radius)[None]])
     _composite(plan, layers, _largest(radius), steps, rendered, nearer)
     half.restore(inputs.image, inputs.radius, (image, prepared.radius(radius, scale)), rendered, nearer, out)
@@ -203,7 +203,7 @@ def _render_full(
         return out
     if quality.pieces > 1 and not _blurred_surfaces_overlap(radius):
         quality = replace(quality, pieces=1)
-    plan = Plan(kernel, Bins.of(every, quality.bin_step), quality)
+    plan = Plan(kernel, Bins.of(every, quality.bin_step, lights(image, radius)), quality)
     if inputs.plate is not None:
         layers = _with_plate(inputs)
     else:
