@@ -12,8 +12,8 @@ from torch import Tensor
 
 from .layers import JUMP_PX, jump_threshold, window_extreme
 
-VARIANCE_PX2 = (2**2 - 1) / 12 + 2**2 / 6
-"""Variance along an axis, in px^2, that halving (a mean over 2 px) and bilinear enlarging add to a blur."""
+VARIANCE_PX2 = 0.75
+"""Variance along an axis, in px^2, that halving and bilinear enlarging add to a blur: the best on a photo of 0.25 to 1."""
 
 SNAP_REACH_PX = 2
 """As in `layers`: transitions are half as wide."""
@@ -126,9 +126,9 @@ def _focus(image: Tensor, radius: Tensor, colour: Tensor, levels: Tensor) -> Ten
             at = (y // 2 + dy).clamp(0, rows - 1) * columns + (x // 2 + dx).clamp(0, columns - 1)
             distance2 = (2 * (y // 2 + dy) + 0.5 - y).square() + (2 * (x // 2 + dx) + 0.5 - x).square()
             weight = torch.exp(distance2 / (-2 * (1.2 * n) ** 2))
-            difference2 = (display[:, at] - own).square_().sum(0)
+            difference2 = (display.index_select(1, at) - own).square_().sum(0)
             alike = torch.exp(difference2 / (-2 * _COLOR**2)) * weight
-            share, level = shares.flatten()[at], levels.flatten()[at]
+            share, level = shares.flatten().index_select(0, at), levels.flatten().index_select(0, at)
             is_in = (share > 0.5).float()
             for side, there in ((0, is_in), (1, 1 - is_in)):
                 sums[side, 0].addcmul_(there, weight)

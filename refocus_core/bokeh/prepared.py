@@ -137,7 +137,12 @@ class Prepared:
             place = slot[at].long()
         s = self.surfaces
         there = ldi.Surfaces(
-            place, s.front[:, place], radii(s.front_depth[place]), s.back[:, place], radii(s.back_depth[place]), s.distance[place]
+            place,
+            s.front.index_select(1, place),
+            radii(s.front_depth[place]),
+            s.back.index_select(1, place),
+            radii(s.back_depth[place]),
+            s.distance[place],
         )
         return ldi.compose(cut(image), own, at, there)
 
@@ -153,7 +158,7 @@ def prepare(image: Tensor, rho: Tensor, gain: float | None, snap_px: int) -> Pre
     span = float(rho.max() - rho.min())
     context = min(2 * math.ceil(span), _CONTEXT_PX) + 8
     sharp = torch.empty_like(rho)
-    parts: list[ldi.Surfaces] = []
+    parts: list[list[Tensor]] = []
     side = part_px(rho.device)
     for y in range(0, h, side):
         for x in range(0, w, side):
@@ -166,17 +171,8 @@ def prepare(image: Tensor, rho: Tensor, gain: float | None, snap_px: int) -> Pre
             found = ldi.split(seen, depth)
             py, px = found.index // depth.shape[1] + top, found.index % depth.shape[1] + left
             core = (py >= y) & (py < y1) & (px >= x) & (px < x1)
-            parts.append(
-                ldi.Surfaces(
-                    (py * w + px)[core],
-                    found.front[:, core],
-                    found.front_depth[core],
-                    found.back[:, core],
-                    found.back_depth[core],
-                    found.distance[core],
-                )
-            )
-    surfaces = ldi.Surfaces(*(torch.cat([getattr(p, f.name) for p in parts], -1) for f in fields(ldi.Surfaces)))
+            parts.append([(py * w + px)[core], *(getattr(found, f.name)[..., core] for f in fields(ldi.Surfaces)[1:])])
+    surfaces = ldi.Surfaces(*(torch.cat([p.pop(0) for p in parts], -1) for _ in fields(ldi.Surfaces)))  # freed one by one
     slot = None
     if len(surfaces.index):
         slot = torch.full((h * w,), -1, dtype=torch.int32, device=rho.device)

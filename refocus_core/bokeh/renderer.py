@@ -199,7 +199,7 @@ def _render_full(
     every = radius if inputs.plate_radius is None else torch.cat([radius, inputs.plate_radius])
     largest = _largest(every)
     if largest <= _SHARP_PX:
-        steps.advance(_tiles(*radius.shape, radius.device))
+        steps.advance(_tiles(radius.shape[0], radius.shape[1], radius.device))
         return out
     if quality.pieces > 1 and not _blurred_surfaces_overlap(radius):
         quality = replace(quality, pieces=1)

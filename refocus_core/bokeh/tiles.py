@@ -161,13 +161,14 @@ class _Window:
         """[bins,rows,columns] bool on the host: whether a bin has content in a block."""
         (h, w), count = self.size, len(self.plan.bins.centres)
         bh, bw = math.ceil(h / _BLOCK_PX), math.ceil(w / _BLOCK_PX)
-        rows = torch.arange(h, device=place.device) // _BLOCK_PX * bw
-        block = (rows[:, None] + torch.arange(w, device=place.device) // _BLOCK_PX) * (count + 1)
-        # Content between two bins counts for both.
-        index = torch.stack([block + place.floor().long(), block + place.ceil().long()])
-        index = index.flatten() if lies is None else index[:, lies].flatten()
-        found = torch.bincount(index, minlength=bh * bw * (count + 1)) > 0
-        return found.view(bh, bw, count + 1)[..., :count].permute(2, 0, 1).contiguous().cpu().numpy()
+        rows = torch.arange(h, device=place.device, dtype=torch.int32) // _BLOCK_PX * bw
+        columns = torch.arange(w, device=place.device, dtype=torch.int32) // _BLOCK_PX
+        # Twice the place, or what lies between: content between two bins counts for both.
+        index = place.floor().add_(place.ceil()).int().add_((rows[:, None] + columns) * (2 * count))
+        found = torch.bincount(index.flatten() if lies is None else index[lies], minlength=bh * bw * 2 * count) > 0
+        found = F.pad(found.view(bh, bw, 2 * count), (1, 0))  # between bins i-1 and i, in bin i, between it and the next one
+        occupied = found[..., :-1:2] | found[..., 1::2] | found[..., 2::2]
+        return occupied.permute(2, 0, 1).contiguous().cpu().numpy()
 
     def _content(self, occupied: np.ndarray, rows: _Span, cols: _Span) -> tuple[_Span, _Span] | None:
         """The part of rows x cols that holds all content of a bin there; None if there is none."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from refocus_core import bokeh, psf
 from refocus_core.bokeh import prepared
 from refocus_core.bokeh import tiles as tile_engine
+from refocus_core.bokeh.bins import Bins
 from refocus_core.types import DefocusMap, Kernel
 
 QUALITIES = list(bokeh.QUALITIES)
@@ -132,6 +133,33 @@ def test_a_large_blur_is_in_its_place_too(quality: str) -> None:
         assert _iou(out, exact) > (0.93 if quality == "draft" else 0.97)
 
 
+def test_a_light_on_a_slope_has_no_second_rim() -> None:
+    """Wherever its radius lies between bins, it is one disc."""
+    h, w = 81, 300
+    radius = torch.linspace(8, 30, w).expand(1, h, w).contiguous()
+    for column in (40, 110, 171, 236):
+        image = torch.full((1, 3, h, w), 0.02)
+        image[..., 40, column] = 300.0
+        r = float(radius[0, 0, column])
+        out = _render(image, radius)[0, 0] - 0.02
+        distance = torch.hypot(torch.arange(h)[:, None] - 40.0, torch.arange(w)[None] - float(column))
+        disc = 300 / (math.pi * r * r)
+        assert float(out[distance < r - 1.5].min()) > 0.9 * disc
+        assert float(out[distance > r + 1.5].max()) < 0.06 * disc
+
+
+def test_bins_keep_the_variance_of_a_blur() -> None:
+    radius = torch.linspace(-20, 30, 4001)
+    bins = Bins.of(radius, 1.25)
+    place = bins.place(radius)
+    shares = torch.stack([Bins.share(place, i) for i in range(len(bins.centres))])
+    torch.testing.assert_close(shares.sum(0), torch.ones_like(radius))
+    squares = torch.tensor([c * abs(c) for c in bins.centres])
+    within = (radius > bins.centres[0]) & (radius < bins.centres[-1])
+    mean = (shares * squares[:, None]).sum(0)
+    torch.testing.assert_close(mean[within], (radius * radius.abs())[within], atol=1e-3, rtol=1e-4)
+
+
 def test_the_near_side_is_mirrored_in_one_picture() -> None:
     n = 60
     image = torch.zeros(1, 3, n, 2 * n)
@@ -167,7 +195,7 @@ def test_the_spot_grows_with_the_radius_also_below_one_pixel(quality: str) -> No
         spreads.append(float((p * (c[None] ** 2 + c[:, None] ** 2)).sum() / p.sum()))
     assert all(b >= a - 1e-6 for a, b in itertools.pairwise(spreads))
     assert spreads[3] > 0.02, "a radius of 0.7 px shows"
-    assert spreads[-1] == pytest.approx(8**2 / 2, rel=0.03 if quality == "draft" else 0.02)
+    assert spreads[-1] == pytest.approx(8**2 / 2, rel=0.05 if quality == "draft" else 0.02)
 
 
 def test_a_radius_of_a_fifth_of_the_long_edge() -> None:
@@ -289,13 +317,14 @@ def test_more_pieces_approach_the_lens() -> None:
     plate, _ = reference.pinhole(reference.LayeredScene(planes[1:], margin))
     matte = F.avg_pool2d(front[None, margin * s : -margin * s, margin * s : -margin * s], s)
     errors: list[float] = []
-    for pieces in (1, 16):
+    for pieces in (1, 3, 16):
         quality = replace(bokeh.QUALITIES["best"], pieces=pieces)
         out = bokeh.render(
             photo, _map(radius), kernel, quality=quality, background=bokeh.Plate(plate, torch.full((1, h, w), 9.0)), matte=matte
         )
         errors.append(float((out - truth)[..., 12:-12, 12:-12].square().mean().sqrt()))
-    assert errors[1] < 0.5 * errors[0] and errors[1] < 0.02
+    assert errors[1] < 0.7 * errors[0], errors
+    assert errors[2] < 0.5 * errors[0] and errors[2] < 0.02, errors
 
 
 # ------------------------------------------------------------------------------------------------------- optional inputs
@@ -379,12 +408,45 @@ def test_wrong_images_and_qualities_are_named() -> None:
             _render(image, torch.where(radius == radius[0, 0, 0], bad, radius))
     with pytest.raises(ValueError, match=r"draft, normal, best"):
         _render(image, radius, quality="ultra")
-    with pytest.raises(ValueError, match="square number"):
-        _render(image, radius, quality=replace(bokeh.QUALITIES["best"], pieces=5))
+    with pytest.raises(ValueError, match="at least 1"):
+        _render(image, radius, quality=replace(bokeh.QUALITIES["best"], pieces=0))
     with pytest.raises(ValueError, match=r"\[B,3,H,W\]"):
         _render(image[:, :2], radius)
     with pytest.raises(TypeError, match="floating-point"):
         _render((image * 255).byte(), radius)
+
+
+# ---------------------------------------------------------------------------------------------------------------- drafts
+
+
+def _disc_before_a_wall() -> tuple[Tensor, Tensor]:
+    """A textured disc in focus before a plain blurred wall."""
+    h, w = 81, 100
+    y, x = torch.meshgrid(torch.arange(h) - 40.0, torch.arange(w) - 50.0, indexing="ij")
+    inside = x.square() + y.square() < 27.3**2
+    texture = torch.rand(1, 3, h, w, generator=torch.Generator().manual_seed(4)) * torch.tensor([1.0, 0.3, 0.1]).view(1, 3, 1, 1)
+    image = torch.where(inside, texture, torch.tensor([0.1, 0.3, 0.9]).view(1, 3, 1, 1))
+    return image, torch.where(inside, 0.0, 15.0)[None]
+
+
+def test_a_draft_keeps_every_pixel_in_focus_and_no_colour_bleeds() -> None:
+    image, radius = _disc_before_a_wall()
+    out = _render(image, radius, quality="draft")
+    inside = radius[0] == 0
+    assert torch.equal(out[0][:, inside], image[0][:, inside]), "at full resolution, up to its edge"
+    wall = image[0, :, 0, 0].view(3, 1)
+    assert float((out[0][:, ~inside] - wall).abs().max()) < 0.1, "nothing of it in the blur beside it"
+
+
+def test_a_draft_follows_the_photo_where_the_map_is_soft() -> None:
+    image, radius = _disc_before_a_wall()
+    soft = F.avg_pool2d(F.pad(radius[None], (2, 2, 2, 2), mode="replicate"), 5, 1)[0]
+    inside = radius[0] == 0
+    error = (_render(image, soft, quality="draft") - image)[0].abs().mean(0)
+    unsnapped = replace(bokeh.QUALITIES["draft"], snap=False)
+    assert float((error[inside] > 0.05).float().mean()) < 0.05
+    blurred = (_render(image, soft, quality=unsnapped) - image)[0].abs().mean(0)
+    assert float(error[inside].mean()) < 0.5 * float(blurred[inside].mean())
 
 
 # ------------------------------------------------------------------------------------------- sizes, batches, tiles, types
