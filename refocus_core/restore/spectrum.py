@@ -43,8 +43,6 @@ SPREAD = 0.3
 """Standard deviation of an estimate that is to be corrected, in the logarithm of the radius."""
 UNEVEN = 0.5
 """Spread of the estimates within a window, likewise, from which the window, which sees several surfaces, says nothing."""
-BEYOND = 0.1
-"""How far estimates, likewise, may exceed the largest of `RADII_PX` until they are no longer corrected."""
 LIKE = 0.2
 """Difference, likewise, up to which neighbouring windows are taken to see the same blur."""
 BLURRED_PX = 1.2
@@ -181,8 +179,6 @@ def _windows(radius_px: Tensor, light: Tensor, shapes: int) -> tuple[Tensor, Ten
     mean = F.avg_pool2d(wide, window, step)
     spread = (F.avg_pool2d(wide.square(), window, step) - mean.square()).clamp_min(1e-8).sqrt()
     trust = torch.exp(-0.5 * (spread / UNEVEN).square())
-    # Beyond the largest radius that a window tells, its evidence would only pull estimates to that one.
-    trust = trust * ((math.log(RADII_PX[-1]) + BEYOND - mean) / BEYOND).clamp(0, 1)
     with torch.no_grad():
         own = log_likelihood(light, shapes)
         own = (own - own.amax((1, 2), keepdim=True)) / NATS
