@@ -313,18 +313,17 @@ def test_all_in_focus_needs_nothing_and_tells_the_blur(comfy_server: rig.Server)
 def test_blind_deconvolution_takes_the_kernel_and_the_noise(comfy_server: rig.Server) -> None:
     def graph(**more: Any) -> rig.Graph:
         return {
-            "1": noise(comfy_server, 80, 64, seed=5),
-            "2": node(comfy_server, "RefocusBokehKernel", shape="heart"),
-            "3": node(comfy_server, "RefocusAllInFocus", image=["1", 0], method="blind-deconvolution", **more),
-            "4": node(comfy_server, "PreviewImage", images=["3", 0]),
+            **chain(comfy_server, width=128, height=96),
+            "8": node(comfy_server, "RefocusAllInFocus", image=["6", 0], method="blind-deconvolution", **more),
+            "9": node(comfy_server, "PreviewImage", images=["8", 0]),
         }
 
     found: list[torch.Tensor] = []
-    for more in ({}, {"kernel": ["2", 0]}, {"noise": 0.1}):
-        run = comfy_server.run(twin.probed(graph(**more), ("3", 0)))
+    for more in ({}, {"kernel": ["5", 0]}, {"noise": 0.1}):
+        run = comfy_server.run(twin.probed(graph(**more), ("8", 0)))
         assert run.end == "execution_success", run.error
-        picture = twin.read_probe(comfy_server, "3").movedim(-1, 1)
-        assert float((picture - twin.Twin(comfy_server, graph(**more)).value(["3", 0])).abs().max()) <= 1e-4
+        picture = twin.read_probe(comfy_server, "8").movedim(-1, 1)
+        assert float((picture - twin.Twin(comfy_server, graph(**more)).value(["8", 0])).abs().max()) <= 2e-4
         found.append(picture)
     assert all(float((other - found[0]).abs().max()) > 0.01 for other in found[1:])
 
