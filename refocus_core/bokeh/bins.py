@@ -13,8 +13,9 @@ LINEAR_PX = 0.75
 KNEE_PX = 5.0
 RATIO = 1.2
 
-LIGHT_STEP, MOST_LIGHTS = 0.25, 12
-"""Lights within this of one another (in bins at step 1) share a bin, and how many such bins there are at most."""
+LIGHT_STEP, MOST_LIGHTS, NEAR_LIGHT = 0.25, 12, 0.35
+"""Lights within this of one another (in bins at step 1) share a bin; how many such bins there are at most; and how near another
+bin may lie (in bins)."""
 
 GAP = 2.0
 """Bins so far apart, in bin coordinates, share nothing: whatever lies between them belongs to the nearer one."""
@@ -130,16 +131,16 @@ def _radius_of(u: Tensor) -> Tensor:
 
 def _with_lights(centres: list[float], radius: Tensor, strength: Tensor, step: float) -> list[float]:
     """Bin centres with those of lights added; they take the place of what lies close by."""
+    radius, strength = radius.double().cpu(), strength.double().cpu()
     blurred = radius.abs() > KNEE_PX
-    radius, strength = radius[blurred].double().cpu(), strength[blurred].double().cpu()
-    u = bin_position(radius) / LIGHT_STEP
-    cell = u.round().long()
-    found: list[tuple[float, float]] = []  # strength, radius
-    for c in cell.unique().tolist():
-        here = cell == c
-        total = float(strength[here].sum())
-        found.append((total, float((strength[here] * radius[here]).sum() / total)))
-    chosen = sorted(r for _, r in sorted(found, reverse=True)[:MOST_LIGHTS])
-    at = [float(bin_position(torch.tensor(r), step)) for r in chosen]
-    kept = [c for c in centres if all(abs(float(bin_position(torch.tensor(c), step)) - u) > 0.35 for u in at)]
-    return sorted(kept + chosen)
+    if not bool(blurred.any()):
+        return centres
+    radius, strength = radius[blurred], strength[blurred]
+    cell = (bin_position(radius) / LIGHT_STEP).round().long()
+    cell -= cell.min()
+    total = torch.bincount(cell, strength)
+    mean = torch.bincount(cell, strength * radius) / total
+    chosen = mean[total.topk(min(MOST_LIGHTS, int((total > 0).sum()))).indices]
+    old = torch.tensor(centres, dtype=torch.float64)
+    apart = (bin_position(old, step)[:, None] - bin_position(chosen, step)).abs().amin(1)
+    return torch.cat([old[apart > NEAR_LIGHT], chosen]).sort().values.tolist()

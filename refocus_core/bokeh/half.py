@@ -18,7 +18,7 @@ VARIANCE_PX2 = 0.75
 SNAP_REACH_PX = 2
 """As in `layers`: transitions are half as wide."""
 
-_ROWS_AT_A_TIME, _CONTEXT = 256, 2
+_ROWS_AT_A_TIME, _CONTEXT = 256, 4
 """Rows of the halved picture that are restored at a time, and those beyond them that are looked at."""
 
 _COLOR = 0.05

@@ -45,8 +45,7 @@ def boost_highlights(image_linear: Tensor, radius_px: Tensor, stops: float, thre
     return image_linear * torch.exp2(bright * blurred * stops).minimum(headroom)
 
 
-_CELL_PX, _SURROUND_CELLS = 8, 5
-_STANDS_OUT = 1.0
+_CELL_PX, _SURROUND_CELLS, _ABOVE, _STANDS_OUT = 8, 5, 4.0, 1.0
 
 
 def lights(image_linear: Tensor, radius_px: Tensor) -> tuple[Tensor, Tensor]:
@@ -70,8 +69,8 @@ def lights(image_linear: Tensor, radius_px: Tensor) -> tuple[Tensor, Tensor]:
     def wide(cells: Tensor) -> Tensor:
         return F.interpolate(cells, scale_factor=_CELL_PX)[..., : peak.shape[-2], : peak.shape[-1]]
 
-    surroundings = around(peak.minimum(4 * wide(around(peak))))  # without the lights themselves
-    excess = torch.sub(peak, wide(surroundings), alpha=4).clamp_min_(0)
+    surroundings = around(peak.minimum(_ABOVE * wide(around(peak))))  # without the lights themselves
+    excess = torch.sub(peak, wide(surroundings), alpha=_ABOVE).clamp_min_(0)
     light = mean(excess)[0, 0] * _CELL_PX**2
     radius = mean(excess * radius_px)[0, 0] * _CELL_PX**2 / light.clamp_min(1e-12)
     found = (light > _STANDS_OUT * math.pi * radius.square() * surroundings[0, 0]) & (light > 0)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from refocus_core import bokeh, psf
-from refocus_core.bokeh import prepared
+from refocus_core.bokeh import half, prepared
 from refocus_core.bokeh import tiles as tile_engine
 from refocus_core.bokeh.bins import Bins
 from refocus_core.types import DefocusMap, Kernel
@@ -436,6 +436,14 @@ def test_a_draft_keeps_every_pixel_in_focus_and_no_colour_bleeds() -> None:
     assert torch.equal(out[0][:, inside], image[0][:, inside]), "at full resolution, up to its edge"
     wall = image[0, :, 0, 0].view(3, 1)
     assert float((out[0][:, ~inside] - wall).abs().max()) < 0.1, "nothing of it in the blur beside it"
+
+
+def test_a_draft_is_restored_in_strips_without_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, radius = _noise(90, 70), _mixed_radii(90, 70)
+    soft = F.avg_pool2d(F.pad(radius[None], (2, 2, 2, 2), mode="replicate"), 5, 1)[0]
+    whole = _render(image, soft, quality="draft")
+    monkeypatch.setattr(half, "_ROWS_AT_A_TIME", 7)
+    torch.testing.assert_close(_render(image, soft, quality="draft"), whole, atol=1e-6, rtol=0)
 
 
 def test_a_draft_follows_the_photo_where_the_map_is_soft() -> None:
