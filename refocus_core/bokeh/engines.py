@@ -127,12 +127,13 @@ def _judge(device: torch.device, setting: str) -> bool:
 def self_test(device: torch.device) -> tuple[float, float]:
     """Largest and mean difference of `TritonEngine` and `tiles.TileEngine` on a small scene, relative to the brightest pixel.
 
-    Two surfaces, radii of both signs, bins at full and half resolution; an off-axis aperture in four pieces, and a coloured one.
+    Two surfaces, radii of both signs, bins at full and half resolution; an off-axis aperture in four pieces, with and without the
+    light of what is nearer than the focus, and a coloured one.
     """
     size = 96 if device.type == "cuda" else 16
     worst = mean = 0.0
     generator = torch.Generator().manual_seed(0)
-    for colour in (False, True):
+    for colour, watch in ((False, False), (True, False), (False, True)):
         raster = torch.zeros(3 if colour else 1, 16, 16)
         raster[0, 1:9, 4:14] = 1
         if colour:
@@ -153,8 +154,9 @@ def self_test(device: torch.device) -> tuple[float, float]:
         with torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, allow_tf32=False):
             for engine in (TileEngine(plan), TritonEngine(plan)):
                 out = layers.front[:3, reach:-reach, reach:-reach].clone()
-                engine.composite(layers, (reach, reach), (-reach, 5), out, lambda _: None)
-                pictures.append(out)
+                nearer = layers.front.new_zeros(4, size, size) if watch else None
+                engine.composite(layers, (reach, reach), (-reach, 5), out, lambda _: None, nearer)
+                pictures.append(out if nearer is None else torch.cat([out, nearer]))
         difference = (pictures[0] - pictures[1]).abs() / pictures[0].amax()
         worst = max(worst, float(difference.nan_to_num(math.inf).max()))
         mean = max(mean, float(difference.nan_to_num(math.inf).mean()))
