@@ -30,6 +30,9 @@ _REACH, _SOFT = 1, 2
 _UNTRUSTED = 1e-3
 """Weight of a block that lies across the edge of what is in focus when it is asked what lies beside that edge."""
 
+_LEAST_FREE = 0.02
+"""Where nearer blur leaves less free, it does not tell how bright it is behind it."""
+
 _UNTOUCHED = 1e-4
 """Up to this coverage by nearer blur a pixel in focus counts as free of it."""
 
@@ -109,9 +112,10 @@ def _focus(image: Tensor, radius: Tensor, colour: Tensor, levels: Tensor) -> Ten
         step, change = (window_extreme(t, reach, True) - window_extreme(t, reach, False) for t in (levels, shares))
         return step, (step > 1.5 * JUMP_PX) & (change > 0.5)
 
+    # A pixel whose radius is not its block's lies in a soft transition, which may pass through the focus, or is asked below.
     step, around = across(_SOFT)
-    own_side = widened(around) & ((radius - widened(levels)).abs() < 0.5 * widened(step))
-    focus = torch.where(own_side, widened(shares), focus)
+    off = (radius - widened(levels)).abs()
+    focus = torch.where((off > JUMP_PX) | (widened(around) & (off < 0.5 * widened(step))), widened(shares), focus)
     beside = across(1)[1]
     y, x = widened(beside).nonzero().unbind(1)
     if len(y) == 0:
@@ -155,8 +159,14 @@ def _restored(image: Tensor, focus: Tensor, rendered: Tensor, nearer: Tensor) ->
     light = torch.stack(_corners(image * focus)).mean(0)
     # A halved picture shows only one side of the edge of what is in focus: beside it, neighbours are asked.
     trust = (1 - (shares.amax(0) - shares.amin(0))).square_().clamp_min_(_UNTRUSTED)
-    rest = (rendered - nearer[:3]).addcmul_(free, light, value=-1).clamp_min_(0)
-    wide = _enlarged(torch.cat([nearer[:3], free[None], rest * trust, ((1 - shares.mean(0)) * free * trust)[None]]), h, w)
+    share = shares.mean(0)
+    cover = (1 - share) * free
+    behind = rendered - nearer[:3]
+    rest = torch.addcmul(behind, free, light, value=-1).clamp_min_(0)
+    # Where the two disagree on what is in focus, much light may be left with next to no coverage: no more than around it.
+    seen = torch.maximum(rendered, behind / free.clamp_min(_LEAST_FREE) * (share < 0.5))
+    rest = rest.minimum(torch.stack([window_extreme(c, 1, True) for c in seen]) * cover)
+    wide = _enlarged(torch.cat([nearer[:3], free[None], rest * trust, (cover * trust)[None]]), h, w)
     beside = wide[4:7] / wide[7].clamp_min(1e-6)
     return torch.lerp(beside, image, focus).mul_(wide[3]).add_(wide[:3])  # the photo bit for bit where all is in focus
 

@@ -438,6 +438,15 @@ def test_a_draft_keeps_every_pixel_in_focus_and_no_colour_bleeds() -> None:
     assert float((out[0][:, ~inside] - wall).abs().max()) < 0.1, "nothing of it in the blur beside it"
 
 
+def test_a_soft_step_from_near_to_far_is_not_in_focus_halfway() -> None:
+    image = torch.rand(1, 3, 60, 80, generator=torch.Generator().manual_seed(5))
+    image[..., 40:] *= 0.3
+    soft = (-10 + 20 * ((torch.arange(80) - 35.5) / 9).clamp(0, 1)).expand(1, 60, 80).contiguous()
+    out = _render(image, soft, quality="draft")
+    sharp = float(image[..., 36:44].diff(dim=-2).abs().max())
+    assert float(out.diff(dim=-2).abs().max()) < 0.4 * sharp, "no sharp seam"
+
+
 def test_a_draft_is_restored_in_strips_without_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     image, radius = _noise(90, 70), _mixed_radii(90, 70)
     soft = F.avg_pool2d(F.pad(radius[None], (2, 2, 2, 2), mode="replicate"), 5, 1)[0]
