@@ -113,7 +113,8 @@ class Bins:
         starts, slopes = (torch.tensor(t, device=radius_px.device, dtype=radius_px.dtype) for t in zip(*self.ramps, strict=True))
         centres = torch.tensor(self.centres[1:-1], device=radius_px.device, dtype=radius_px.dtype)
         lower = torch.bucketize(radius_px, centres, out_int32=True, right=True)
-        return ((square(radius_px) - starts[lower]).mul_(slopes[lower])).clamp_(0, 1).add_(lower)
+        start, slope = (t.index_select(0, lower.flatten()).view_as(radius_px) for t in (starts, slopes))
+        return square(radius_px).sub_(start).mul_(slope).clamp_(0, 1).add_(lower)
 
     @staticmethod
     def share(place: Tensor, i: int) -> Tensor:

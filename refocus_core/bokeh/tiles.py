@@ -69,7 +69,8 @@ class TileEngine:
         def render(tile: tuple[int, int, int, int]) -> int:
             y, x, th, tw = tile
             part = (..., slice(y, y + th), slice(x, x + tw))
-            window.render((y + reach[0], x + reach[1]), (th, tw), out[part], None if nearer is None else nearer[part])
+            with torch.inference_mode():  # thousands of small operations, each the quicker; nothing made here gets out
+                window.render((y + reach[0], x + reach[1]), (th, tw), out[part], None if nearer is None else nearer[part])
             return tile_count(th, tw)
 
         for done in side_by_side(render, tiles, out.device):
