@@ -80,9 +80,13 @@ class Call:
     reach: tuple[int, int]
     origin: tuple[int, int]
     photo: Tensor
+    nearer: Tensor | None
 
-    def run(self, engine: Any, out: Tensor) -> None:
-        engine.composite(self.layers, self.reach, self.origin, out, lambda _: None)
+    def run(self, engine: Any, out: Tensor) -> Tensor:
+        """The picture, and what is nearer than the focus where the renderer asks for it: [3,h,w] or [7,h,w]."""
+        nearer = None if self.nearer is None else torch.zeros_like(self.nearer)
+        engine.composite(self.layers, self.reach, self.origin, out, lambda _: None, nearer)
+        return out if nearer is None else torch.cat([out, nearer])
 
 
 @contextlib.contextmanager
@@ -97,9 +101,11 @@ def calls_of(scene: Scene, quality: str, kind: type[Any], keep: bool = True) -> 
     found: list[Call] = []
 
     class Noted(kind):  # a subclass, for whoever asks what the engine is
-        def composite(self, layers: Layers, reach: Any, origin: Any, out: Tensor, advance: Any) -> None:
+        def composite(
+            self, layers: Layers, reach: Any, origin: Any, out: Tensor, advance: Any, nearer: Tensor | None = None
+        ) -> None:
             if keep:
-                found.append(Call(self.plan, layers, reach, origin, out.clone()))
+                found.append(Call(self.plan, layers, reach, origin, out.clone(), nearer))
             advance(tile_count(*out.shape[1:]))
 
     with engine_is(Noted):
@@ -189,9 +195,7 @@ def parity(size: tuple[int, int], radius: float, device: torch.device) -> list[d
     for quality in QUALITIES:
         worst = mean = peak = 0.0
         for call in calls_of(scene, quality, TileEngine):
-            pictures = [call.photo.clone() for _ in ENGINES]
-            for kind, out in zip(ENGINES.values(), pictures, strict=True):
-                call.run(kind(call.plan), out)
+            pictures = [call.run(kind(call.plan), call.photo.clone()) for kind in ENGINES.values()]
             difference = (pictures[0] - pictures[1]).abs()
             peak = max(peak, float(pictures[1].max()))
             worst, mean = max(worst, float(difference.max())), max(mean, float(difference.mean()))
