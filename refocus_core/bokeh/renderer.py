@@ -99,7 +99,7 @@ def render(
             raise ValueError("A matte needs a background plate: connect the picture of what lies behind the subject too.")
     source = boost_highlights(image_linear.float(), radius, highlight_boost)
     kernel = (kernel or make_kernel("circle")).to(image_linear.device)
-    at_half = settings.half and plate is None and _largest(radius) > _SHARP_PX
+    at_half = settings.half and plate is None
     count = _tiles((h + 1) // 2, (w + 1) // 2, image_linear.device) if at_half else _tiles(h, w, image_linear.device)
     steps = _Steps(progress, count * batch)
     render_one = _render_half if at_half else _render_full
@@ -179,6 +179,9 @@ def _render_half(
     inputs: _Inputs, kernel: Kernel, quality: Quality, steps: _Steps, cache: SurfaceCache | None, out: Tensor
 ) -> Tensor:
     """Fill and return `out` [3,H,W], rendered at half the resolution."""
+    if _largest(inputs.radius) <= _SHARP_PX:
+        steps.advance(_tiles((out.shape[1] + 1) // 2, (out.shape[2] + 1) // 2, out.device))
+        return out.copy_(inputs.image)
     image, radius, disparity = half.halved(inputs.image, inputs.radius, inputs.disparity)
     small = _Inputs(image, radius, disparity, 0.5 * inputs.gain, None, None, None)
     prepared, scale = _prepared(small, half.SNAP_REACH_PX if quality.snap else 0, cache)

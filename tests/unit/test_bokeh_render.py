@@ -447,6 +447,15 @@ def test_a_soft_step_from_near_to_far_is_not_in_focus_halfway() -> None:
     assert float(out.diff(dim=-2).abs().max()) < 0.4 * sharp, "no sharp seam"
 
 
+def test_a_frame_of_a_draft_is_the_same_alone() -> None:
+    image = _noise(40, 50, batch=2)
+    radius = torch.cat([torch.full((1, 40, 50), 0.3), _mixed_radii(40, 50)])
+    steps: list[tuple[int, int]] = []
+    both = _render(image, radius, quality="draft", progress=lambda *at: steps.append(at))
+    assert steps[-1][0] == steps[-1][1]
+    assert torch.equal(both[0], image[0]) and torch.equal(both[1], _render(image[1:], radius[1:], quality="draft")[0])
+
+
 def test_a_draft_is_restored_in_strips_without_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     image, radius = _noise(90, 70), _mixed_radii(90, 70)
     soft = F.avg_pool2d(F.pad(radius[None], (2, 2, 2, 2), mode="replicate"), 5, 1)[0]
