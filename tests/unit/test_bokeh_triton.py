@@ -533,3 +533,23 @@ def test_broken_transforms_are_found_and_rendered_around(
     steps: list[int] = []
     engine.composite(layers, (6, 6), (0, 0), out, steps.append)
     assert torch.equal(out, expected) and sum(steps) == 1
+
+
+@pytest.mark.parametrize("quality", list(bokeh.QUALITIES))
+def test_the_benchmark_times_the_calls_of_a_render(quality: str) -> None:
+    from bench import gpu  # imports the kernels: after TRITON_INTERPRET is set
+
+    scene = gpu.Scene.of(96, 72, 8.0, torch.device("cpu"))
+    calls = gpu.calls_of(scene, quality, TileEngine)
+    made: list[Tensor] = []
+
+    class Watched(TileEngine):
+        def composite(self, layers, reach, origin, out, advance, nearer=None) -> None:  # pyright: ignore
+            super().composite(layers, reach, origin, out, advance, nearer)
+            made.append(out.clone() if nearer is None else torch.cat([out, nearer]))
+
+    with gpu.engine_is(Watched):
+        scene.render(quality)
+    assert len(calls) == len(made) > 0
+    for call, picture in zip(calls, made, strict=True):
+        assert torch.equal(call.run(TileEngine(call.plan), call.photo.clone()), picture)
