@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .layers import JUMP_PX, jump_threshold, window_extreme
+from .layers import JUMP_PX, VOTE_COLOR, display_values, jump_threshold, window_extreme
 
 VARIANCE_PX2 = 0.75
 """Variance along an axis, in px^2, that halving and bilinear enlarging add to a blur: the best on a photo of 0.25 to 1."""
@@ -20,9 +20,6 @@ SNAP_REACH_PX = 2
 
 _ROWS_AT_A_TIME, _CONTEXT = 256, 4
 """Rows of the halved picture that are restored at a time, and those beyond them that are looked at."""
-
-_COLOR = 0.05
-"""Standard deviation of display values (gamma 2.2, 0..1) within which a block counts as like a pixel."""
 
 _REACH, _SOFT = 1, 2
 """Blocks around a pixel that are compared with it, and up to how many off the edge of what is in focus a map may rise softly."""
@@ -120,8 +117,8 @@ def _focus(image: Tensor, radius: Tensor, colour: Tensor, levels: Tensor) -> Ten
     y, x = widened(beside).nonzero().unbind(1)
     if len(y) == 0:
         return focus
-    display = colour.clamp_min(0).pow(1 / 2.2).flatten(1)
-    own = image[:, y, x].clamp_min(0).pow(1 / 2.2)
+    display = display_values(colour).flatten(1)
+    own = display_values(image[:, y, x])
     rows, columns = levels.shape
     n = _REACH
     sums = radius.new_zeros(2, 4, len(y))  # of either side: weight, likeness, radius, share
@@ -131,7 +128,7 @@ def _focus(image: Tensor, radius: Tensor, colour: Tensor, levels: Tensor) -> Ten
             distance2 = (2 * (y // 2 + dy) + 0.5 - y).square() + (2 * (x // 2 + dx) + 0.5 - x).square()
             weight = torch.exp(distance2 / (-2 * (1.2 * n) ** 2))
             difference2 = (display.index_select(1, at) - own).square_().sum(0)
-            alike = torch.exp(difference2 / (-2 * _COLOR**2)) * weight
+            alike = torch.exp(difference2 / (-2 * VOTE_COLOR**2)) * weight
             share, level = shares.flatten().index_select(0, at), levels.flatten().index_select(0, at)
             is_in = (share > 0.5).float()
             for side, there in ((0, is_in), (1, 1 - is_in)):
