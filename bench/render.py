@@ -222,32 +222,65 @@ def unscored_frame_px(radius: Tensor) -> int:
 
 
 def time_table(methods: dict[str, Method], slow: Iterable[str]) -> list[dict[str, Any]]:
-    """Seconds for one megapixel: a ramp of radii over -R..R, and the photo with its measured depth (largest radius R).
+    """Seconds for one megapixel: a ramp of radii over -R..R, the photo with its measured depth, and with that depth made soft
+    (largest radius R).
 
     Medians of RUNS after one to warm up; a slow method runs once.
     """
-    image = scenes.texture(1, 1024, 1024)
-    ramp = torch.linspace(-1, 1, 1024).expand(1024, 1024)
-    photo, disparity = photo_and_disparity()
-    photo = F.interpolate(photo[None], (872, 1200), mode="bicubic")[0].clamp_min(0)
-    depth = F.interpolate(disparity[None, None], (872, 1200), mode="nearest")[0, 0]
-    relative = float(depth.median()) - depth
-    relative = relative / relative.abs().max()
+    pictures = time_pictures()
     kernel = bokeh.make_kernel("circle")
     rows: list[dict[str, Any]] = []
     for name, method in methods.items():
         for r in RADII:
             if name in slow and r > 32:
                 continue
-            for kind, picture, unit in (("ramp", image, ramp), ("photo", photo, relative)):
-                if name in slow and kind == "ramp" and r > 16:
+            for kind, (picture, unit) in pictures.items():
+                if name in slow and (kind == "soft" or (kind == "ramp" and r > 16)):
                     continue
                 runs = range(1 if name in slow else 1 + RUNS)
                 taken = [timed(method, picture, (unit * r).contiguous(), kernel)[1] for _ in runs]
-                seconds = statistics.median(taken[1:] or taken)
-                rows.append({"method": name, "map": kind, "radius": r, "seconds": seconds})
-                print(f"time {name:20} {kind:6} R={r:3} {seconds:6.2f} s", file=sys.stderr, flush=True)
+                rows.append(time_row(name, kind, r, taken))
     return rows
+
+
+def time_pictures() -> dict[str, tuple[Tensor, Tensor]]:
+    """kind -> picture [3,h,w] in linear light and its signed radius [h,w], at most 1."""
+    ramp = torch.linspace(-1, 1, 1024).expand(1024, 1024)
+    photo, disparity = photo_and_disparity()
+    photo = F.interpolate(photo[None], (872, 1200), mode="bicubic")[0].clamp_min(0)
+    depth = F.interpolate(disparity[None, None], (872, 1200), mode="nearest")[0, 0]
+    relative = float(depth.median()) - depth
+    relative = relative / relative.abs().max()
+    return {
+        "ramp": (scenes.texture(1, 1024, 1024), ramp),
+        "photo": (photo, relative),
+        "soft": (photo, scenes.soften(relative[None] * 32)[0] / 32),
+    }
+
+
+def refocus_times(qualities: Iterable[str], device: torch.device) -> list[dict[str, Any]]:
+    """Seconds of a rendering after others with a different focus on the same picture and depth, its surfaces kept."""
+    kernel = bokeh.make_kernel("circle")
+    pictures = time_pictures()
+    rows: list[dict[str, Any]] = []
+    for quality in qualities:
+        for r in RADII:
+            for kind, (picture, unit) in pictures.items():
+                disparity, gain, cache = -unit[None], torch.tensor([float(r)]), bokeh.SurfaceCache()
+                taken: list[float] = []
+                for focus in (0.04, 0.0, -0.02, 0.02)[: 1 + RUNS]:
+                    made = DefocusMap(r * (focus - disparity), disparity, torch.tensor([focus]), gain).to(device)
+                    method = functools.partial(bokeh.render, quality=quality, cache=cache)
+                    taken.append(timed(method, picture[None].to(device), made, kernel)[1])
+                rows.append(time_row(f"ours, {quality}, again", kind, r, taken))
+    return rows
+
+
+def time_row(name: str, kind: str, r: int, taken: list[float]) -> dict[str, Any]:
+    """A row of the table, and a line on the terminal; the first run warms up."""
+    seconds = statistics.median(taken[1:] or taken)
+    print(f"time {name:20} {kind:6} R={r:3} {seconds:6.2f} s", file=sys.stderr, flush=True)
+    return {"method": name, "map": kind, "radius": r, "seconds": seconds}
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> str:
@@ -307,13 +340,15 @@ def report(data: dict[str, Any]) -> str:
         parts.append(markdown(["method", "error"], [[n, f"{100 * v:.3f} %"] for n, v in data["energy"].items()]) + "\n")
     if data["times"]:
         parts.append(
-            "## Seconds for 1 megapixel\n\nA ramp of radii over -R..R / the photo with its measured depth, largest radius R. "
-            "**again**: the same picture and depth once more, their surfaces kept.\n"
+            "## Seconds for 1 megapixel\n\nA ramp of radii over -R..R / the photo with its measured depth / with that depth as soft "
+            "as a network's; largest radius R. **again**: another focus on the same picture and depth, their surfaces kept.\n"
         )
         found = {(r["method"], r["map"], r["radius"]): r["seconds"] for r in data["times"]}
         body = []
         for name in dict.fromkeys(r["method"] for r in data["times"]):
-            body.append([name, *(" / ".join(number(found.get((name, m, r)), 2) for m in ("ramp", "photo")) for r in RADII)])
+            body.append(
+                [name, *(" / ".join(number(found.get((name, m, r)), 2) for m in ("ramp", "photo", "soft")) for r in RADII)]
+            )
         parts.append(markdown(["method", *(f"R = {r}" for r in RADII)], body) + "\n")
     return "\n".join(parts)
 
@@ -378,9 +413,11 @@ def main() -> None:
         literal = {"ours, normal, unsnapped": ours(replace(bokeh.QUALITIES["normal"], snap=False), device)}
         work += [("photo", lambda: photo_table({**mine, **literal, **everyone})), ("energy", lambda: energy_errors(everyone))]
     if not (options.quick or options.no_times or options.soft):
-        again = {f"ours, {q}, again": ours(q, device, cache=bokeh.SurfaceCache()) for q in qualities if q != "best"}
         slow = ("ours, best", "scatter (BokehMe)", "gather 192 (game)")
-        work.append(("times", lambda: time_table({**mine, **again, **everyone}, slow)))
+        work.append(("times", lambda: time_table(mine, slow)))
+        work.append(("times", lambda: refocus_times([q for q in qualities if q != "best"], device)))
+        if not options.ours:
+            work.append(("times", lambda: time_table(baselines.BASELINES, slow)))
     for key, job in work:
         found = job()
         data[key] = data[key] + found if isinstance(found, list) else found

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .layers import JUMP_PX, VOTE_COLOR, display_values, jump_threshold, window_extreme
+from .layers import JUMP_PX, VOTE_COLOR, display_values, window_extreme
 
 VARIANCE_PX2 = 0.75
 """Variance along an axis, in px^2, that halving and bilinear enlarging add to a blur: the best on a photo of 0.25 to 1."""
@@ -51,17 +51,20 @@ def _second_smallest(parts: list[Tensor]) -> Tensor:
     )
 
 
-def halved(image: Tensor, radius: Tensor, disparity: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Picture [3,H,W], signed radius [H,W] and disparity [H,W] at half the size, rounded up.
+def halved(image: Tensor, rho: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Picture [3,H,W], reference depth [H,W] and signed radius [H,W] at half the size, rounded up.
 
-    Every block takes the radius that most of its pixels have (of two that are even, the nearer one), in px of the small picture,
-    and the mean colour of those that have it.
+    Every block takes the depth that most of its pixels have (of two that are even, the nearer one), in px of the small picture,
+    and the mean colour of those that have it: where the focus is plays no part in that.
+
+    Args:
+        rho: see `prepared.Scale`; larger = farther, and `radius` must not fall where it rises.
     """
-    radii = _corners(radius)
-    chosen = _second_smallest(radii)
-    share = [((r - chosen).abs() <= jump_threshold(r, chosen)).float() for r in radii]
+    depths = _corners(rho)
+    chosen = _second_smallest(depths)
+    share = [((d - chosen).abs() <= JUMP_PX).float() for d in depths]
     colour = torch.stack([c * s for c, s in zip(_corners(image), share, strict=True)]).sum(0) / torch.stack(share).sum(0)
-    return colour, 0.5 * chosen, -_second_smallest([-d for d in _corners(disparity)])
+    return colour, 0.5 * chosen, 0.5 * _second_smallest(_corners(radius))
 
 
 def _in_focus(radius: Tensor) -> Tensor:

@@ -50,6 +50,10 @@ class Scale:
         """Signed radius in px of reference depths of any shape."""
         return self.far[0] * (rho - self.far[1]).clamp_min(0) + self.near[0] * (rho - self.near[1]).clamp_max(0)
 
+    def reduced(self, by: int) -> Scale:
+        """The same for a picture of 1/by of the size."""
+        return Scale(self.gain / by, (self.near[0], self.near[1] / by), (self.far[0], self.far[1] / by))
+
     @classmethod
     def of(cls, radius: Tensor, disparity: Tensor, gain: float) -> Scale | None:
         """The scale of a defocus map [H,W]; None where its radius is not such a function of disparity.

@@ -182,9 +182,10 @@ def _render_half(
     if _largest(inputs.radius) <= _SHARP_PX:
         steps.advance(_tiles((out.shape[1] + 1) // 2, (out.shape[2] + 1) // 2, out.device))
         return out.copy_(inputs.image)
-    image, radius, disparity = half.halved(inputs.image, inputs.radius, inputs.disparity)
-    small = _Inputs(image, radius, disparity, 0.5 * inputs.gain, None, None, None)
-    prepared, scale = _prepared(small, half.SNAP_REACH_PX if quality.snap else 0, cache)
+    scale = Scale.of(inputs.radius, inputs.disparity, inputs.gain)
+    image, rho, radius = half.halved(inputs.image, _reference(inputs, scale), inputs.radius)
+    scale = None if scale is None else scale.reduced(2)
+    prepared = _prepared(image, rho, scale, half.SNAP_REACH_PX if quality.snap else 0, cache)
     layers = functools.partial(prepared.layers, image, radius, scale)
     plan = Plan(kernel, Bins.of(radius, quality.bin_step, lights(image, radius)), quality, half.VARIANCE_PX2 / 4)
     rendered, nearer = image.clone(), torch.cat([torch.zeros_like(image), torch.zeros_like(radius)[None]])
@@ -210,7 +211,8 @@ def _render_full(
     if inputs.plate is not None:
         layers = _with_plate(inputs)
     else:
-        prepared, scale = _prepared(inputs, ldi.SNAP_REACH_PX if quality.snap else 0, cache)
+        scale = Scale.of(radius, inputs.disparity, inputs.gain)
+        prepared = _prepared(image, _reference(inputs, scale), scale, ldi.SNAP_REACH_PX if quality.snap else 0, cache)
         layers = functools.partial(prepared.layers, image, radius, scale)
     _composite(plan, layers, largest, steps, out)
     return out
@@ -236,12 +238,14 @@ def _composite(plan: Plan, layers: _LayersOf, largest: float, steps: _Steps, out
         engine.composite(layers(rows, cols), (reach, reach), (y0 - reach, x0 - reach), out[:, y0:y1, x0:x1], steps.advance, front)
 
 
-def _prepared(inputs: _Inputs, snap_px: int, cache: SurfaceCache | None) -> tuple[Prepared, Scale | None]:
-    scale = Scale.of(inputs.radius, inputs.disparity, inputs.gain)
+def _reference(inputs: _Inputs, scale: Scale | None) -> Tensor:
+    """[H,W] reference depth (see `Scale`)."""
+    return inputs.radius if scale is None else inputs.disparity * -scale.gain
+
+
+def _prepared(image: Tensor, rho: Tensor, scale: Scale | None, snap_px: int, cache: SurfaceCache | None) -> Prepared:
     gain = None if scale is None else scale.gain
-    depth = inputs.radius if gain is None else inputs.disparity * -gain
-    prepared = prepare(inputs.image, depth, gain, snap_px) if cache is None else cache.get(inputs.image, depth, gain, snap_px)
-    return prepared, scale
+    return (prepare if cache is None else cache.get)(image, rho, gain, snap_px)
 
 
 def _with_plate(inputs: _Inputs) -> _LayersOf:
