@@ -340,7 +340,7 @@ def report(data: dict[str, Any]) -> str:
         parts.append(markdown(["method", "error"], [[n, f"{100 * v:.3f} %"] for n, v in data["energy"].items()]) + "\n")
     if data["times"]:
         parts.append(
-            "## Seconds for 1 megapixel\n\nA ramp of radii over -R..R / the photo with its measured depth / with that depth as soft "
+            "## Seconds for 1 megapixel\n\nA ramp of radii over -R..R / the photo with its measured depth / that depth as soft "
             "as a network's; largest radius R. **again**: another focus on the same picture and depth, their surfaces kept.\n"
         )
         found = {(r["method"], r["map"], r["radius"]): r["seconds"] for r in data["times"]}

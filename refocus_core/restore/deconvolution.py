@@ -11,6 +11,9 @@ where |grad x| is taken over both directions and all three colours at once (edge
     0   where the radius is another one: the sharp subject does not ring into the blurred background behind it. A pixel beside a
         subject in focus sees the whole background through the lens, also the part that the subject hides, so this is exact there
     one-sided where the sensor clipped: there the light was this much *or more*, and nothing becomes darker
+    small where no picture explains the pixel, as the iterations find out: a hair in focus that the map does not know, a radius
+    that is wrong. There the photo stays, and its surroundings do not ring (iteratively reweighted least squares with the
+    weights of Geman & McClure, 1987)
 
 The minimum is found by the alternating direction method of multipliers with the splittings v = k * x and d = grad x, which keep w
 out of the Fourier domain: Almeida & Figueiredo, "Deconvolving images with unknown boundaries using the alternating direction
@@ -63,6 +66,12 @@ DATA_PENALTY = 0.3
 GRADIENT_PENALTY = 0.012
 POSITIVE_PENALTY = 0.01
 RELAXATION = 1.7
+OUTLIER_SRGB, OUTLIER_NOISE = 0.03, 6.0
+"""A pixel that is off by this, or by so many times the noise level, counts a quarter."""
+EXPLAINED = (0.5, 0.85)
+"""Share of the pixels around, over the width of the blur, that must be explained: below the first the photo stays."""
+FIRST_REWEIGHTED, REWEIGHTED_EVERY = 3, 2
+"""Iterations in which pixels are weighted anew: before that nothing is explained yet."""
 TILE_PX = 512
 BLEND_PX = 16
 """Neighbouring tiles fade into each other over twice this width."""
@@ -272,8 +281,7 @@ def _solve_into(
     trust = trust * _unmixed(near, bin_.radius_px)
     # With hardly any pixel around that tells of this blur, the photo is a better guess than a continuation of nothing.
     window = 2 * math.ceil(bin_.radius_px) + 1
-    support = F.avg_pool2d(trust[None, None], (window, 1), 1, (window // 2, 0), count_include_pad=False)
-    support = F.avg_pool2d(support, (1, window), 1, (0, window // 2), count_include_pad=False)[0, 0]
+    support = _around(trust[None], window)[0]
     share = share * (support[y0 - a : y1 - a, x0 - c : x1 - c] / MIN_SUPPORT).clamp(0, 1)
     x = _solve(linear[:, a:b, c:d], trust, clipped[:, a:b, c:d], kernel, sigma)
     inner = x[:, y0 - a : y1 - a, x0 - c : x1 - c] - linear[:, y0:y1, x0:x1]
@@ -293,6 +301,12 @@ def _unmixed(radius: Tensor, radius_px: float) -> Tensor:
     reach = math.ceil(radius_px)
     spread = F.max_pool2d(F.max_pool2d(behind, (2 * reach + 1, 1), 1, (reach, 0)), (1, 2 * reach + 1), 1, (0, reach))[0, 0]
     return 1 - min(max(radius_px - 1, 0.0), 1.0) * spread * (radius < 0)
+
+
+def _around(values: Tensor, window: int) -> Tensor:
+    """Mean of [C,h,w] over windows of an odd side; less at the border."""
+    mean = F.avg_pool2d(values[None], (window, 1), 1, (window // 2, 0), count_include_pad=False)
+    return F.avg_pool2d(mean, (1, window), 1, (0, window // 2), count_include_pad=False)[0]
 
 
 def _fast_length(n: int) -> int:
@@ -327,6 +341,9 @@ def _solve(y: Tensor, trust: Tensor, clipped: Tensor, kernel: Tensor, sigma: flo
         clipped: [3,h,w] bool, where y is a lower bound.
         kernel: [1 or 3,m,m], sum 1, m odd.
         sigma: noise level, sRGB units.
+
+    Returns:
+        [3,h,w] the picture, and y where it explains nothing.
     """
     h, w = y.shape[-2:]
     m = kernel.shape[-1]
@@ -350,6 +367,9 @@ def _solve(y: Tensor, trust: Tensor, clipped: Tensor, kernel: Tensor, sigma: flo
     seen, new = weight * y / (weight + DATA_PENALTY), DATA_PENALTY / (weight + DATA_PENALTY)
     threshold = REGULARISATION * sigma**1.5 / GRADIENT_PENALTY * math.sqrt(3)
     any_clipped = bool(clipped.any())
+    # A difference of light, in units of the largest that noise would make of it there.
+    unit = y.clamp(1e-3, 1).pow(1 / 2.2 - 1).mul_(1 / 2.2 / max(OUTLIER_SRGB, OUTLIER_NOISE * sigma))
+    explained = torch.ones_like(weight)
 
     # In place: the time goes into memory traffic.
     v, v_dual = y.clone(), torch.zeros_like(y)
@@ -357,14 +377,21 @@ def _solve(y: Tensor, trust: Tensor, clipped: Tensor, kernel: Tensor, sigma: flo
     d_dual = torch.zeros_like(d)
     positive, positive_dual = y.clone(), torch.zeros_like(y)
     x = y
-    for _ in range(ITERATIONS):
+    for i in range(ITERATIONS):
         prior = _gradient_adjoint(d.sub_(d_dual)).mul_(GRADIENT_PENALTY)
         prior.add_(positive.sub_(positive_dual), alpha=POSITIVE_PENALTY)
         spectrum = torch.fft.rfft2(prior).mul_(inverse)
         spectrum.add_(torch.fft.rfft2(v - v_dual).mul_(from_data))
         x = _picture(spectrum, width)
-        z = _picture(spectrum.mul_(transfer), width).mul_(RELAXATION)
-        z.add_(v, alpha=1 - RELAXATION).add_(v_dual)
+        z = _picture(spectrum.mul_(transfer), width)
+        if i >= FIRST_REWEIGHTED and (i - FIRST_REWEIGHTED) % REWEIGHTED_EVERY == 0:
+            off = z - y
+            if any_clipped:
+                off = torch.where(clipped, off.clamp_max(0), off)
+            explained = off.mul_(unit).square_().amax(0, keepdim=True).add_(1).square_().reciprocal_()
+            heard = weight * explained
+            seen, new = heard * y / (heard + DATA_PENALTY), DATA_PENALTY / (heard + DATA_PENALTY)
+        z.mul_(RELAXATION).add_(v, alpha=1 - RELAXATION).add_(v_dual)
         v = torch.addcmul(seen, z, new)
         if any_clipped:
             v = torch.where(clipped & (z > y), z, v)
@@ -380,6 +407,10 @@ def _solve(y: Tensor, trust: Tensor, clipped: Tensor, kernel: Tensor, sigma: flo
         z = (x * RELAXATION).add_(positive, alpha=1 - RELAXATION).add_(positive_dual, alpha=2 - RELAXATION)
         positive = z.clamp_min(0)
         positive_dual = z.sub_(positive)
+    # Between many such pixels little is known, however well the rest is explained.
+    share = _around(weight * explained, m) / _around(weight, m).clamp_min(1e-6)
+    explained = explained * ((share - EXPLAINED[0]) / (EXPLAINED[1] - EXPLAINED[0])).clamp_(0, 1)
+    x = torch.lerp(x, y, weight * (1 - explained))
     return x[:, top : top + h, left : left + w]
 
 

@@ -140,6 +140,23 @@ def test_sharp_subject_leaves_no_halo_in_the_blurred_background() -> None:
     assert float((result - image).abs().max()) < 2e-3
 
 
+def test_hairs_that_the_map_does_not_know_stay_and_do_not_ring() -> None:
+    sharp, blurred = pair("coffee", psf.disc(5.0), sigma=0.0)
+    hairs = torch.zeros(blurred.shape[-2:], dtype=torch.bool)
+    hairs[20:140, 40:120:9] = True
+    seen = torch.where(hairs, 0.05, blurred)
+    restored = sharpen(seen, 5.0)
+    assert float((restored - seen).abs()[..., hairs].max()) < 0.02
+    around = torch.zeros_like(hairs)
+    around[20:140, 40:120] = True
+    around &= ~hairs
+    truth, result, source = (t[..., around] for t in (sharp, restored, blurred))
+    assert psnr(result, truth) > psnr(source, truth), "between the hairs it is no worse than the photo"
+    far = torch.zeros_like(hairs)
+    far[20:140, 140:155] = True
+    assert psnr(restored[..., far], sharp[..., far]) > psnr(blurred[..., far], sharp[..., far]) + 2, "and elsewhere sharp"
+
+
 def test_layers_with_hidden_background() -> None:
     """Subject in focus, background blurred by 5 px, seen to the edge as a lens sees it."""
     back, front = (srgb_to_linear(photo(n)[..., 60:220, 100:300]) for n in ("coffee", "astronaut"))
