@@ -52,8 +52,8 @@ NOISE_FLOOR = 0.002
 """sRGB units. Less noise than half an 8-bit step is never claimed: the model of the blur is not that good."""
 MIN_SUPPORT = 0.25
 """Fraction of the surrounding pixels that must be of the radius in question; with fewer the result fades to the photo."""
-MODEL_ERROR_PER_PX = 0.001
-MODEL_ERROR_MAX = 0.006
+MODEL_ERROR_PER_PX = 0.0015
+MODEL_ERROR_MAX = 0.009
 """sRGB units. A map is never exact and its error grows with the radius: added to the noise as if it were noise (measured to be
 best for radii from 2 to 8 px, with exact maps and with maps that are wrong by 10 %)."""
 CLIP_LEVEL = 0.995
@@ -409,7 +409,8 @@ def _solve(y: Tensor, trust: Tensor, clipped: Tensor, kernel: Tensor, sigma: flo
         positive_dual = z.sub_(positive)
     # Between many such pixels little is known, however well the rest is explained.
     share = _around(weight * explained, m) / _around(weight, m).clamp_min(1e-6)
-    explained = explained * ((share - EXPLAINED[0]) / (EXPLAINED[1] - EXPLAINED[0])).clamp_(0, 1)
+    explained = explained.minimum(_around(explained, 3))
+    explained *= ((share - EXPLAINED[0]) / (EXPLAINED[1] - EXPLAINED[0])).clamp_(0, 1)
     x = torch.lerp(x, y, weight * (1 - explained))
     return x[:, top : top + h, left : left + w]
 

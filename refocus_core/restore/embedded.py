@@ -23,7 +23,7 @@ TILE_PX = 768
 LEADS = (2.5, 7.0)
 """`spectrum.disc_lead` up to which nothing speaks for an even aperture, and from which it is certain."""
 SHARES = (0.45, 1.0)
-DOUBTS = (2.0, 0.2)
+DOUBTS = (1.3, 0.13)
 """Of deconvolution in blind deconvolution, without and with that certainty."""
 LEAST_PX, OVER_LEAST = 17, 1.25
 """Side of the windows over which `cautious` takes the least radius, and how far above it a radius may be."""
