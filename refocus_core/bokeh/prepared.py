@@ -7,7 +7,7 @@ only maps that scale to other radii.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -100,7 +100,7 @@ class Prepared:
         rho: [H,W] reference depth, larger = farther, soft transitions snapped to the photo's edges.
         snapped: [H,W] bool, where that changed it; None if nowhere.
         slot: [H,W] int32 place of the pixel in `surfaces`, -1 where the photo is all there is; None if everywhere.
-        surfaces: elements near depth edges, their depths in the units of rho.
+        surfaces: elements near depth edges, their depths in the units of rho, without their `index`: `slot` has it.
     """
 
     gain: float | None
@@ -182,6 +182,7 @@ def prepare(image: Tensor, rho: Tensor, gain: float | None, snap_px: int) -> Pre
         slot = torch.full((h * w,), -1, dtype=torch.int32, device=rho.device)
         slot[surfaces.index] = torch.arange(len(surfaces.index), dtype=torch.int32, device=rho.device)
         slot = slot.view(h, w)
+        surfaces = replace(surfaces, index=surfaces.index[:0].clone())
     snapped = sharp != rho
     return Prepared(gain, sharp, snapped if bool(snapped.any()) else None, slot, surfaces)
 
@@ -189,7 +190,8 @@ def prepare(image: Tensor, rho: Tensor, gain: float | None, snap_px: int) -> Pre
 class SurfaceCache:
     """Keeps the surfaces of the pictures rendered last, so that another focus, f-number or aperture need not find them again.
 
-    Found by content: a picture or disparity that differs in any value is another one.
+    Found by content: a picture or disparity that differs in any value is another one. So is a strength beyond the next power of
+    two (`Scale.gain`): a picture has its surfaces found once for each.
 
     Args:
         max_bytes: most that is kept, pictures included; what is larger is not kept.
