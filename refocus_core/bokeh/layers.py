@@ -8,7 +8,7 @@ Pixels that mix both sides of a jump are split between the two.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -483,7 +483,10 @@ def split(image: Tensor, depth: Tensor) -> Surfaces:
     _put(seen_depth.flatten(), of, far_d)
     _put(seen_weight.flatten(), of, (1 - alpha).clamp_min(0))
     behind = hidden.flatten().nonzero()[:, 0]
-    filled = _fill(seen_color, seen_weight, seen_depth, far_depth, behind)
+    calm = (_at(dist.flatten(), behind) / FLOOD_GRAIN_PX).clamp_(0, 1)
+    behind_depth = _evened(_at(far_depth.flatten(), behind), _at(depth.flatten(), behind), calm, behind, depth.shape)
+    filled = _fill(seen_color, seen_weight, seen_depth, behind_depth, behind)
+    filled = torch.lerp(filled, _around(filled, behind, depth.shape, FLOOD_GRAIN_PX // 2), calm)
 
     listed = hidden.clone()
     listed[y, x] = True
@@ -494,7 +497,7 @@ def split(image: Tensor, depth: Tensor) -> Surfaces:
     back = front.new_zeros(4, len(at))
     front_depth, back_depth, distance = (_at(t.flatten(), at) for t in (depth, depth, dist))
     of = slot[behind].long()
-    back[:3, of], back[3, of], back_depth[of] = filled, 1.0, far_depth.flatten()[behind]
+    back[:3, of], back[3, of], back_depth[of] = filled, 1.0, behind_depth
     of = slot[y * w + x].long()
     front[:3, of], front[3, of], front_depth[of] = near_part, alpha, near_d
     # mixed pixels: the far part is seen and fills the whole pixel behind the near part
@@ -609,9 +612,33 @@ def _sampled(level: Tensor, y: Tensor, x: Tensor) -> Tensor:
     return torch.lerp(top, torch.lerp(_at(flat, y1 * w + x0), _at(flat, y1 * w + x1), tx), ty)
 
 
-def _fill(color: Tensor, weight: Tensor, depth: Tensor, wanted: Tensor, index: Tensor) -> Tensor:
-    """Colours [3,n] at the flat `index` of the surface at depth `wanted` [H,W], spread from pixels of like depth (soft slabs)."""
-    values = _at(wanted.flatten(), index)
+def _around(values: Tensor, index: Tensor, size: Sequence[int], reach: int) -> Tensor:
+    """Means [C,n] of the values [C,n] at a flat index that lie within about 2 * reach px, rows and columns apart."""
+    h, w = size
+    there = values.new_zeros(len(values) + 1, h * w)
+    _put(there, index, torch.cat([values, values.new_ones(1, len(index))]))
+    small = F.avg_pool2d(there.view(1, -1, h, w), 2, ceil_mode=True)
+    side = 2 * reach + 1
+    small = F.avg_pool2d(F.avg_pool2d(small, (side, 1), 1, (reach, 0)), (1, side), 1, (0, reach))[0]
+    mean = _sampled(small, index // w, index % w)
+    return mean[:-1] / mean[-1:].clamp_min(1e-6)
+
+
+_ALIKE = 0.25
+"""Of the step to what lies behind: depths behind it that differ by less are taken for one surface."""
+
+
+def _evened(far: Tensor, near: Tensor, share: Tensor, index: Tensor, size: Sequence[int]) -> Tensor:
+    """Depths [n] behind near surfaces at depth `near` [n], without the steps between the blocks they were found by; by a `share`
+    [n] of the way."""
+    for _ in range(2):
+        change = _around(far[None], index, size, FLOOD_GRAIN_PX // 2)[0] - far
+        far = far + change * share * (change.abs() < _ALIKE * (far - near))
+    return far
+
+
+def _fill(color: Tensor, weight: Tensor, depth: Tensor, values: Tensor, index: Tensor) -> Tensor:
+    """Colours [3,n] at a flat index of the surface at the depths `values` [n], spread from pixels of like depth (soft slabs)."""
     if len(values) == 0:
         return color.new_zeros(3, 0)
     low, high = float(values.min()), float(values.max())

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from refocus_core import bokeh
-from refocus_core.bokeh import prepared
+from refocus_core.bokeh import layers, prepared
 from refocus_core.types import DefocusMap
 
 
@@ -117,3 +117,16 @@ def test_parts_find_the_surfaces_of_the_whole(monkeypatch: pytest.MonkeyPatch) -
     assert torch.equal(whole.slot >= 0, parts.slot >= 0)
     order = parts.slot[whole.slot >= 0].long()
     assert torch.equal(parts.surfaces.back_depth[order], whole.surfaces.back_depth[whole.slot[whole.slot >= 0].long()])
+
+
+def test_what_lies_behind_shows_nothing_of_the_blocks_it_was_found_by() -> None:
+    generator = torch.Generator().manual_seed(0)
+    far, edge = ((torch.rand(32, generator=generator) * k).repeat_interleave(4)[:, None] for k in (3.0, 8.0))
+    depth = torch.where(torch.arange(96) < 48 + edge.long(), -24.0, far)  # a jagged edge before a jagged background
+    found = layers.split(torch.rand(3, 128, 96, generator=generator), depth)
+    behind = torch.full((4, 128 * 96), torch.nan)
+    behind[:, found.index] = torch.cat([found.back[:3], found.back_depth[None]])
+    inside = behind.view(4, 128, 96)[:, :, 26:38]  # 10 px and more from the edge
+    assert torch.isfinite(inside).all()
+    steps = inside.diff(dim=1).abs().amax((1, 2))
+    assert float(steps[3]) < 0.2 and float(steps[:3].max()) < 0.008
