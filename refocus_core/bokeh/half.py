@@ -55,14 +55,14 @@ def halved(image: Tensor, rho: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, 
     """Picture [3,H,W], reference depth [H,W] and signed radius [H,W] at half the size, rounded up.
 
     Every block takes the depth that most of its pixels have (of two that are even, the nearer one), in px of the small picture,
-    and the mean colour of those that have it: where the focus is plays no part in that.
+    and the mean colour of those that have it, or nearly: where the focus is plays no part in that.
 
     Args:
         rho: see `prepared.Scale`; larger = farther, and `radius` must not fall where it rises.
     """
     depths = _corners(rho)
     chosen = _second_smallest(depths)
-    share = [((d - chosen).abs() <= JUMP_PX).float() for d in depths]
+    share = [(d - chosen).abs_().neg_().add_(1.5 * JUMP_PX).clamp_(0, 1) for d in depths]
     colour = torch.stack([c * s for c, s in zip(_corners(image), share, strict=True)]).sum(0) / torch.stack(share).sum(0)
     return colour, 0.5 * chosen, 0.5 * _second_smallest(_corners(radius))
 

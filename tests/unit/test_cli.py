@@ -124,7 +124,9 @@ def test_saved_depth_and_radius_can_be_read_again(small: Path, tmp_path: Path, c
     assert main([*again, "-o", str(tmp_path / "b.png"), "--save-defocus", str(tmp_path / "s.tif")]) == 0
     r, s = pictures.load_map(tmp_path / "r.tif"), pictures.load_map(tmp_path / "s.tif")
     assert float(r.min()) < -0.5 and float(r.max()) > 1.5 and difference(r, s) < 0.01
-    assert difference(pictures.load(tmp_path / "a.png").image, pictures.load(tmp_path / "b.png").image) < 0.02
+    change = (pictures.load(tmp_path / "a.png").image - pictures.load(tmp_path / "b.png").image).abs()
+    # 16 bits turn what is on the brink: the side of a depth edge that a pixel of a draft belongs to.
+    assert float((change > 0.01).float().mean()) < 1e-3 and float(change.max()) < 0.05
     assert (
         run(small, tmp_path / "c.png", *lens, *METRES, "--save-depth", tmp_path / "z.pfm", "--save-defocus", tmp_path / "see.jpg")
         == 0
