@@ -54,8 +54,8 @@ MIN_SUPPORT = 0.25
 """Fraction of the surrounding pixels that must be of the radius in question; with fewer the result fades to the photo."""
 MODEL_ERROR_PER_PX = 0.0015
 MODEL_ERROR_MAX = 0.009
-"""sRGB units. A map is never exact and its error grows with the radius: added to the noise as if it were noise. Between what suits
-exact maps (a third less, 1 dB more) and what maps need that are wrong by 10 % (measured from 2 to 8 px)."""
+"""sRGB units. A map is never exact and its error grows with the radius: added to the noise as if it were noise. A compromise:
+exact maps want less of it, maps that are wrong by 10 % and real photos a little more."""
 CLIP_LEVEL = 0.995
 """sRGB value from which a pixel of a picture without values above 1 counts as clipped by the sensor."""
 REGULARISATION = 0.6
