@@ -614,16 +614,23 @@ def _sampled(level: Tensor, y: Tensor, x: Tensor) -> Tensor:
 
 def _around(values: Tensor, index: Tensor, size: Sequence[int], reach: int) -> Tensor:
     """Means [C,n] of the values [C,n] at a flat index that lie within about 2 * reach px, rows and columns apart."""
-    h, w = size
-    there = values.new_zeros(len(values) + 1, h * w)
-    _put(there, index, torch.cat([values, values.new_ones(1, len(index))]))
-    small = F.avg_pool2d(there.view(1, -1, h, w), 2, ceil_mode=True)
+    h, w = ((n + 1) // 2 for n in size)
+    places = [(part // size[1], part % size[1]) for part in index.split(_POINTS_AT_A_TIME)]
+    small = values.new_zeros(len(values) + 1, h * w)
+    for (y, x), part in zip(places, values.split(_POINTS_AT_A_TIME, -1), strict=True):
+        cell = (y // 2).mul_(w).add_(x // 2)
+        for plane, add in zip(small, [*part, part.new_ones(len(cell))], strict=True):
+            plane.scatter_add_(0, cell, add)
     side = 2 * reach + 1
-    small = F.avg_pool2d(F.avg_pool2d(small, (side, 1), 1, (reach, 0)), (1, side), 1, (0, reach))[0]
-    mean = _sampled(small, index // w, index % w)
-    return mean[:-1] / mean[-1:].clamp_min(1e-6)
+    small = F.avg_pool2d(F.avg_pool2d(small.view(1, -1, h, w), (side, 1), 1, (reach, 0)), (1, side), 1, (0, reach))[0]
+    mean = torch.empty_like(values)
+    for (y, x), part in zip(places, mean.split(_POINTS_AT_A_TIME, -1), strict=True):
+        there = _sampled(small, y, x)
+        torch.div(there[:-1], there[-1:].clamp_min_(1e-6), out=part)
+    return mean
 
 
+_POINTS_AT_A_TIME = 1 << 16
 _ALIKE = 0.25
 """Of the step to what lies behind: depths behind it that differ by less are taken for one surface."""
 
