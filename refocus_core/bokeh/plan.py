@@ -25,6 +25,8 @@ class Quality:
         bin_step: spacing of the bins, 1 = 0.75 px near focus and 20 % of the radius farther out.
         pieces: parts of the aperture that are composited separately near depth edges: a square grid of them if it is a square
             number, else sectors.
+        join: bins at most so far apart (in bins at step 1) are composited as one. Each is blurred by its own radius, but brought
+            back from its transform together with the others; 0 keeps all apart.
         snap: sharpen soft depth transitions to the photo's edges first.
         half: render at half the resolution, with what is in focus put back at full resolution; not with a background plate.
     """
@@ -32,6 +34,7 @@ class Quality:
     resolution_px: float
     bin_step: float
     pieces: int
+    join: float = 0.0
     snap: bool = True
     half: bool = False
 
@@ -44,7 +47,7 @@ class Quality:
 
 QUALITIES: dict[str, Quality] = {
     "draft": Quality(resolution_px=12, bin_step=1.5, pieces=1, half=True),
-    "normal": Quality(resolution_px=24, bin_step=1.25, pieces=3),
+    "normal": Quality(resolution_px=24, bin_step=1.25, pieces=3, join=1.6),
     "best": Quality(resolution_px=64, bin_step=0.5, pieces=16),
 }
 
@@ -76,6 +79,7 @@ class Plan:
     Attributes:
         bins: the bins of radius, nearest first.
         positions: where each lies, in bins at bin_step 1 (what GROUP_GAP counts).
+        sheets: the bins that are composited as one, nearest first: (first, one beyond the last).
         scales: bin i is blurred at 1/scales[i] of the resolution.
         radii: signed radius of bin i at that resolution.
         whole, pieces: the aperture as one piece, and cut up.
@@ -100,6 +104,18 @@ class Plan:
             added = variance + (s * s / 6 + (s * s - 1) / 12 if s > 1 else 0.0)
             self.radii.append(math.copysign(math.sqrt(max(r * r - 4 * added, 0.0)) / s, c) if r > 0 else 0.0)
         self.reach = max(self.support(i) for i in range(len(bins.centres)))
+        self.sheets: list[tuple[int, int]] = []
+        for i in range(len(bins.centres)):
+            if self.sheets and self._joins(self.sheets[-1][0], i):
+                self.sheets[-1] = (self.sheets[-1][0], i + 1)
+            else:
+                self.sheets.append((i, i + 1))
+
+    def _joins(self, first: int, i: int) -> bool:
+        """Whether bin i is composited together with the nearer bin `first`."""
+        alike = self.scales[i] == self.scales[first] and self.is_nearer(i) == self.is_nearer(first)
+        blurred = not self.is_sharp(i) and not self.is_sharp(first) and self.is_cut(i) == self.is_cut(first)
+        return alike and blurred and self.positions[i] - self.positions[first] <= self.quality.join
 
     def support(self, i: int) -> int:
         """How far bin i spreads, in full-resolution pixels."""

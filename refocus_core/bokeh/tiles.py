@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -138,6 +139,32 @@ class _Span(tuple[int, int]):
         return self[1] - self[0]
 
 
+_Part = tuple[_Span, _Span]
+"""Rows and columns."""
+
+
+def _around(parts: Sequence[Sequence[_Span]]) -> _Part:
+    """The smallest part that holds all of these."""
+    rows, cols = (_Span((min(p[k][0] for p in parts), max(p[k][1] for p in parts))) for k in (0, 1))
+    return rows, cols
+
+
+class _Member(NamedTuple):
+    """A bin, the part of the window that holds what it has there, and the part of the tile that this is blurred into."""
+
+    bin: int
+    content: _Part
+    target: _Part
+
+
+class _Placed(NamedTuple):
+    """RGBA [4,...], the part of a period where it lies, and its kernels' spectra: [Q,1,fh,fw], or [Q,3,...] if coloured."""
+
+    plane: Tensor
+    at: tuple[slice, ...]
+    spectra: Tensor
+
+
 class _Window:
     """Layers of a window of the picture, and the rendering of tiles inside of it. Coordinates are the window's."""
 
@@ -171,7 +198,7 @@ class _Window:
         occupied = found[..., :-1:2] | found[..., 1::2] | found[..., 2::2]
         return occupied.permute(2, 0, 1).contiguous().cpu().numpy()
 
-    def _content(self, occupied: np.ndarray, rows: _Span, cols: _Span) -> tuple[_Span, _Span] | None:
+    def _content(self, occupied: np.ndarray, rows: _Span, cols: _Span) -> _Part | None:
         """The part of rows x cols that holds all content of a bin there; None if there is none."""
         rows, cols = rows.within(_Span((0, self.size[0]))), cols.within(_Span((0, self.size[1])))
         top, left = rows[0] // _BLOCK_PX, cols[0] // _BLOCK_PX
@@ -188,15 +215,15 @@ class _Window:
         """Write the tile of `size` at `at` of the window into `out`, and what is nearer than the focus into `nearer`."""
         plan = self.plan
         rows, cols = (_Span((a, a + n)) for a, n in zip(at, size, strict=True))
-        found: list[tuple[int, tuple[_Span, _Span]]] = []
+        found: dict[int, _Part] = {}
         halo = 0
         for i, occupied in enumerate(self.occupied):
             support = plan.support(i)
             content = self._content(occupied, rows.grown(support), cols.grown(support))
             if content is not None:
-                found.append((i, content))
+                found[i] = content
                 halo = max(halo, support)
-        if all(plan.is_sharp(i) for i, _ in found):
+        if all(plan.is_sharp(i) for i in found):
             return  # `out` already holds the picture
         behind = self.has_back and self._content(self._lies, rows.grown(halo), cols.grown(halo)) is not None
         pieces = plan.pieces if behind else plan.whole
@@ -205,18 +232,25 @@ class _Window:
         stack = _Stack(len(pieces), size, 3 if plan.colour else 1, out, bool(still.any()))
         share = torch.stack([p.weight for p in pieces]).view(len(pieces), -1, 1, 1)
         before: tuple[Tensor, Tensor] | None = None
-        for i, content in found:
-            if before is None and nearer is not None and not plan.is_nearer(i):  # nearer ones come first
-                before = (stack.light * share).sum(0), (stack.coverage * share).sum(0)
-            support = plan.support(i)
-            y, x = content[0].grown(support).within(rows), content[1].grown(support).within(cols)
-            if y.length <= 0 or x.length <= 0:
+        for first, end in plan.sheets:
+            members: list[_Member] = []
+            for i in range(first, end):
+                if i in found:
+                    support, content = plan.support(i), found[i]
+                    y, x = content[0].grown(support).within(rows), content[1].grown(support).within(cols)
+                    if y.length > 0 and x.length > 0:
+                        members.append(_Member(i, content, (y, x)))
+            if not members:
                 continue
-            through = pieces if plan.is_cut(i) else plan.whole
-            plane = self._plane(i, y, x)[None] if plan.is_sharp(i) else self._blurred(i, through, content, (y, x))
+            if before is None and nearer is not None and not plan.is_nearer(first):  # nearer ones come first
+                before = (stack.light * share).sum(0), (stack.coverage * share).sum(0)
+            y, x = _around([m.target for m in members])
+            through = pieces if plan.is_cut(first) else plan.whole
+            plane = self._plane(first, y, x)[None] if plan.is_sharp(first) else self._blurred(members, through, (y, x))
             if plan.colour and plane.shape[1] == 4:
                 plane = torch.cat([plane[:, :3], plane[:, 3:].expand(-1, 3, -1, -1)], 1)
-            stack.add(plane, plan.positions[i], (slice(y[0] - at[0], y[1] - at[0]), slice(x[0] - at[1], x[1] - at[1])))
+            at_tile = (slice(y[0] - at[0], y[1] - at[0]), slice(x[0] - at[1], x[1] - at[1]))
+            stack.add(plane, plan.positions[first], plan.positions[end - 1], at_tile)
         light, coverage = (stack.light * share).sum(0), (stack.coverage * share).sum(0)
         if nearer is not None:
             near_light, near_coverage = before or (light, coverage)
@@ -239,35 +273,55 @@ class _Window:
         pad = (inner_x[0] - x[0], x[1] - inner_x[1], inner_y[0] - y[0], y[1] - inner_y[1])
         return F.pad(out, pad) if any(pad) else out
 
-    def _blurred(self, i: int, pieces: list[Piece], content: tuple[_Span, _Span], target: tuple[_Span, _Span]) -> Tensor:
-        """[Q,4,y,x] (6 channels for a coloured aperture): bin i, which lies in `content`, blurred by each piece at `target`."""
-        s = self.plan.scales[i]
-        if s == 1 and self.plan.kernel_size(i) <= _DIRECT_PX and self.layers.front.device.type == "cpu":
-            n = self.plan.kernel_size(i) // 2
-            y, x = (_Span((t[0] - n, t[1] + n)) for t in target)
-            return _direct(self._plane(i, y, x), self.engine.kernels(i, pieces), self.plan.colour)
+    def _blurred(self, members: list[_Member], pieces: list[Piece], target: _Part) -> Tensor:
+        """[Q,4,y,x] (6 channels for a coloured aperture): bins of one scale, each blurred by every piece, summed at `target`."""
+        s = self.plan.scales[members[0].bin]
+        small = [m for m in members if s == 1 and self.plan.kernel_size(m.bin) <= _DIRECT_PX]
+        if small and self.layers.front.device.type == "cpu":
+            return self._summed(members, small, pieces, target)
         margin = s if s > 1 else 0  # the tent that shrinks reaches one coarse pixel farther
-        source = [c.grown(margin).aligned(s, o) for c, o in zip(content, self.origin, strict=True)]
+        sources = [[c.grown(margin).aligned(s, o) for c, o in zip(m.content, self.origin, strict=True)] for m in members]
         # the cubic that enlarges reaches two
         wanted = [t.grown(2 * margin).aligned(s, o) for t, o in zip(target, self.origin, strict=True)]
-        radius = (self.plan.kernel_size(i) - 1) // 2
+        source = _around(sources)
+        radius = max((self.plan.kernel_size(m.bin) - 1) // 2 for m in members)
         base = [min(a[0], b[0]) for a, b in zip(source, wanted, strict=True)]
         # A period so long that no light comes round to where it is wanted, and that holds the kernel.
         fh, fw = (
             _fast_size(max(max(b[1] - a[0], a[1] - b[0]) // s + radius, (max(a[1], b[1]) - o) // s, 2 * radius + 1))
             for a, b, o in zip(source, wanted, base, strict=True)
         )
-        plane = self._plane(i, source[0], source[1])
-        if s > 1:
-            plane = _shrunk(plane, s)
-        at = tuple(slice((a[0] - o) // s, (a[1] - o) // s) for a, o in zip(source, base, strict=True))
+        planes: list[_Placed] = []
+        for m, own in zip(members, sources, strict=True):
+            plane = self._plane(m.bin, own[0], own[1])
+            at = tuple(slice((a[0] - o) // s, (a[1] - o) // s) for a, o in zip(own, base, strict=True))
+            planes.append(_Placed(_shrunk(plane, s) if s > 1 else plane, at, self.engine.spectra(m.bin, pieces, fh, fw)))
         there = tuple(slice((b[0] - o) // s, (b[1] - o) // s) for b, o in zip(wanted, base, strict=True))
-        blurred = _convolved(plane, at, self.engine.spectra(i, pieces, fh, fw), there, self.plan.colour)
+        blurred = _convolved(planes, there, self.plan.colour)
         if s == 1:
             return blurred
         up = F.interpolate(blurred, scale_factor=s, mode="bicubic", align_corners=False)
         y, x = (slice(t[0] - b[0], t[1] - b[0]) for t, b in zip(target, wanted, strict=True))
         return up[..., y, x].clamp_min(0)  # bicubic undershoots
+
+    def _summed(self, members: list[_Member], small: list[_Member], pieces: list[Piece], target: _Part) -> Tensor:
+        """As `_blurred` at full resolution, where the blurs of `small` are applied pixel by pixel."""
+        parts: list[tuple[Tensor, _Part]] = []
+        others = [m for m in members if m not in small]
+        if others:
+            own = _around([m.target for m in others])
+            parts.append((self._blurred(others, pieces, own), own))
+        for m in small:
+            n = self.plan.kernel_size(m.bin) // 2
+            plane = self._plane(m.bin, m.target[0].grown(n), m.target[1].grown(n))
+            parts.append((_direct(plane, self.engine.kernels(m.bin, pieces), self.plan.colour), m.target))
+        if len(parts) == 1:
+            return parts[0][0]
+        out = parts[0][0].new_zeros(*parts[0][0].shape[:2], target[0].length, target[1].length)
+        for plane, own in parts:
+            y, x = (slice(a[0] - t[0], a[1] - t[0]) for a, t in zip(own, target, strict=True))
+            out[..., y, x] += plane
+        return out
 
 
 def _direct(plane: Tensor, kernels: Tensor, colour: bool) -> Tensor:
@@ -285,30 +339,32 @@ def _direct(plane: Tensor, kernels: Tensor, colour: bool) -> Tensor:
     return torch.stack([*light, *coverage], 1)
 
 
-def _convolved(plane: Tensor, at: tuple[slice, ...], spectra: Tensor, there: tuple[slice, ...], colour: bool) -> Tensor:
-    """Circular convolution of RGBA [4,...], placed `at` its part of the period, with each kernel, cut out `there`.
+def _convolved(planes: list[_Placed], there: tuple[slice, ...], colour: bool) -> Tensor:
+    """Sum of circular convolutions of RGBA planes with each of their kernels, cut out `there`.
 
     Two channels at a time, as real and imaginary part: one complex transform is quicker than two real ones.
-
-    Args:
-        spectra: [Q,1,fh,fw], or [Q,3,fh,fw] where `colour`.
 
     Returns:
         [Q,4,...] RGBA, or [Q,6,...] light and coverage of each channel.
     """
     # The pair shares rounding errors: coverage beside a bright light is brought to its height first.
-    height = plane[:3].amax().clamp_min(1)
-    alpha = plane[3] * height
-    packed = plane.new_zeros(3 if colour else 2, *spectra.shape[-2:], dtype=torch.complex64)
-    real, imaginary = torch.view_as_real(packed).unbind(-1)
-    if colour:
-        real[:, at[0], at[1]] = plane[:3]
-        imaginary[:, at[0], at[1]] = alpha
-    else:
-        real[:, at[0], at[1]] = plane[0:3:2]
-        imaginary[0, at[0], at[1]] = plane[1]
-        imaginary[1, at[0], at[1]] = alpha
-    blurred = torch.view_as_real(torch.fft.ifft2(torch.fft.fft2(packed) * spectra)[..., there[0], there[1]])
+    height = torch.stack([p.plane[:3].amax() for p in planes]).amax().clamp_min(1)
+    total: Tensor | None = None
+    for p in planes:
+        packed = p.plane.new_zeros(3 if colour else 2, *p.spectra.shape[-2:], dtype=torch.complex64)
+        real, imaginary = torch.view_as_real(packed[(slice(None), *p.at)]).unbind(-1)
+        alpha = p.plane[3] * height
+        if colour:
+            real.copy_(p.plane[:3])
+            imaginary.copy_(alpha.expand_as(real))
+        else:
+            real.copy_(p.plane[0:3:2])
+            imaginary[0] = p.plane[1]
+            imaginary[1] = alpha
+        spectrum = torch.fft.fft2(packed)
+        total = spectrum * p.spectra if total is None else total.addcmul_(spectrum, p.spectra)
+    assert total is not None
+    blurred = torch.view_as_real(torch.fft.ifft2(total)[..., there[0], there[1]])
     if colour:
         return torch.cat([blurred[..., 0], blurred[..., 1] / height], 1)
     out = blurred.movedim(-1, 2).flatten(1, 2)
@@ -341,8 +397,9 @@ class _Stack:
         self._last = like.new_full((pieces, 1, *size), math.inf)  # position of the last bin seen at each pixel
         self._nearest = math.inf
 
-    def add(self, plane: Tensor, position: float, at: tuple[slice, slice]) -> None:
-        """Add [Q,3+K,h,w] light and coverage of one bin, or [1,...] the same for every piece, at a part of the tile."""
+    def add(self, plane: Tensor, position: float, end: float, at: tuple[slice, slice]) -> None:
+        """Add [Q,3+K,h,w] light and coverage of bins from `position` to `end`, or [1,...] the same for every piece, at a part of
+        the tile."""
         part = (..., *at)
         alpha = plane[:, 3:].clamp_min(0)
         through, group, last = self._through[part], self._group[part], self._last[part]
@@ -363,4 +420,4 @@ class _Stack:
         else:
             self.light[part].addcmul_(gain, plane[:, :3])
             self.coverage[part].addcmul_(gain, alpha)
-        last.masked_fill_(seen, position)
+        last.masked_fill_(seen, end)

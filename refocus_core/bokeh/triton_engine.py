@@ -256,7 +256,9 @@ class TritonEngine:
         ramps = [(-1e30, 1.0), *plan.bins.ramps, (1e30, 1.0)]
         self._scale_table = torch.tensor(self._scales, dtype=torch.int32, device=device)
         self._edges, self._ramps = torch.tensor(edges, device=device), torch.tensor(ramps, device=device)
-        self._places = torch.tensor(plan.positions, dtype=torch.float32, device=device)
+        sheets = [(n, plan.positions[a], plan.positions[b - 1]) for n, (a, b) in enumerate(plan.sheets) for _ in range(a, b)]
+        self._sheets = torch.tensor([n for n, *_ in sheets], dtype=torch.int32, device=device)
+        self._places = torch.tensor([p for _, *p in sheets], dtype=torch.float32, device=device)
         self._supports = torch.tensor(self._support, device=device)
         self._piece_weights = F.pad(
             torch.stack([p.weight.float().expand(3 if plan.colour else 1) for p in pieces]), (0, 1 if plan.colour else 3)
@@ -366,8 +368,8 @@ class TritonEngine:
             scratch, todo.table, taps.rows, taps.halves, taps.starts, taps.dx, taps.weight,
             light, cover, todo.slots, first_and_width[0], first_and_width[1],
             front, back, front_v, back_v, front_radius, edge.view(torch.uint8),
-            self._ramps, self._places, self._scale_table, self._piece_weights, todo.lists, todo.counts, todo.cut, out,
-            out if nearer is None else nearer,
+            self._ramps, self._sheets, self._places, self._scale_table, self._piece_weights,
+            todo.lists, todo.counts, todo.cut, out, out if nearer is None else nearer,
             front.stride(0), front.stride(1), back.stride(0), back.stride(1), front_radius.stride(0), edge.stride(0),
             out.stride(0), out.stride(1), *((0, 0) if nearer is None else nearer.stride()[:2]),
             height, width, grid.top, grid.left, grid.out_top, grid.out_left, h, w,

@@ -396,7 +396,7 @@ def _enlarged(
 )  # fmt: skip
 def composite(
     scratch, table, row_of, half_of, tap_starts, tap_dx, tap_weight, light_in, cover_in, slots, slot_first, slot_width,
-    front, back, front_v, back_v, front_radius, edge, ramps, places, scales, piece_weights, lists, counts, cut, out,
+    front, back, front_v, back_v, front_radius, edge, ramps, sheets, places, scales, piece_weights, lists, counts, cut, out,
     nearer, front_plane, front_row, back_plane, back_row, radius_row, edge_row, out_plane, out_row, nearer_plane, nearer_row,
     height, width, top, left, out_top, out_left, out_height, out_width, tiles, tile_top, tile_left, bins, lines, columns, pieces,
     COLOUR: tl.constexpr, WATCH: tl.constexpr, GAP: tl.constexpr, PRESENT: tl.constexpr, TILE: tl.constexpr,
@@ -404,7 +404,8 @@ def composite(
 ):  # fmt: skip
     """Composite the bins of every tile from near to far and write the picture. Grid: (tiles, rows of tiles).
 
-    ramps: as of `strips`; places: positions of the bins in the unit of GAP; piece_weights [1+pieces, 4]; lists [tile, bins]: the
+    ramps: as of `strips`; sheets: which sheet of the plan a bin belongs to; places [bins, 2]: positions of the first and the last
+    bin of a bin's sheet in the unit of GAP; piece_weights [1+pieces, 4]; lists [tile, bins]: the
     bins that reach a tile; counts: how many (0: all in focus, the picture stays); cut: whether the aperture is cut there;
     slot_first, slot_width: where a bin's slots begin, and columns of them; (out_top, out_left): where `out` begins on the grid;
     (tile_top, tile_left): tile that is the first of the grid of programs; columns: tiles that `table` has for each line.
@@ -435,20 +436,21 @@ def composite(
         group = tl.zeros_like(total_cover)  # coverage of the open group
         through = tl.zeros_like(total_cover) + 1.0  # light that the closed groups let pass
         latest = tl.zeros([TILE * TILE, 1], tl.float32) + 1e30  # position of the last bin seen
+        plane = tl.zeros([TILE * TILE, 4], tl.float32)  # light and coverage of the open sheet
+        alpha = tl.zeros_like(total_cover)
         if WATCH:
             light_before = tl.zeros([TILE * TILE, 4], tl.float32)
             cover_before = tl.zeros_like(total_cover)
         for k in range(0, count):
             i = tl.load(lists + tile * bins + k)
             s = tl.load(scales + i)
-            place = tl.load(places + i)
             if s == 1:
-                plane, alpha = _blur(
+                own, own_alpha = _blur(
                     scratch, table + (i * lines * columns + tile_left + tl.program_id(0)) * 4, lines, columns, row_of, half_of,
                     tap_starts, tap_dx, tap_weight, i * (1 + pieces) + piece, y0, x0, COLOUR, TILE, GROUP, UNROLL,
                 )  # fmt: skip
             elif s > 1:
-                plane, alpha = _enlarged(
+                own, own_alpha = _enlarged(
                     light_in, cover_in, slots + tl.load(slot_first + i) * 2, tl.load(slot_width + i),
                     tl.where(piece > 0, 1, 0), tl.maximum(piece - 1, 0), s, y0, x0, COLOUR, TILE, GROUP,
                 )  # fmt: skip
@@ -463,34 +465,41 @@ def composite(
                 v = tl.load(front_v + here, mask=there, other=0.0)
                 share = tl.where(there, _share(v, before, rise, after, fall), 0.0)[:, None]
                 at = (sy * front_row + sx)[:, None] + ch[None, :] * front_plane
-                plane = share * tl.load(front + at, mask=share > 0, other=0.0)
+                own = share * tl.load(front + at, mask=share > 0, other=0.0)
                 v = tl.load(back_v + here, mask=there, other=0.0)
                 share = tl.where(there, _share(v, before, rise, after, fall), 0.0)[:, None]
                 at = (sy * back_row + sx)[:, None] + ch[None, :] * back_plane
-                plane += share * tl.load(back + at, mask=share > 0, other=0.0)
+                own += share * tl.load(back + at, mask=share > 0, other=0.0)
                 if COLOUR:
-                    alpha = tl.zeros_like(plane) + _channel(plane, 3)
+                    own_alpha = tl.zeros_like(own) + _channel(own, 3)
                 else:
-                    alpha = _channel(plane, 3)
-            alpha = tl.maximum(alpha, 0.0)
-            if COLOUR:
-                alpha0 = _channel(alpha, 0)
-            else:
-                alpha0 = alpha
-            seen = alpha0 > PRESENT
-            close = seen & (latest < place - GAP)
-            through = tl.where(close, through * (1.0 - group), through)
-            group = tl.where(close, 0.0, group)
-            gain = tl.minimum(tl.maximum((1.0 - group) / tl.maximum(alpha, 1e-6), 0.0), 1.0)
-            light += through * gain * plane
-            cover += through * gain * alpha
-            if WATCH:
-                is_nearer = (s > 0) & (place < -1e-6)
-                light_before = tl.where(is_nearer, light, light_before)
-                cover_before = tl.where(is_nearer, cover, cover_before)
-            group += gain * alpha
-            latest = tl.where(seen, place, latest)
-            before_focus = tl.where(place < -1e-6, tl.maximum(before_focus, alpha0), before_focus)
+                    own_alpha = _channel(own, 3)
+            plane += own
+            alpha += own_alpha
+            following = tl.load(lists + tile * bins + k + 1, mask=k + 1 < count, other=0)
+            if (k + 1 == count) | (tl.load(sheets + following) != tl.load(sheets + i)):
+                first = tl.load(places + 2 * i)
+                alpha = tl.maximum(alpha, 0.0)
+                if COLOUR:
+                    alpha0 = _channel(alpha, 0)
+                else:
+                    alpha0 = alpha
+                seen = alpha0 > PRESENT
+                close = seen & (latest < first - GAP)
+                through = tl.where(close, through * (1.0 - group), through)
+                group = tl.where(close, 0.0, group)
+                gain = tl.minimum(tl.maximum((1.0 - group) / tl.maximum(alpha, 1e-6), 0.0), 1.0)
+                light += through * gain * plane
+                cover += through * gain * alpha
+                if WATCH:
+                    is_nearer = (s > 0) & (first < -1e-6)
+                    light_before = tl.where(is_nearer, light, light_before)
+                    cover_before = tl.where(is_nearer, cover, cover_before)
+                group += gain * alpha
+                latest = tl.where(seen, tl.load(places + 2 * i + 1), latest)
+                before_focus = tl.where(first < -1e-6, tl.maximum(before_focus, alpha0), before_focus)
+                plane = tl.zeros([TILE * TILE, 4], tl.float32)
+                alpha = tl.zeros_like(total_cover)
         if COLOUR:
             weight = tl.load(piece_weights + piece * 4 + ch)[None, :]
         else:

@@ -152,6 +152,16 @@ CASES = {
     ),
     "colour, 1/2": (_colour_kernel(), Quality(3, 3.0, 1), (-6.5, 5.0), (33, 20), (-3, 3), {}),
     "colour, 4 pieces": (_colour_kernel(), Quality(100, 3.0, 4), (-5.0, 3.0), (21, 33), (0, 0), {"plate": True}),
+    "joined": (bokeh.make_kernel("circle"), Quality(100, 1.0, 1, join=2.1), (-4.6, 4.2), (14, 22), (-9, -9), {}),
+    "joined, 4 pieces, 1/2": (
+        bokeh.make_kernel("heart"),
+        Quality(3, 2.0, 4, join=4.5),
+        (-6.2, 7.0),
+        (13, 30),
+        (5, 130),
+        {"plate": True},
+    ),
+    "joined, colour": (_colour_kernel(), Quality(3, 2.0, 1, join=2.5), (-6.5, 5.0), (20, 24), (-3, 3), {}),
     "lights of 1e4": (bokeh.make_kernel("heart"), Quality(3, 3.5, 1), (-4.0, 6.2), (14, 20), (0, 0), {"hdr": True}),
 }
 
@@ -347,7 +357,7 @@ floats += " ramps places piece_weights edges out nearer"
 bytes_ = "found backs"
 pointers = {n: "*fp32" for n in floats.split()} | {n: "*i8" for n in bytes_.split()} | {"edge": "*u8", "cut": "*i1"}
 integers = "table row_of half_of tap_starts tap_dx slots slot_first slot_width scales lists counts direct members"
-integers += " written"
+integers += " written sheets"
 pointers |= {n: "*i32" for n in integers.split()}
 constants = dict(TILE=K.TILE, CELL=K.CELL, ROWS=K.ROWS, CHUNK=K.CHUNK, GROUP=K.GROUP, UNROLL=K.UNROLL, GAP=2.0, PRESENT=1e-3,
                  WATCH=False, SEARCH=7, SPAN=4 * K.CELL)
