@@ -15,6 +15,7 @@ from refocus_core import bokeh, psf
 from refocus_core.bokeh import half, prepared
 from refocus_core.bokeh import tiles as tile_engine
 from refocus_core.bokeh.bins import Bins
+from refocus_core.bokeh.plan import Plan, Quality
 from refocus_core.types import DefocusMap, Kernel
 
 QUALITIES = list(bokeh.QUALITIES)
@@ -131,6 +132,39 @@ def test_a_large_blur_is_in_its_place_too(quality: str) -> None:
         (x, y), (ex, ey) = _centroid(out), _centroid(exact)
         assert math.hypot(x - ex, y - ey) < (0.8 if quality == "draft" else 0.05), "a draft moves a point to its block's middle"
         assert _iou(out, exact) > (0.93 if quality == "draft" else 0.97)
+
+
+@pytest.mark.parametrize("join", [0.0, 1.6, 4.0])
+def test_sheets_hold_bins_that_are_near_and_alike(join: float) -> None:
+    bins = Bins.of(torch.cat([torch.linspace(-60, 60, 4000), torch.zeros(9)]), 1.25)
+    plan = Plan(bokeh.make_kernel("circle"), bins, Quality(resolution_px=24, bin_step=1.25, pieces=3, join=join))
+    assert [i for a, b in plan.sheets for i in range(a, b)] == list(range(len(bins.centres))), "each bin once, in order"
+    for a, b in plan.sheets:
+        assert plan.positions[b - 1] - plan.positions[a] <= join
+        assert b - a == 1 or not any(plan.is_sharp(i) for i in range(a, b))
+        assert len({(plan.scales[i], plan.is_nearer(i), plan.is_cut(i)) for i in range(a, b)}) == 1
+    assert (len(plan.sheets) < len(bins.centres)) == (join > 0)
+
+
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_bins_composited_together_look_as_they_do_apart(pieces: int) -> None:
+    """A slope over both sides of the focus with a subject before it: large and small blurs, and those at half the resolution."""
+    y, x = torch.meshgrid(torch.linspace(0, 1, 150), torch.linspace(0, 1, 190), indexing="ij")
+    radius = 22 * x - 5
+    radius = torch.where((y - 0.5).square() + (x - 0.6).square() < 0.04, torch.tensor(-9.0), radius)
+    image = torch.rand(3, 150, 190, generator=torch.Generator().manual_seed(1))
+    apart, joined = (
+        bokeh.render(
+            image[None],
+            DefocusMap.from_radius(radius[None]),
+            bokeh.make_kernel("heart"),
+            quality=Quality(resolution_px=7, bin_step=1.25, pieces=pieces, join=join),
+        )
+        for join in (0.0, 1.6)
+    )
+    difference = (apart - joined).abs()
+    assert 0 < float(difference.mean()) < 1e-3
+    assert float(difference.flatten().quantile(0.99)) < 0.01
 
 
 def test_a_light_on_a_slope_has_no_second_rim() -> None:
