@@ -1,12 +1,13 @@
 """Time and peak memory of every stage, on the motorcycle photo and on 12 megapixels.
 
-    python bench/stages.py [--only small|large] [--quality normal] [--device cpu] [--repeat 1]
+    python bench/stages.py [--only small|large|reblur] [--quality normal] [--device cpu] [--repeat 1]
 
 Prints a Markdown table and writes bench/results/stages.md and stages.json. The 12-megapixel picture is the motorcycle photo
 enlarged (bicubic, its measured depth bilinear): the size is real, the detail is not. Depth comes from a file: what a network
 takes is its own matter. Memory is what the process has resident at most during a stage, and how much that is above the start
 of the stage; on CUDA what torch has allocated on the device. CPU time is that of all threads: where it is below the time, the
-machine was busy with other things.
+machine was busy with other things. Reblur alone is also measured at 24 megapixels, its depth enlarged with hard edges or with
+soft ones: bytes per pixel beside input and output.
 """
 
 from __future__ import annotations
@@ -33,10 +34,14 @@ from data import motorcycle  # noqa: E402
 from refocus_core import bokeh, defocus, depth, pictures, restore  # noqa: E402
 from refocus_core.color import linear_to_srgb, srgb_to_linear  # noqa: E402
 from refocus_core.optics import Blur  # noqa: E402
+from refocus_core.types import DefocusMap  # noqa: E402
 
 RESULTS = ROOT / "bench" / "results"
 LARGE = (2848, 4220)
 BLUR_PERCENT = 1.5
+REBLUR_SIZE, REBLUR_RADIUS_PX = (4000, 6000), 64.0
+REBLUR_FOCI = {"near": 1.0, "middle": 0.5, "far": 0.0}
+"""Where between the farthest (0) and the nearest disparity (1)."""
 T = TypeVar("T")
 
 
@@ -151,6 +156,28 @@ def enlarge(folder: Path) -> tuple[Path, Path]:
     return folder / "photo.jpg", folder / "depth.png"
 
 
+def reblur(device: torch.device, quality: str) -> list[dict[str, Any]]:
+    """Bytes per pixel beside input and output that Reblur of 24 megapixels takes."""
+    rows: list[dict[str, Any]] = []
+    h, w = REBLUR_SIZE
+    kernel = bokeh.make_kernel("circle").to(device)
+    image = srgb_to_linear(F.interpolate(motorcycle.photo(), REBLUR_SIZE, mode="bicubic", antialias=True).clamp(0, 1)).to(device)
+    small = motorcycle.depth_map().disparity[None]
+    for edges, mode in (("hard", "nearest"), ("soft", "bilinear")):
+        large = F.interpolate(small, REBLUR_SIZE, mode=mode)[0].to(device)
+        low, high = torch.aminmax(large)
+        for name, share in REBLUR_FOCI.items():
+            focus = torch.lerp(low, high, share)
+            gain = REBLUR_RADIUS_PX / torch.maximum(high - focus, focus - low)
+            made = DefocusMap(gain * (focus - large), large, focus[None], gain[None])
+            meter = Meter(device, 1)
+            out = meter(f"{edges}, {name} focus", lambda made=made: bokeh.render(image, made, kernel, quality=quality))
+            row = meter.rows[0]
+            beside = row["above_start_mib"] * 2**20 - out.numel() * out.element_size()
+            rows.append({"map": edges, "focus": name, "bytes_per_px": round(beside / (h * w), 1)})
+    return rows
+
+
 def table(report: dict[str, Any]) -> str:
     """The report as Markdown."""
     m = report["machine"]
@@ -170,23 +197,41 @@ def table(report: dict[str, Any]) -> str:
                 for s in r["stages"]
             ),
         ]
+    if report["reblur"]:
+        mp = REBLUR_SIZE[0] * REBLUR_SIZE[1] / 1e6
+        lines += [
+            "",
+            f"**Reblur of {mp:.0f} MP**, {report['quality']}, largest blur radius {REBLUR_RADIUS_PX:.0f} px",
+            "",
+            "| edges of the map | focus | bytes per pixel beside input and output |",
+            "|---|---|---:|",
+            *(f"| {r['map']} | {r['focus']} | {r['bytes_per_px']} |" for r in report["reblur"]),
+        ]
     return "\n".join(lines)
 
 
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=("small", "large"))
+    parser.add_argument("--only", choices=("small", "large", "reblur"))
     parser.add_argument("--quality", default="normal", choices=tuple(bokeh.QUALITIES))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--repeat", type=int, default=1, help="the fastest of so many runs counts")
     args = parser.parse_args()
     device = torch.device(args.device)
-    report: dict[str, Any] = {"machine": machine(device), "quality": args.quality, "blur_percent": BLUR_PERCENT, "pictures": {}}
-    if args.only != "large":
+    report: dict[str, Any] = {
+        "machine": machine(device),
+        "quality": args.quality,
+        "blur_percent": BLUR_PERCENT,
+        "pictures": {},
+        "reblur": [],
+    }
+    if args.only in (None, "reblur"):
+        report["reblur"] = reblur(device, args.quality)
+    if args.only in (None, "small"):
         name = "motorcycle photo"
         report["pictures"][name] = run(motorcycle.PHOTO, motorcycle.NEAR_BRIGHT, device, args.quality, args.repeat)
-    if args.only != "small":
+    if args.only in (None, "large"):
         with tempfile.TemporaryDirectory() as folder:
             files = enlarge(Path(folder))
             report["pictures"]["motorcycle photo enlarged to 12 MP"] = run(*files, device, args.quality, args.repeat)
