@@ -43,6 +43,8 @@ class Quality:
             raise ValueError(f"Quality.pieces must be at least 1, got {self.pieces}.")
         if not (self.resolution_px > 0 and self.bin_step > 0):
             raise ValueError(f"Quality.resolution_px and bin_step must be above 0, got {self.resolution_px} and {self.bin_step}.")
+        if not self.join >= 0:
+            raise ValueError(f"Quality.join must be at least 0, got {self.join}.")
 
 
 QUALITIES: dict[str, Quality] = {

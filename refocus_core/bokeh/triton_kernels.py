@@ -405,8 +405,8 @@ def composite(
     """Composite the bins of every tile from near to far and write the picture. Grid: (tiles, rows of tiles).
 
     ramps: as of `strips`; sheets: which sheet of the plan a bin belongs to; places [bins, 2]: positions of the first and the last
-    bin of a bin's sheet in the unit of GAP; piece_weights [1+pieces, 4]; lists [tile, bins]: the
-    bins that reach a tile; counts: how many (0: all in focus, the picture stays); cut: whether the aperture is cut there;
+    bin of a bin's sheet in the unit of GAP; piece_weights [1+pieces, 4]; lists [tile, bins]: the bins that reach a tile; counts:
+    how many (0: all in focus, the picture stays); cut: whether the aperture is cut there;
     slot_first, slot_width: where a bin's slots begin, and columns of them; (out_top, out_left): where `out` begins on the grid;
     (tile_top, tile_left): tile that is the first of the grid of programs; columns: tiles that `table` has for each line.
     WATCH: also write to `nearer` light and coverage of the bins that are blurred and nearer than the focus.
