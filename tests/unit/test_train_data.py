@@ -352,6 +352,16 @@ def test_focus_is_found_by_sharpness(focal_plane: float) -> None:
     assert focus.from_sharpness(noise, DepthMap(d[None], True)).confidence < 0.3
 
 
+@pytest.mark.parametrize("focal_plane", [0.25, 0.35, 0.5, 0.65, 0.8])
+def test_focus_of_a_small_photo_is_not_one_lucky_bin(focal_plane: float) -> None:
+    """A real photo has few edges at some distances: there the sharpest bin alone is off by up to .34 of .8."""
+    image, d = metric_disparity(128)
+    one = torch.ones(1)
+    m = DefocusMap(4 * (focal_plane - d)[None], d[None], one * focal_plane, one * 4)
+    photo = bokeh.render(srgb_to_linear(image[None]), m)[0]
+    assert focus.from_sharpness(photo, DepthMap(d[None], True)).disparity == pytest.approx(focal_plane, abs=0.15)
+
+
 def test_focus_is_taken_from_a_mask() -> None:
     d = torch.full((40, 60), 0.2)
     d[10:30, 20:40] = 0.8
@@ -388,7 +398,7 @@ def test_photos_from_the_wild_become_pairs_or_say_why(tmp_path: Path) -> None:
     make_one = pairs.Wild(folder, lambda _: image[None], lambda _: DepthMap(d[None], True), size_px=128)
     sample = make_one(0)
     note = sample["json"]
-    assert note["focus_from"] == "sharpness" and note["focus_disparity"] == pytest.approx(0.5, abs=0.12)
+    assert note["focus_from"] == "sharpness" and note["focus_disparity"] == pytest.approx(0.5, abs=0.15)
     assert note["confidence_parts"]["render"] > 0.8 and 0.3 <= note["confidence"] <= 1
     assert sample["blurred.png"].shape == (3, 128, 128)
     with pytest.raises(RejectedError, match=r"b\.png: EXIF missing: FocalLength; FNumber"):

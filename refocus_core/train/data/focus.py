@@ -43,6 +43,8 @@ _PROBE_PX = (0.8, 1.6)
 _BINS = 24
 _FEWEST = 24
 """Edge pixels that a bin of disparity needs to have a say."""
+_SHARPER = 0.5
+"""Share of the way from the sharpest bin to the most blurred ones up to which a bin counts."""
 
 
 def edge_blur_px(image_linear: Tensor) -> tuple[Tensor, Tensor]:
@@ -69,8 +71,9 @@ def edge_blur_px(image_linear: Tensor) -> tuple[Tensor, Tensor]:
 def from_sharpness(image_linear: Tensor, depth_map: DepthMap) -> FocusEstimate:
     """The disparity whose edges are the sharpest.
 
-    Every bin of disparity is as sharp as its sharper edges (their lower quartile: soft shading is found at any depth). The
-    minimum over bins, smoothed, is the focus; confidence is how much blur grows away from it, 0 where all bins are alike.
+    Every bin of disparity is as sharp as its sharper edges (their lower quartile: soft shading is found at any depth). The focus
+    is the middle of the sharper bins, the sharpest counting most: near the focus bins differ by less than their noise, so the
+    sharpest alone would be any of them. Confidence is how much blur grows away from it, 0 where all bins are alike.
 
     Args:
         image_linear: [3,H,W].
@@ -102,9 +105,9 @@ def from_sharpness(image_linear: Tensor, depth_map: DepthMap) -> FocusEstimate:
     if count >= 3:
         padded = F.pad(blur[None, None], (1, 1), mode="replicate")
         blur = F.conv1d(padded, blur.new_tensor([[[0.25, 0.5, 0.25]]]))[0, 0]
-    best = int(blur.argmin())
-    low, high = float(blur[best]), float(blur.quantile(0.9))
-    return FocusEstimate(float(where[best]), max(0.0, min(1.0, (high - low) / (high + 0.5))))
+    low, high = float(blur.min()), float(blur.quantile(0.9))
+    weight = (1 - (blur - low) / max(_SHARPER * (high - low), 1e-9)).clamp_min(0)
+    return FocusEstimate(float((weight * where).sum() / weight.sum()), max(0.0, min(1.0, (high - low) / (high + 0.5))))
 
 
 def _smooth(x: Tensor, sigma: float) -> Tensor:
