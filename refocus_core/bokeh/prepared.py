@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from . import layers as ldi
+from .parallel import give_back_memory
 
 PART_PX = 1280
 """Side of the parts whose surfaces are found, and whose layers are held, at a time; bounds the memory of large pictures."""
@@ -97,21 +98,21 @@ class Prepared:
 
     Attributes:
         gain: px of `rho` per unit of disparity; None if rho is the signed radius itself.
-        rho: [H,W] reference depth, larger = farther, soft transitions snapped to the photo's edges.
-        snapped: [H,W] bool, where that changed it; None if nowhere.
+        rho: [H,W] reference depth, larger = farther, soft transitions snapped to the photo's edges; None if that changed nothing.
+        snapped: [H,W] bool, where it did; None if nowhere.
         slot: [H,W] int32 place of the pixel in `surfaces`, -1 where the photo is all there is; None if everywhere.
         surfaces: elements near depth edges, their depths in the units of rho, without their `index`: `slot` has it.
     """
 
     gain: float | None
-    rho: Tensor
+    rho: Tensor | None
     snapped: Tensor | None
     slot: Tensor | None
     surfaces: ldi.Surfaces
 
     def radius(self, radius: Tensor, scale: Scale | None) -> Tensor:
         """The signed radius [H,W] with soft transitions snapped; arguments as of `layers`."""
-        if self.snapped is None:
+        if self.snapped is None or self.rho is None:
             return radius
         return torch.where(self.snapped, self.rho if scale is None else scale.radius(self.rho), radius)
 
@@ -131,7 +132,7 @@ class Prepared:
             return rho if scale is None else scale.radius(rho)
 
         own = cut(radius)
-        if self.snapped is not None:
+        if self.snapped is not None and self.rho is not None:
             own = torch.where(cut(self.snapped), radii(cut(self.rho)), own)
         if self.slot is None:
             at, place = self.surfaces.index, self.surfaces.index
@@ -176,6 +177,9 @@ def prepare(image: Tensor, rho: Tensor, gain: float | None, snap_px: int) -> Pre
             py, px = found.index // depth.shape[1] + top, found.index % depth.shape[1] + left
             core = (py >= y) & (py < y1) & (px >= x) & (px < x1)
             parts.append([(py * w + px)[core], *(getattr(found, f.name)[..., core] for f in fields(ldi.Surfaces)[1:])])
+            del seen, depth, found, py, px, core
+            if len(parts) > 1:
+                give_back_memory()
     surfaces = ldi.Surfaces(*(torch.cat([p.pop(0) for p in parts], -1) for _ in fields(ldi.Surfaces)))  # freed one by one
     slot = None
     if len(surfaces.index):
@@ -184,7 +188,8 @@ def prepare(image: Tensor, rho: Tensor, gain: float | None, snap_px: int) -> Pre
         slot = slot.view(h, w)
         surfaces = replace(surfaces, index=surfaces.index[:0].clone())
     snapped = sharp != rho
-    return Prepared(gain, sharp, snapped if bool(snapped.any()) else None, slot, surfaces)
+    kept = (sharp, snapped) if bool(snapped.any()) else (None, None)
+    return Prepared(gain, *kept, slot, surfaces)
 
 
 class SurfaceCache:

@@ -24,6 +24,7 @@ from .bins import Bins
 from .engines import choose_engine
 from .highlights import boost_highlights, lights
 from .kernels import make_kernel
+from .parallel import give_back_memory
 from .plan import QUALITIES, Plan, Quality
 from .prepared import Prepared, Scale, SurfaceCache, part_px, prepare
 from .tiles import tile_count
@@ -231,11 +232,14 @@ def _composite(plan: Plan, layers: _LayersOf, largest: float, steps: _Steps, out
     h, w = out.shape[1:]
     engine = choose_engine(plan, out.device)
     reach = math.ceil(largest) + 2
-    for y0, y1, x0, x1 in _parts(h, w, out.device):
+    parts = _parts(h, w, out.device)
+    for y0, y1, x0, x1 in parts:
         rows = _mirrored(y0 - reach, y1 + reach, h, out.device)
         cols = _mirrored(x0 - reach, x1 + reach, w, out.device)
         front = None if nearer is None else nearer[:, y0:y1, x0:x1]
         engine.composite(layers(rows, cols), (reach, reach), (y0 - reach, x0 - reach), out[:, y0:y1, x0:x1], steps.advance, front)
+        if len(parts) > 1:
+            give_back_memory()
 
 
 def _reference(inputs: _Inputs, scale: Scale | None) -> Tensor:

@@ -1,7 +1,9 @@
-"""Work on several threads gives what one thread gives, and leaves torch's number of threads as it was."""
+"""Work on several threads gives what one thread gives, and leaves torch's number of threads as it was; freed memory goes back."""
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -9,7 +11,7 @@ import pytest
 import torch
 
 from refocus_core import bokeh
-from refocus_core.bokeh.parallel import side_by_side
+from refocus_core.bokeh.parallel import give_back_memory, side_by_side
 from refocus_core.types import DefocusMap
 
 CPU = torch.device("cpu")
@@ -100,3 +102,22 @@ def test_a_caller_that_stops_between_two_tiles_ends_the_rendering() -> None:
         bokeh.render(image, defocus, progress=progress)
     assert len(calls) == 1
     assert torch.get_num_threads() == in_new_thread() == 4
+
+
+def resident_mib() -> float:
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1024
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="needs glibc, which keeps freed memory"
+)
+def test_freed_memory_goes_back_to_the_system() -> None:
+    torch.ones(30 * 2**18)  # freed at once: from now on glibc keeps blocks as large as this
+    blocks = [torch.ones(2**18) for _ in range(256)]  # 1 MiB each
+    kept = blocks[1::2]
+    del blocks
+    before = resident_mib()
+    give_back_memory()
+    assert before - resident_mib() > 100
+    assert all(float(t.sum()) == 2**18 for t in kept)
