@@ -167,7 +167,7 @@ def _restored(image: Tensor, focus: Tensor, rendered: Tensor, nearer: Tensor) ->
     seen = torch.maximum(rendered, behind / free.clamp_min(_LEAST_FREE) * (share < 0.5))
     rest = rest.minimum(torch.stack([window_extreme(c, 1, True) for c in seen]) * cover)
     wide = _enlarged(torch.cat([nearer[:3], free[None], rest * trust, (cover * trust)[None]]), h, w)
-    beside = wide[4:7] / wide[7].clamp_min(1e-6)
+    beside = torch.where(wide[7] > 1e-6, wide[4:7] / wide[7].clamp_min(1e-6), image)  # blocks around may know of nothing
     return torch.lerp(beside, image, focus).mul_(wide[3]).add_(wide[:3])  # the photo bit for bit where all is in focus
 
 

@@ -22,7 +22,13 @@ JUMP_RELATIVE = 0.12
 """Neighbours belong to different surfaces when their radii differ by more than JUMP_PX + JUMP_RELATIVE * the smaller |radius|."""
 
 SNAP_REACH_PX = 3
-"""How far `snap` looks for the two sides of a soft transition."""
+"""Half the width of the soft transitions that `snap` looks for."""
+
+SNAP_PX = 3.0
+"""Least change of radius that `snap` takes for an edge. (A halo of a smaller one is hardly seen; surfaces curve by as much.)"""
+
+_LEVEL_PX = 2
+"""How far beyond a transition the two sides are looked for."""
 
 FLOOD_GRAIN_PX = 8
 """Side of the blocks that share one search for the far side of an edge, if it reaches farther than that. Finer ones score a
@@ -79,33 +85,33 @@ def window_extreme(x: Tensor, reach: int, largest: bool) -> Tensor:
 def snap(image: Tensor, radius: Tensor, reach: int) -> Tensor:
     """Turn soft transitions between two surfaces into a step at the photo's edge.
 
-    In windows where the radius changes steeply over several pixels, every pixel takes the near or the far level of its window,
-    whichever side has the more similar colour. Sharp steps and smooth slopes are left as they are.
+    Where the radius changes steeply over several pixels and the photo's colours differ, every pixel takes the radius beside the
+    transition of the side whose colour is more similar. Sharp steps and smooth slopes are left as they are.
 
     Args:
         image: [3,H,W] linear; radius: [H,W] px.
-        reach: how far, in px, the two sides are looked for; 0 changes nothing.
+        reach: half the width of such a transition, in px; 0 changes nothing.
 
     Returns:
         [H,W] radius.
     """
-    near, far = window_extreme(radius, reach, False), window_extreme(radius, reach, True)
-    span = far - near
-    wide = span > 1.5 * JUMP_PX
+    around = reach + _LEVEL_PX
+    span = window_extreme(radius, around, True) - window_extreme(radius, around, False)
+    wide = span > SNAP_PX
     if not bool(wide.any()):
         return radius
     # A soft transition rises on both sides of some pixel; an exact step is flat on one. A slope rises everywhere.
-    ramp = torch.zeros_like(wide)
+    steep = torch.zeros_like(radius)
     for dim in (0, 1):
         rise = radius.diff(dim=dim)
         n = rise.shape[dim]
         if n < 2:
             continue
         before, after = rise.narrow(dim, 0, n - 1), rise.narrow(dim, 1, n - 1)
-        steep = torch.where(before * after > 0, torch.minimum(before.abs(), after.abs()), torch.zeros_like(before))
-        middle = ramp.narrow(dim, 1, n - 1)
-        middle |= steep > 0.1 * span.narrow(dim, 1, n - 1)
-    ramp &= wide
+        both = torch.where(before * after > 0, torch.minimum(before.abs(), after.abs()), torch.zeros_like(before))
+        middle = steep.narrow(dim, 1, n - 1)
+        torch.maximum(middle, both, out=middle)
+    ramp = wide & (steep > 0.1 * span)
     if not bool(ramp.any()):
         return radius
     k = 2 * reach + 1
@@ -114,7 +120,7 @@ def snap(image: Tensor, radius: Tensor, reach: int) -> Tensor:
     index = soft.nonzero()
     if index.numel() == 0:
         return radius
-    return _vote(image, radius, index, reach)
+    return _vote(image, radius, steep <= 0.02 * span, index, around)
 
 
 def _at(x: Tensor, index: Tensor) -> Tensor:
@@ -136,6 +142,9 @@ def _window(index: Tensor, h: int, w: int, reach: int) -> tuple[Tensor, Tensor, 
 
 VOTE_COLOR = 0.05
 """Standard deviation of display values (gamma 2.2, 0..1) within which a neighbour counts as alike."""
+EDGE_COLOR = 0.08
+"""Least difference of the mean display values of two sides that is an edge of the photo."""
+_BESIDE_PX = 1.5
 _THIN_GAIN = 3.0
 _WINDOWS_AT_A_TIME = 4096
 """Windows of pixels that are looked at together: they stay in the processor's cache, and memory stays bounded."""
@@ -146,16 +155,21 @@ def display_values(linear: Tensor) -> Tensor:
     return linear.clamp_min(0).pow(1 / 2.2)
 
 
-def _vote(image: Tensor, radius: Tensor, index: Tensor, reach: int) -> Tensor:
-    """Assign each listed pixel to the near or far level of its window, whichever side has the more similar colour."""
+def _vote(image: Tensor, radius: Tensor, calm: Tensor, index: Tensor, reach: int) -> Tensor:
+    """Assign each listed pixel to the near or far side of its window, whichever has the more similar colour.
+
+    Args:
+        calm: [H,W] bool, pixels that are not on a transition.
+        reach: of the window, px.
+    """
     h, w = radius.shape
     display = display_values(image).flatten(1)
-    flat = radius.flatten()
+    flat, calm = radius.flatten(), calm.flatten()
     out = flat.clone()
     parts = [(part, part[:, 0] * w + part[:, 1]) for part in index.split(_WINDOWS_AT_A_TIME)]
     levels: list[tuple[Tensor, Tensor, Tensor]] = []
     for (_, at), level in zip(
-        parts, side_by_side(lambda p: _side(display, flat, p[0], p[1], (h, w), reach), parts, flat.device), strict=True
+        parts, side_by_side(lambda p: _side(display, flat, calm, p[0], p[1], (h, w), reach), parts, flat.device), strict=True
     ):
         near_level, far_level, is_near = level
         out[at] = torch.where(is_near, near_level, far_level)
@@ -171,31 +185,41 @@ def _vote(image: Tensor, radius: Tensor, index: Tensor, reach: int) -> Tensor:
 
 
 def _side(
-    display: Tensor, flat: Tensor, index: Tensor, own_at: Tensor, size: tuple[int, int], reach: int
+    display: Tensor, flat: Tensor, calm: Tensor, index: Tensor, own_at: Tensor, size: tuple[int, int], reach: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Near level, far level, and whether it belongs to the near one, of each listed pixel."""
-    there, oy, ox = _window(index, *size, reach + 2)
-    weight = torch.exp((oy**2 + ox**2).float() / (-2 * (0.6 * (reach + 2)) ** 2))
-    r = _at(flat, there)
+    """Near level, far level, and whether it belongs to the near one, of each listed pixel; its own radius twice where the photo
+    shows no edge."""
+    there, oy, ox = _window(index, *size, reach)
+    distance2 = (oy**2 + ox**2).float()
+    weight = torch.exp(distance2 / (-2 * (0.6 * reach) ** 2))
+    r, own = _at(flat, there), _at(flat, own_at)
     near, far = r.amin(1, keepdim=True), r.amax(1, keepdim=True)
     span = (far - near).clamp_min(1e-6)
     level = (r - near) / span
-    difference2 = torch.zeros_like(r)
+    near_side, far_side = (level < 0.25).float(), (level > 0.75).float()
+    near_weight, far_weight = near_side * weight, far_side * weight
+    near_total, far_total = near_weight.sum(1).clamp_min(1e-6), far_weight.sum(1).clamp_min(1e-6)
+    difference2, contrast2 = torch.zeros_like(r), torch.zeros_like(own)
     for channel in display:
-        difference2 += (_at(channel, there) - _at(channel, own_at)[:, None]).square_()
-    alike = difference2.mul_(-1 / (2 * VOTE_COLOR**2)).exp_().mul_(weight)
+        value = _at(channel, there)
+        difference2 += (value - _at(channel, own_at)[:, None]).square_()
+        contrast2 += ((value * near_weight).sum(1) / near_total - (value * far_weight).sum(1) / far_total).square_()
+    alike = difference2.mul_(-1 / (2 * VOTE_COLOR**2)).exp_()
+    near_like, far_like = ((alike * w).sum(1) / t + 1e-4 for w, t in ((near_weight, near_total), (far_weight, far_total)))
+    middle = ((own - near[:, 0]) / span[:, 0]).clamp(0.05, 0.95)
+    is_near = near_like / far_like * ((1 - middle) / middle) > 1
 
-    def likeness(side: Tensor) -> Tensor:
-        return (side * alike).sum(1) / (side @ weight).clamp_min(1e-6) + 1e-4
+    # The radius that a side has beside the transition: where a side slopes, or a third surface is near, not its extreme.
+    close = torch.exp(distance2 / (-2 * _BESIDE_PX**2)) * _at(calm, there)
+    edge = contrast2 > EDGE_COLOR**2
 
-    middle = ((_at(flat, own_at) - near[:, 0]) / span[:, 0]).clamp(0.05, 0.95)
-    is_near = likeness((level < 0.25).float()) / likeness((level > 0.75).float()) * ((1 - middle) / middle) > 1
+    def beside(side: Tensor, extreme: Tensor) -> Tensor:
+        part = side * close
+        total = part.sum(1)
+        found = torch.where(total > 1e-12, (part * r).sum(1) / total.clamp_min(1e-12), extreme[:, 0])
+        return torch.where(edge, found, own)
 
-    def plateau(side: Tensor, extreme: Tensor) -> Tensor:
-        total = side @ weight
-        return torch.where(total > 1e-6, (side * r) @ weight / total.clamp_min(1e-6), extreme[:, 0])
-
-    return plateau((level < 0.1).float(), near), plateau((level > 0.9).float(), far), is_near
+    return beside(level < 0.5, near), beside(level > 0.5, far), is_near
 
 
 def _thin(
@@ -212,7 +236,7 @@ def _thin(
     Blur keeps the sum: such a structure never reaches its level, but over the window its deviation from the other side adds up
     to (true step) x (its share of the window).
     """
-    there, _, _ = _window(index, *size, reach + 2)
+    there, _, _ = _window(index, *size, reach)
     near_level, far_level, is_near = levels
     r, labels = _at(flat, there), _at(snapped, there)
     is_near_there = labels < 0.5 * (near_level + far_level)[:, None]
@@ -223,8 +247,8 @@ def _thin(
     far_step = ((r - near_level[:, None]).clamp_min(0).mean(1) / far_share.clamp_min(1e-3)).minimum(_THIN_GAIN * step)
     thick_there = _at(thick, there)
     beside = 0.2 * step[:, None]
-    one_far = (((labels - far_level[:, None]).abs() < beside) | is_near_there).all(1)
-    one_near = (((labels - near_level[:, None]).abs() < beside) | ~is_near_there).all(1)
+    one_far = (((labels - far_level[:, None]).abs() < beside) | is_near_there).all(1) & (near_share < 0.5)
+    one_near = (((labels - near_level[:, None]).abs() < beside) | ~is_near_there).all(1) & (far_share < 0.5)
     thin_near = is_near & one_far & (near_step > step) & ~(thick_there & is_near_there).any(1)
     thin_far = ~is_near & one_near & (far_step > step) & ~(thick_there & ~is_near_there).any(1)
     corrected = torch.where(thin_near, far_level - near_step, torch.where(is_near, near_level, far_level))

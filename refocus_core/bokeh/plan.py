@@ -13,7 +13,8 @@ from torch import Tensor
 
 from .. import psf
 from ..types import Kernel
-from .bins import Bins
+from .bins import Bins, bin_position
+from .layers import Layers, window_extreme
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,39 @@ GROUP_GAP = 2.0
 PRESENT = 1e-3
 """Coverage from which on a bin counts as present at a pixel."""
 
+FAIRLY_COVERED = 0.2
+"""Coverage from which on a pixel that `opaque_to` knows shows nothing farther. (Less is too little to stand for all of it.)"""
+
 CUT_PX = 1.0
 """Radius up to which a bin is blurred through the whole aperture at once: its pieces would hardly differ. (At 3 px the views
 through two pieces lie more than a pixel apart, which costs 0.8 dB on a real photo; cutting everything gains no more.)"""
+
+
+_OPAQUE_PX = (1, 2, 3, 4, 6, 8, 12, 16)
+"""Sizes of blur, in px, up to which a surface is known to be opaque where nothing else lies within its blur."""
+
+
+def opaque_reach(largest: float) -> int:
+    """How far `opaque_to` looks around a pixel where no radius is larger than `largest`, in px."""
+    return next((size for size in _OPAQUE_PX if largest <= size), _OPAQUE_PX[-1]) + 1
+
+
+def opaque_to(layers: Layers) -> Tensor:
+    """[H,W] position (as GROUP_GAP counts) behind which nothing shows at a pixel that is covered by a fair part.
+
+    A pixel shows what lies within its blur, and what is nearer. So where only one surface lies there, it hides all behind it,
+    even if the blurred bins of a slope do not quite add up: without this, what lies behind would shine through them.
+    """
+    mixed = (layers.front[3] < 1) & (layers.back[3] > 0)
+    farthest = torch.where(mixed, torch.maximum(layers.front_radius, layers.back_radius), layers.front_radius)
+    size = layers.front_radius.abs()
+    out = torch.full_like(farthest, math.inf)
+    reach, smaller = 0, -1.0
+    for most in _OPAQUE_PX:
+        farthest = window_extreme(farthest, most + 1 - reach, True)
+        out = torch.where((size > smaller) & (size <= most), farthest, out)
+        reach, smaller = most + 1, float(most)
+    return torch.where(out < math.inf, bin_position(out) + GROUP_GAP, out)
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ from .engines import choose_engine
 from .highlights import boost_highlights, lights
 from .kernels import make_kernel
 from .parallel import give_back_memory
-from .plan import QUALITIES, Plan, Quality
+from .plan import QUALITIES, Plan, Quality, opaque_reach
 from .prepared import Prepared, Scale, SurfaceCache, part_px, prepare
 from .tiles import tile_count
 
@@ -231,7 +231,7 @@ def _composite(plan: Plan, layers: _LayersOf, largest: float, steps: _Steps, out
     """Render into `out` [3,H,W], which holds the photo; `nearer`: see `TileEngine.composite`."""
     h, w = out.shape[1:]
     engine = choose_engine(plan, out.device)
-    reach = math.ceil(largest) + 2
+    reach = max(math.ceil(largest) + 2, opaque_reach(largest))
     parts = _parts(h, w, out.device)
     for y0, y1, x0, x1 in parts:
         rows = _mirrored(y0 - reach, y1 + reach, h, out.device)

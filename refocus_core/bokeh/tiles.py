@@ -15,7 +15,7 @@ from torch import Tensor
 from .bins import Bins
 from .layers import Layers
 from .parallel import side_by_side
-from .plan import GROUP_GAP, PRESENT, Piece, Plan
+from .plan import FAIRLY_COVERED, GROUP_GAP, PRESENT, Piece, Plan, opaque_to
 
 TILE_PX = 128
 """Side of the parts that are blurred at a time: small transforms stay in the processor's cache, and hold few bins. Without pieces
@@ -171,6 +171,7 @@ class _Window:
     def __init__(self, layers: Layers, engine: TileEngine, origin: tuple[int, int]) -> None:
         self.layers, self.engine, self.plan, self.origin = layers, engine, engine.plan, origin
         self.size = layers.front_radius.shape
+        self.opaque = opaque_to(layers)
         self.front_place = self.plan.bins.place(layers.front_radius)
         lies = layers.back[3] > 0
         self.has_back = bool(lies.any())
@@ -229,7 +230,7 @@ class _Window:
         pieces = plan.pieces if behind else plan.whole
         core = (slice(*rows), slice(*cols))
         still = (self.layers.front_radius[core].abs() <= 1e-3) & ~self.layers.edge[core]
-        stack = _Stack(len(pieces), size, 3 if plan.colour else 1, out, bool(still.any()))
+        stack = _Stack(len(pieces), self.opaque[core], 3 if plan.colour else 1, bool(still.any()))
         share = torch.stack([p.weight for p in pieces]).view(len(pieces), -1, 1, 1)
         before: tuple[Tensor, Tensor] | None = None
         for first, end in plan.sheets:
@@ -388,13 +389,15 @@ def _shrunk(planes: Tensor, s: int) -> Tensor:
 class _Stack:
     """Compositing of blurred bins from near to far, per pixel, for every piece of the aperture."""
 
-    def __init__(self, pieces: int, size: tuple[int, int], channels: int, like: Tensor, watch: bool) -> None:
-        self._sum = like.new_zeros(pieces, 3 + channels, *size)
+    def __init__(self, pieces: int, opaque: Tensor, channels: int, watch: bool) -> None:
+        size = opaque.shape
+        self._opaque, self._opaque_from = opaque, float(opaque.amin())  # see `plan.opaque_to`
+        self._sum = opaque.new_zeros(pieces, 3 + channels, *size)
         self.light, self.coverage = self._sum[:, :3], self._sum[:, 3:]
-        self.before_focus = like.new_zeros(size) if watch else None
-        self._through = like.new_ones(pieces, channels, *size)  # light that the closed groups let pass
-        self._group = like.new_zeros(pieces, channels, *size)  # coverage of the open group
-        self._last = like.new_full((pieces, 1, *size), math.inf)  # position of the last bin seen at each pixel
+        self.before_focus = opaque.new_zeros(size) if watch else None
+        self._through = opaque.new_ones(pieces, channels, *size)  # light that the closed groups let pass
+        self._group = opaque.new_zeros(pieces, channels, *size)  # coverage of the open group
+        self._last = opaque.new_full((pieces, 1, *size), math.inf)  # position of the last bin seen at each pixel
         self._nearest = math.inf
 
     def add(self, plane: Tensor, position: float, end: float, at: tuple[slice, slice]) -> None:
@@ -414,6 +417,8 @@ class _Stack:
             group.sub_(closed)
         gain = torch.rsub(group, 1).div_(alpha.clamp_min(1e-6)).clamp_(0, 1)
         group.addcmul_(gain, alpha)
+        if position > self._opaque_from:
+            through.masked_fill_((self._opaque[at] < position) & (self.coverage[part] > FAIRLY_COVERED), 0)
         gain.mul_(through)
         if gain.shape[1] == 1:
             self._sum[part].addcmul_(gain, plane)

@@ -27,7 +27,7 @@ from torch import Tensor
 from .. import psf
 from .bins import STEP, square
 from .layers import Layers
-from .plan import GROUP_GAP, PRESENT, Piece, Plan
+from .plan import FAIRLY_COVERED, GROUP_GAP, PRESENT, Piece, Plan, opaque_to
 from .tiles import TileEngine, tile_count
 
 log = logging.getLogger(__name__)
@@ -189,7 +189,8 @@ class _Schedule:
 
 @dataclass(frozen=True, eq=False)
 class _Window:
-    """Layers of a window (front and back [4,H,W], the others [H,W]), squared radii, cells with back elements, the output."""
+    """Layers of a window (front and back [4,H,W], the others [H,W]), squared radii, cells with back elements, what is
+    opaque (`plan.opaque_to`), the output."""
 
     front: Tensor
     front_radius: Tensor
@@ -198,6 +199,7 @@ class _Window:
     back_v: Tensor
     backs: Tensor
     edge: Tensor
+    opaque: Tensor
     out: Tensor
     nearer: Tensor | None
 
@@ -280,11 +282,17 @@ class TritonEngine:
     ) -> None:
         """Render the middle of a window of layers; arguments as of `tiles.TileEngine.composite`."""
         size = (out.shape[1], out.shape[2])
-        self._render(layers, reach, origin, out, nearer)
+        self._render(layers, opaque_to(layers), reach, origin, out, nearer)
         advance(tile_count(*size))
 
     def _render(
-        self, layers: Layers, reach: tuple[int, int], origin: tuple[int, int], out: Tensor, nearer: Tensor | None
+        self,
+        layers: Layers,
+        opaque: Tensor,
+        reach: tuple[int, int],
+        origin: tuple[int, int],
+        out: Tensor,
+        nearer: Tensor | None,
     ) -> None:
         h, w = out.shape[1:]
         if out.stride(2) != 1 or out.dtype != torch.float32:
@@ -304,13 +312,15 @@ class TritonEngine:
                 y0, y1 = max(reach[0] + a - self.plan.reach, 0), min(reach[0] + b + self.plan.reach, height)
                 front_part = None if nearer is None else nearer[:, a:b]
                 part = Layers(*(t[..., y0:y1, :] for t in (front, front_radius, back, back_radius, layers.edge)))
-                self._render(part, (reach[0] + a - y0, reach[1]), (origin[0] + y0, origin[1]), out[:, a:b], front_part)
+                self._render(
+                    part, opaque[y0:y1], (reach[0] + a - y0, reach[1]), (origin[0] + y0, origin[1]), out[:, a:b], front_part
+                )
 
         splits = h >= 2 * self._tile
         if splits and todo.quads + todo.coarse_tiles * self._coarse_quads() > SCRATCH_MIB * 2**20 // 16:
             in_two()
             return
-        window = _Window(front, front_radius, front_v, back, back_v, backs, layers.edge, out, nearer)
+        window = _Window(front, front_radius, front_v, back, back_v, backs, layers.edge, opaque, out, nearer)
         try:
             self._launch(window, todo, grid)
         except torch.OutOfMemoryError:
@@ -363,19 +373,19 @@ class TritonEngine:
         first_and_width = torch.tensor([first, widths], dtype=torch.int32, device=self.device)
         # 128 registers a thread let two programs share a processor; a coloured aperture needs more.
         registers = {"maxnreg": 128} if self.device.type == "cuda" and torch.version.hip is None and not plan.colour else {}
-        edge = _rows(edge)
+        edge, opaque = _rows(edge), _rows(window.opaque)
         jit.composite[(grid.tiles_x, grid.tiles_y)](
             scratch, todo.table, taps.rows, taps.halves, taps.starts, taps.dx, taps.weight,
             light, cover, todo.slots, first_and_width[0], first_and_width[1],
-            front, back, front_v, back_v, front_radius, edge.view(torch.uint8),
+            front, back, front_v, back_v, front_radius, edge.view(torch.uint8), opaque,
             self._ramps, self._sheets, self._places, self._scale_table, self._piece_weights,
             todo.lists, todo.counts, todo.cut, out, out if nearer is None else nearer,
             front.stride(0), front.stride(1), back.stride(0), back.stride(1), front_radius.stride(0), edge.stride(0),
-            out.stride(0), out.stride(1), *((0, 0) if nearer is None else nearer.stride()[:2]),
+            opaque.stride(0), out.stride(0), out.stride(1), *((0, 0) if nearer is None else nearer.stride()[:2]),
             height, width, grid.top, grid.left, grid.out_top, grid.out_left, h, w,
             grid.tiles_x, grid.tile_top, grid.tile_left, bins, grid.lines, grid.columns, pieces,
-            COLOUR=plan.colour, WATCH=nearer is not None, GAP=GROUP_GAP, PRESENT=PRESENT, TILE=tile, GROUP=jit.GROUP,
-            UNROLL=jit.UNROLL, num_warps=8, **registers,
+            COLOUR=plan.colour, WATCH=nearer is not None, GAP=GROUP_GAP, PRESENT=PRESENT, COVERED=FAIRLY_COVERED,
+            TILE=tile, GROUP=jit.GROUP, UNROLL=jit.UNROLL, num_warps=8, **registers,
         )  # fmt: skip
 
     def _coarse_quads(self) -> int:

@@ -388,25 +388,26 @@ def _enlarged(
 
 @triton.jit(
     do_not_specialize=[
-        "out", "nearer", "front_plane", "front_row", "back_plane", "back_row", "radius_row", "edge_row", "out_plane", "out_row",
-        "nearer_plane", "nearer_row",
+        "out", "nearer", "front_plane", "front_row", "back_plane", "back_row", "radius_row", "edge_row", "opaque_row",
+        "out_plane", "out_row", "nearer_plane", "nearer_row",
         "height", "width", "top", "left", "out_top", "out_left", "out_height", "out_width", "tiles", "tile_top", "tile_left",
         "bins", "lines", "columns", "pieces",
     ]
 )  # fmt: skip
 def composite(
     scratch, table, row_of, half_of, tap_starts, tap_dx, tap_weight, light_in, cover_in, slots, slot_first, slot_width,
-    front, back, front_v, back_v, front_radius, edge, ramps, sheets, places, scales, piece_weights, lists, counts, cut, out,
-    nearer, front_plane, front_row, back_plane, back_row, radius_row, edge_row, out_plane, out_row, nearer_plane, nearer_row,
-    height, width, top, left, out_top, out_left, out_height, out_width, tiles, tile_top, tile_left, bins, lines, columns, pieces,
-    COLOUR: tl.constexpr, WATCH: tl.constexpr, GAP: tl.constexpr, PRESENT: tl.constexpr, TILE: tl.constexpr,
-    GROUP: tl.constexpr, UNROLL: tl.constexpr,
+    front, back, front_v, back_v, front_radius, edge, opaque, ramps, sheets, places, scales, piece_weights, lists, counts, cut,
+    out, nearer, front_plane, front_row, back_plane, back_row, radius_row, edge_row, opaque_row, out_plane, out_row,
+    nearer_plane, nearer_row, height, width, top, left, out_top, out_left, out_height, out_width, tiles, tile_top, tile_left,
+    bins, lines, columns, pieces,
+    COLOUR: tl.constexpr, WATCH: tl.constexpr, GAP: tl.constexpr, PRESENT: tl.constexpr, COVERED: tl.constexpr,
+    TILE: tl.constexpr, GROUP: tl.constexpr, UNROLL: tl.constexpr,
 ):  # fmt: skip
     """Composite the bins of every tile from near to far and write the picture. Grid: (tiles, rows of tiles).
 
     ramps: as of `strips`; sheets: which sheet of the plan a bin belongs to; places [bins, 2]: positions of the first and the last
     bin of a bin's sheet in the unit of GAP; piece_weights [1+pieces, 4]; lists [tile, bins]: the bins that reach a tile; counts:
-    how many (0: all in focus, the picture stays); cut: whether the aperture is cut there;
+    how many (0: all in focus, the picture stays); cut: whether the aperture is cut there; opaque: see `plan.opaque_to`;
     slot_first, slot_width: where a bin's slots begin, and columns of them; (out_top, out_left): where `out` begins on the grid;
     (tile_top, tile_left): tile that is the first of the grid of programs; columns: tiles that `table` has for each line.
     WATCH: also write to `nearer` light and coverage of the bins that are blurred and nearer than the focus.
@@ -427,6 +428,12 @@ def composite(
     else:
         total_cover = tl.zeros([TILE * TILE, 1], tl.float32)
     before_focus = tl.zeros([TILE * TILE, 1], tl.float32)
+    oy = y0 + py - out_top
+    ox = x0 + px - out_left
+    inside = (oy >= 0) & (oy < out_height) & (ox >= 0) & (ox < out_width)
+    y = y0 + py - top
+    x = x0 + px - left
+    hidden_from = tl.load(opaque + y * opaque_row + x, mask=inside, other=0.0)[:, None]  # position: see `plan.opaque_to`
     if WATCH:
         near_light = tl.zeros([TILE * TILE, 4], tl.float32)
         near_cover = tl.zeros_like(total_cover)
@@ -488,6 +495,7 @@ def composite(
                 close = seen & (latest < first - GAP)
                 through = tl.where(close, through * (1.0 - group), through)
                 group = tl.where(close, 0.0, group)
+                through = tl.where((hidden_from < first) & (cover > COVERED), 0.0, through)
                 gain = tl.minimum(tl.maximum((1.0 - group) / tl.maximum(alpha, 1e-6), 0.0), 1.0)
                 light += through * gain * plane
                 cover += through * gain * alpha
@@ -509,11 +517,6 @@ def composite(
         if WATCH:
             near_light += weight * light_before
             near_cover += weight * cover_before
-    oy = y0 + py - out_top
-    ox = x0 + px - out_left
-    inside = (oy >= 0) & (oy < out_height) & (ox >= 0) & (ox < out_width)
-    y = y0 + py - top
-    x = x0 + px - left
     at = (oy * out_row + ox)[:, None] + ch[None, :] * out_plane
     writes = inside[:, None] & (ch < 3)[None, :]
     photo = tl.load(out + at, mask=writes, other=0.0)
