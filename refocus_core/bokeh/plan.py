@@ -60,9 +60,6 @@ GROUP_GAP = 2.0
 PRESENT = 1e-3
 """Coverage from which on a bin counts as present at a pixel."""
 
-FAIRLY_COVERED = 0.2
-"""Coverage from which on a pixel that `opaque_to` knows shows nothing farther. (Less is too little to stand for all of it.)"""
-
 CUT_PX = 1.0
 """Radius up to which a bin is blurred through the whole aperture at once: its pieces would hardly differ. (At 3 px the views
 through two pieces lie more than a pixel apart, which costs 0.8 dB on a real photo; cutting everything gains no more.)"""
@@ -78,7 +75,7 @@ def opaque_reach(largest: float) -> int:
 
 
 def opaque_to(layers: Layers) -> Tensor:
-    """[H,W] position (as GROUP_GAP counts) behind which nothing shows at a pixel that is covered by a fair part.
+    """[H,W] position (as GROUP_GAP counts) behind which nothing shows at a pixel.
 
     A pixel shows what lies within its blur, and what is nearer. So where only one surface lies there, it hides all behind it,
     even if the blurred bins of a slope do not quite add up: without this, what lies behind would shine through them.

@@ -15,7 +15,7 @@ from torch import Tensor
 from .bins import Bins
 from .layers import Layers
 from .parallel import side_by_side
-from .plan import FAIRLY_COVERED, GROUP_GAP, PRESENT, Piece, Plan, opaque_to
+from .plan import GROUP_GAP, PRESENT, Piece, Plan, opaque_to
 
 TILE_PX = 128
 """Side of the parts that are blurred at a time: small transforms stay in the processor's cache, and hold few bins. Without pieces
@@ -418,7 +418,7 @@ class _Stack:
         gain = torch.rsub(group, 1).div_(alpha.clamp_min(1e-6)).clamp_(0, 1)
         group.addcmul_(gain, alpha)
         if position > self._opaque_from:
-            through.masked_fill_((self._opaque[at] < position) & (self.coverage[part] > FAIRLY_COVERED), 0)
+            through.masked_fill_(self._opaque[at] < position, 0)
         gain.mul_(through)
         if gain.shape[1] == 1:
             self._sum[part].addcmul_(gain, plane)

@@ -27,7 +27,7 @@ from torch import Tensor
 from .. import psf
 from .bins import STEP, square
 from .layers import Layers
-from .plan import FAIRLY_COVERED, GROUP_GAP, PRESENT, Piece, Plan, opaque_to
+from .plan import GROUP_GAP, PRESENT, Piece, Plan, opaque_to
 from .tiles import TileEngine, tile_count
 
 log = logging.getLogger(__name__)
@@ -384,8 +384,8 @@ class TritonEngine:
             opaque.stride(0), out.stride(0), out.stride(1), *((0, 0) if nearer is None else nearer.stride()[:2]),
             height, width, grid.top, grid.left, grid.out_top, grid.out_left, h, w,
             grid.tiles_x, grid.tile_top, grid.tile_left, bins, grid.lines, grid.columns, pieces,
-            COLOUR=plan.colour, WATCH=nearer is not None, GAP=GROUP_GAP, PRESENT=PRESENT, COVERED=FAIRLY_COVERED,
-            TILE=tile, GROUP=jit.GROUP, UNROLL=jit.UNROLL, num_warps=8, **registers,
+            COLOUR=plan.colour, WATCH=nearer is not None, GAP=GROUP_GAP, PRESENT=PRESENT, TILE=tile, GROUP=jit.GROUP,
+            UNROLL=jit.UNROLL, num_warps=8, **registers,
         )  # fmt: skip
 
     def _coarse_quads(self) -> int:

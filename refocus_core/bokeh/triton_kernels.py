@@ -400,8 +400,8 @@ def composite(
     out, nearer, front_plane, front_row, back_plane, back_row, radius_row, edge_row, opaque_row, out_plane, out_row,
     nearer_plane, nearer_row, height, width, top, left, out_top, out_left, out_height, out_width, tiles, tile_top, tile_left,
     bins, lines, columns, pieces,
-    COLOUR: tl.constexpr, WATCH: tl.constexpr, GAP: tl.constexpr, PRESENT: tl.constexpr, COVERED: tl.constexpr,
-    TILE: tl.constexpr, GROUP: tl.constexpr, UNROLL: tl.constexpr,
+    COLOUR: tl.constexpr, WATCH: tl.constexpr, GAP: tl.constexpr, PRESENT: tl.constexpr, TILE: tl.constexpr,
+    GROUP: tl.constexpr, UNROLL: tl.constexpr,
 ):  # fmt: skip
     """Composite the bins of every tile from near to far and write the picture. Grid: (tiles, rows of tiles).
 
@@ -495,7 +495,7 @@ def composite(
                 close = seen & (latest < first - GAP)
                 through = tl.where(close, through * (1.0 - group), through)
                 group = tl.where(close, 0.0, group)
-                through = tl.where((hidden_from < first) & (cover > COVERED), 0.0, through)
+                through = tl.where(hidden_from < first, 0.0, through)
                 gain = tl.minimum(tl.maximum((1.0 - group) / tl.maximum(alpha, 1e-6), 0.0), 1.0)
                 light += through * gain * plane
                 cover += through * gain * alpha

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from refocus_core import bokeh, psf
-from refocus_core.bokeh import half, prepared
+from refocus_core.bokeh import half, layers, prepared
 from refocus_core.bokeh import tiles as tile_engine
 from refocus_core.bokeh.bins import Bins
 from refocus_core.bokeh.plan import Plan, Quality
@@ -652,3 +652,36 @@ def test_a_bin_smaller_than_its_kernel_in_a_tile_smaller_than_its_kernel(height:
     radii[-2:] = radius
     rendered = bokeh.render(image, DefocusMap.from_radius(radii))
     torch.testing.assert_close(rendered, image, atol=2e-4, rtol=0)
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize(("near", "rim", "width"), [(-1.4, 1.5, 10), (-6.0, 1.5, 14)])
+def test_a_bright_wall_does_not_shine_through_a_curved_head(
+    quality: str, soft: bool, near: float, rim: float, width: int
+) -> None:
+    """A black head curves away, `width` px wide and flat for 5 px, in front of a white wall far out of focus."""
+    x = torch.arange(160.0).expand(96, 160)
+    edge = 100 + 4 * torch.sin(torch.arange(96.0) / 9)[:, None]
+    turned = ((x - (edge - 5 - width)) / width).clamp(0, 1)
+    turned = turned.square() * (3 - 2 * turned)
+    head = x < edge
+    radius = torch.where(head, near + (rim - near) * turned, torch.tensor(22.0))[None]
+    if soft:
+        radius = F.avg_pool2d(F.pad(radius[None], (2, 2, 2, 2), mode="replicate"), 5, 1)[0]
+    out = _render(torch.where(head, 0.02, 0.8).expand(1, 3, 96, 160), radius, quality=quality)
+    assert float(out[0, 1][x < edge - 4].max()) < 0.05
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.1])
+def test_snapping_leaves_what_curves_and_gives_its_edge_the_radius_beside_it(jitter: float) -> None:
+    x = torch.arange(120.0).expand(60, 120)
+    turned = ((x - 50) / 12).clamp(0, 1)
+    radius = -8 + 8 * turned.square() * (3 - 2 * turned)
+    radius = radius + jitter * torch.randn(60, 120, generator=torch.Generator().manual_seed(2))
+    wall = x >= 68
+    soft = F.avg_pool2d(F.pad(torch.where(wall, torch.tensor(20.0), radius)[None, None], (2,) * 4, mode="replicate"), 5, 1)[0, 0]
+    snapped = layers.snap(torch.where(wall, 0.8, 0.1).expand(3, 60, 120), soft, 3)
+    assert torch.equal(snapped[:, :60], soft[:, :60])
+    assert float(snapped[:, 64:68].abs().max()) < 0.6
+    assert float((snapped[:, 68:] - 20).abs().max()) < 0.1
