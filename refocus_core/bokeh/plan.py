@@ -65,31 +65,13 @@ CUT_PX = 1.0
 through two pieces lie more than a pixel apart, which costs 0.8 dB on a real photo; cutting everything gains no more.)"""
 
 
-_OPAQUE_PX = (1, 2, 3, 4, 6, 8, 12, 16)
+OPAQUE_PX = (1, 2, 4, 8, 16)
 """Sizes of blur, in px, up to which a surface is known to be opaque where nothing else lies within its blur."""
 
 
 def opaque_reach(largest: float) -> int:
-    """How far `opaque_to` looks around a pixel where no radius is larger than `largest`, in px."""
-    return next((size for size in _OPAQUE_PX if largest <= size), _OPAQUE_PX[-1]) + 1
-
-
-def opaque_to(layers: Layers) -> Tensor:
-    """[H,W] position (as GROUP_GAP counts) behind which nothing shows at a pixel.
-
-    A pixel shows what lies within its blur, and what is nearer. So where only one surface lies there, it hides all behind it,
-    even if the blurred bins of a slope do not quite add up: without this, what lies behind would shine through them.
-    """
-    mixed = (layers.front[3] < 1) & (layers.back[3] > 0)
-    farthest = torch.where(mixed, torch.maximum(layers.front_radius, layers.back_radius), layers.front_radius)
-    size = layers.front_radius.abs()
-    out = torch.full_like(farthest, math.inf)
-    reach, smaller = 0, -1.0
-    for most in _OPAQUE_PX:
-        farthest = window_extreme(farthest, most + 1 - reach, True)
-        out = torch.where((size > smaller) & (size <= most), farthest, out)
-        reach, smaller = most + 1, float(most)
-    return torch.where(out < math.inf, bin_position(out) + GROUP_GAP, out)
+    """How far `Plan.opaque_to` looks around a pixel where no radius is larger than `largest`, in px."""
+    return next((size for size in OPAQUE_PX if largest <= size), OPAQUE_PX[-1]) + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +141,29 @@ class Plan:
     def is_nearer(self, i: int) -> bool:
         """Whether bin i is blurred and nearer than the focus."""
         return self.bins.centres[i] < 0 and not self.is_sharp(i)
+
+    def opaque_to(self, layers: Layers) -> Tensor:
+        """[H,W] position behind which nothing shows at a pixel.
+
+        A pixel shows what lies within its blur, and what is nearer. So where only one surface lies there, it hides all behind
+        it, even if the blurred bins of a slope do not quite add up: without this, what lies behind would shine through them.
+        """
+        lies = layers.back[3] > 0
+        if not bool(lies.any()):
+            return torch.full_like(layers.front_radius, math.inf)
+        mixed = (layers.front[3] < 1) & lies
+        farthest = torch.where(mixed, torch.maximum(layers.front_radius, layers.back_radius), layers.front_radius)
+        size, out = layers.front_radius.abs(), farthest
+        largest = max(map(abs, self.bins.centres))
+        reach, smaller = 0, 0.0
+        for most in OPAQUE_PX:
+            farthest = window_extreme(farthest, most + 1 - reach, True)
+            out = torch.where(size > smaller, farthest, out) if smaller else farthest
+            reach, smaller = most + 1, float(most)
+            if largest <= most:
+                break
+        limit = bin_position(out).add_(GROUP_GAP)
+        return limit.masked_fill_(size > smaller, math.inf)
 
     def kernel_size(self, i: int) -> int:
         """Odd side of bin i's blur at its resolution."""

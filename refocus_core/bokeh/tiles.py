@@ -15,7 +15,7 @@ from torch import Tensor
 from .bins import Bins
 from .layers import Layers
 from .parallel import side_by_side
-from .plan import GROUP_GAP, PRESENT, Piece, Plan, opaque_to
+from .plan import GROUP_GAP, PRESENT, Piece, Plan
 
 TILE_PX = 128
 """Side of the parts that are blurred at a time: small transforms stay in the processor's cache, and hold few bins. Without pieces
@@ -171,7 +171,7 @@ class _Window:
     def __init__(self, layers: Layers, engine: TileEngine, origin: tuple[int, int]) -> None:
         self.layers, self.engine, self.plan, self.origin = layers, engine, engine.plan, origin
         self.size = layers.front_radius.shape
-        self.opaque = opaque_to(layers)
+        self.opaque = self.plan.opaque_to(layers)
         self.front_place = self.plan.bins.place(layers.front_radius)
         lies = layers.back[3] > 0
         self.has_back = bool(lies.any())
@@ -391,7 +391,7 @@ class _Stack:
 
     def __init__(self, pieces: int, opaque: Tensor, channels: int, watch: bool) -> None:
         size = opaque.shape
-        self._opaque, self._opaque_from = opaque, float(opaque.amin())  # see `plan.opaque_to`
+        self._opaque, self._opaque_from = opaque, float(opaque.amin())  # see `Plan.opaque_to`
         self._sum = opaque.new_zeros(pieces, 3 + channels, *size)
         self.light, self.coverage = self._sum[:, :3], self._sum[:, 3:]
         self.before_focus = opaque.new_zeros(size) if watch else None

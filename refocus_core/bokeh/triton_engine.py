@@ -27,7 +27,7 @@ from torch import Tensor
 from .. import psf
 from .bins import STEP, square
 from .layers import Layers
-from .plan import GROUP_GAP, PRESENT, Piece, Plan, opaque_to
+from .plan import GROUP_GAP, PRESENT, Piece, Plan
 from .tiles import TileEngine, tile_count
 
 log = logging.getLogger(__name__)
@@ -190,7 +190,7 @@ class _Schedule:
 @dataclass(frozen=True, eq=False)
 class _Window:
     """Layers of a window (front and back [4,H,W], the others [H,W]), squared radii, cells with back elements, what is
-    opaque (`plan.opaque_to`), the output."""
+    opaque (`Plan.opaque_to`), the output."""
 
     front: Tensor
     front_radius: Tensor
@@ -282,7 +282,7 @@ class TritonEngine:
     ) -> None:
         """Render the middle of a window of layers; arguments as of `tiles.TileEngine.composite`."""
         size = (out.shape[1], out.shape[2])
-        self._render(layers, opaque_to(layers), reach, origin, out, nearer)
+        self._render(layers, self.plan.opaque_to(layers), reach, origin, out, nearer)
         advance(tile_count(*size))
 
     def _render(

@@ -407,7 +407,7 @@ def composite(
 
     ramps: as of `strips`; sheets: which sheet of the plan a bin belongs to; places [bins, 2]: positions of the first and the last
     bin of a bin's sheet in the unit of GAP; piece_weights [1+pieces, 4]; lists [tile, bins]: the bins that reach a tile; counts:
-    how many (0: all in focus, the picture stays); cut: whether the aperture is cut there; opaque: see `plan.opaque_to`;
+    how many (0: all in focus, the picture stays); cut: whether the aperture is cut there; opaque: see `Plan.opaque_to`;
     slot_first, slot_width: where a bin's slots begin, and columns of them; (out_top, out_left): where `out` begins on the grid;
     (tile_top, tile_left): tile that is the first of the grid of programs; columns: tiles that `table` has for each line.
     WATCH: also write to `nearer` light and coverage of the bins that are blurred and nearer than the focus.
@@ -433,7 +433,7 @@ def composite(
     inside = (oy >= 0) & (oy < out_height) & (ox >= 0) & (ox < out_width)
     y = y0 + py - top
     x = x0 + px - left
-    hidden_from = tl.load(opaque + y * opaque_row + x, mask=inside, other=0.0)[:, None]  # position: see `plan.opaque_to`
+    hidden_from = tl.load(opaque + y * opaque_row + x, mask=inside, other=0.0)[:, None]  # position: see `Plan.opaque_to`
     if WATCH:
         near_light = tl.zeros([TILE * TILE, 4], tl.float32)
         near_cover = tl.zeros_like(total_cover)

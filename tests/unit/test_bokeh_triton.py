@@ -353,7 +353,7 @@ from refocus_core.bokeh import triton_kernels as K
 
 warnings.simplefilter("ignore")
 floats = "scratch tap_weight light_in cover_in light_out cover_out front back front_v back_v front_radius back_radius back_alpha"
-floats += " ramps places piece_weights edges out nearer"
+floats += " opaque ramps places piece_weights edges out nearer"
 bytes_ = "found backs"
 pointers = {n: "*fp32" for n in floats.split()} | {n: "*i8" for n in bytes_.split()} | {"edge": "*u8", "cut": "*i1"}
 integers = "table row_of half_of tap_starts tap_dx slots slot_first slot_width scales lists counts direct members"
