@@ -145,6 +145,7 @@ VOTE_COLOR = 0.05
 EDGE_COLOR = 0.08
 """Least difference of the mean display values of two sides that is an edge of the photo."""
 _BESIDE_PX = 1.5
+"""Standard deviation of the distance at which the radius of a side is taken."""
 _THIN_GAIN = 3.0
 _WINDOWS_AT_A_TIME = 4096
 """Windows of pixels that are looked at together: they stay in the processor's cache, and memory stays bounded."""
