@@ -137,7 +137,8 @@ def _window(index: Tensor, h: int, w: int, reach: int) -> tuple[Tensor, Tensor, 
     """Flat indices [n,k] of the square window around each listed pixel, and the offsets [k] along y and x."""
     offsets = torch.arange(-reach, reach + 1, device=index.device)
     oy, ox = (o.flatten() for o in torch.meshgrid(offsets, offsets, indexing="ij"))
-    return (index[:, :1] + oy).clamp_(0, h - 1) * w + (index[:, 1:] + ox).clamp_(0, w - 1), oy, ox
+    rows, columns = (index[:, :1] + offsets).clamp_(0, h - 1).mul_(w), (index[:, 1:] + offsets).clamp_(0, w - 1)
+    return (rows[:, :, None] + columns[:, None]).flatten(1), oy, ox
 
 
 VOTE_COLOR = 0.05
@@ -200,11 +201,12 @@ def _side(
     near_side, far_side = (level < 0.25).float(), (level > 0.75).float()
     near_weight, far_weight = near_side * weight, far_side * weight
     near_total, far_total = near_weight.sum(1).clamp_min(1e-6), far_weight.sum(1).clamp_min(1e-6)
+    across = near_weight / near_total[:, None] - far_weight / far_total[:, None]
     difference2, contrast2 = torch.zeros_like(r), torch.zeros_like(own)
     for channel in display:
         value = _at(channel, there)
-        difference2 += (value - _at(channel, own_at)[:, None]).square_()
-        contrast2 += ((value * near_weight).sum(1) / near_total - (value * far_weight).sum(1) / far_total).square_()
+        contrast2 += (value * across).sum(1).square_()
+        difference2 += value.sub_(_at(channel, own_at)[:, None]).square_()
     alike = difference2.mul_(-1 / (2 * VOTE_COLOR**2)).exp_()
     near_like, far_like = ((alike * w).sum(1) / t + 1e-4 for w, t in ((near_weight, near_total), (far_weight, far_total)))
     middle = ((own - near[:, 0]) / span[:, 0]).clamp(0.05, 0.95)
