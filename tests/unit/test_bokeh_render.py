@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -685,3 +686,27 @@ def test_snapping_leaves_what_curves_and_gives_its_edge_the_radius_beside_it(jit
     assert torch.equal(snapped[:, :60], soft[:, :60])
     assert float(snapped[:, 64:68].abs().max()) < 0.6
     assert float((snapped[:, 68:] - 20).abs().max()) < 0.1
+
+
+def test_what_is_opaque_is_known_up_to_the_borders_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part looks as far beyond its borders as `Plan.opaque_to` does."""
+    x = torch.arange(120.0).expand(40, 120)
+    radius = torch.where(x < 71, torch.tensor(-4.5), torch.tensor(4.5))  # the wall begins 8 px beyond the border of a part
+    image = torch.where(x < 71, 0.1, 0.8).expand(1, 3, 40, 120)
+    composite = tile_engine.TileEngine.composite
+    found: dict[tuple[int, int], Tensor] = {}
+
+    def watched(engine: tile_engine.TileEngine, seen: layers.Layers, reach: tuple[int, int], *rest: Any) -> None:
+        origin, out = rest[0], rest[1]
+        core = (slice(reach[0], reach[0] + out.shape[1]), slice(reach[1], reach[1] + out.shape[2]))
+        found[origin[0] + reach[0], origin[1] + reach[1]] = engine.plan.opaque_to(seen)[core]
+        composite(engine, seen, reach, *rest)
+
+    monkeypatch.setattr(tile_engine.TileEngine, "composite", watched)
+    _render(image, radius[None])
+    whole = found.pop((0, 0))
+    monkeypatch.setattr(prepared, "PART_PX", 63)
+    _render(image, radius[None])
+    assert sorted(found) == [(0, 0), (0, 63)]
+    assert len(whole.unique()) > 1
+    torch.testing.assert_close(torch.cat([found[k] for k in sorted(found)], 1), whole)
