@@ -36,11 +36,13 @@ from data import motorcycle  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from refocus_core import bokeh  # noqa: E402
-from refocus_core.bokeh import engines, renderer, triton_kernels  # noqa: E402
-from refocus_core.bokeh.layers import Layers  # noqa: E402
+from refocus_core.bokeh import renderer  # noqa: E402
+from refocus_core.bokeh.engines import choose as engines  # noqa: E402
+from refocus_core.bokeh.engines import triton_kernels  # noqa: E402
+from refocus_core.bokeh.engines.torch_engine import TileEngine, tile_count  # noqa: E402
+from refocus_core.bokeh.engines.triton_engine import TritonEngine  # noqa: E402
 from refocus_core.bokeh.plan import QUALITIES, Plan  # noqa: E402
-from refocus_core.bokeh.tiles import TileEngine, tile_count  # noqa: E402
-from refocus_core.bokeh.triton_engine import TritonEngine  # noqa: E402
+from refocus_core.bokeh.surfaces.build import Layers  # noqa: E402
 from refocus_core.color import srgb_to_linear  # noqa: E402
 from refocus_core.types import DefocusMap  # noqa: E402
 

@@ -1,11 +1,11 @@
 """Aperture shapes and the defocus renderer."""
 
+from .apertures import SHAPES, kernel_from_image, kernel_preview, make_kernel
 from .highlights import boost_highlights
-from .kernels import SHAPES, kernel_from_image, kernel_preview, make_kernel
 from .plan import QUALITIES, Quality
-from .prepared import SurfaceCache
 from .renderer import Plate, render
 from .revealed import revealed
+from .surfaces.cache import SurfaceCache
 
 __all__ = [
     "QUALITIES",

@@ -14,7 +14,7 @@ from torch import Tensor
 from .. import psf
 from ..types import Kernel
 from .bins import Bins, bin_position
-from .layers import Layers, window_extreme
+from .surfaces.build import Layers, window_extreme
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,16 @@ import torch
 from torch import Tensor
 
 from ..types import DefocusMap, Kernel, Progress, check_image, match_batch
-from . import half
-from . import layers as ldi
+from . import draft
+from .apertures import make_kernel
 from .bins import Bins
-from .engines import choose_engine
+from .engines.choose import choose_engine
+from .engines.torch_engine import tile_count
 from .highlights import boost_highlights, lights
-from .kernels import make_kernel
 from .parallel import give_back_memory
 from .plan import QUALITIES, Plan, Quality, opaque_reach
-from .prepared import Prepared, Scale, SurfaceCache, part_px, prepare
-from .tiles import tile_count
+from .surfaces import build as ldi
+from .surfaces.cache import Prepared, Scale, SurfaceCache, part_px, prepare
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,14 +184,14 @@ def _render_half(
         steps.advance(_tiles((out.shape[1] + 1) // 2, (out.shape[2] + 1) // 2, out.device))
         return out.copy_(inputs.image)
     scale = Scale.of(inputs.radius, inputs.disparity, inputs.gain)
-    image, rho, radius = half.halved(inputs.image, _reference(inputs, scale), inputs.radius)
+    image, rho, radius = draft.halved(inputs.image, _reference(inputs, scale), inputs.radius)
     scale = None if scale is None else scale.reduced(2)
-    prepared = _prepared(image, rho, scale, half.SNAP_REACH_PX if quality.snap else 0, cache)
+    prepared = _prepared(image, rho, scale, draft.SNAP_REACH_PX if quality.snap else 0, cache)
     layers = functools.partial(prepared.layers, image, radius, scale)
-    plan = Plan(kernel, Bins.of(radius, quality.bin_step, lights(image, radius)), quality, half.VARIANCE_PX2 / 4)
+    plan = Plan(kernel, Bins.of(radius, quality.bin_step, lights(image, radius)), quality, draft.VARIANCE_PX2 / 4)
     rendered, nearer = image.clone(), torch.cat([torch.zeros_like(image), torch.zeros_like(radius)[None]])
     _composite(plan, layers, _largest(radius), steps, rendered, nearer)
-    half.restore(inputs.image, inputs.radius, (image, prepared.radius(radius, scale)), rendered, nearer, out)
+    draft.restore(inputs.image, inputs.radius, (image, prepared.radius(radius, scale)), rendered, nearer, out)
     return out
 
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from refocus_core import bokeh
-from refocus_core.bokeh import layers, prepared
+from refocus_core.bokeh.surfaces import build as layers
+from refocus_core.bokeh.surfaces import cache as prepared
 from refocus_core.types import DefocusMap
 
 

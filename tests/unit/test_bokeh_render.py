@@ -13,10 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from refocus_core import bokeh, psf
-from refocus_core.bokeh import half, layers, prepared
-from refocus_core.bokeh import tiles as tile_engine
+from refocus_core.bokeh import draft as half
 from refocus_core.bokeh.bins import Bins
+from refocus_core.bokeh.engines import torch_engine as tile_engine
 from refocus_core.bokeh.plan import Plan, Quality
+from refocus_core.bokeh.surfaces import build as layers
+from refocus_core.bokeh.surfaces import cache as prepared
 from refocus_core.types import DefocusMap, Kernel
 
 QUALITIES = list(bokeh.QUALITIES)

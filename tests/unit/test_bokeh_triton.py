@@ -26,12 +26,13 @@ os.environ["TRITON_INTERPRET"] = "1"  # read where kernels are defined
 pytest.importorskip("triton", reason="needs the package triton (Linux; scripts/requirements-tests.txt)")
 
 from refocus_core import bokeh  # noqa: E402 - after the interpreter is switched on
-from refocus_core.bokeh import engines, triton_engine, triton_kernels  # noqa: E402
 from refocus_core.bokeh.bins import Bins  # noqa: E402
-from refocus_core.bokeh.layers import Layers  # noqa: E402
+from refocus_core.bokeh.engines import choose as engines  # noqa: E402
+from refocus_core.bokeh.engines import triton_engine, triton_kernels  # noqa: E402
+from refocus_core.bokeh.engines.torch_engine import TileEngine, tile_count  # noqa: E402
+from refocus_core.bokeh.engines.triton_engine import TritonEngine  # noqa: E402
 from refocus_core.bokeh.plan import Plan, Quality  # noqa: E402
-from refocus_core.bokeh.tiles import TileEngine, tile_count  # noqa: E402
-from refocus_core.bokeh.triton_engine import TritonEngine  # noqa: E402
+from refocus_core.bokeh.surfaces.build import Layers  # noqa: E402
 from refocus_core.types import DefocusMap, Kernel  # noqa: E402
 
 if _BEFORE is None:
@@ -349,7 +350,7 @@ import json, re, sys, warnings
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from refocus_core.bokeh import triton_kernels as K
+from refocus_core.bokeh.engines import triton_kernels as K
 
 warnings.simplefilter("ignore")
 floats = "scratch tap_weight light_in cover_in light_out cover_out front back front_v back_v front_radius back_radius back_alpha"

@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from . import layers as ldi
-from .parallel import give_back_memory
+from ..parallel import give_back_memory
+from . import build as ldi
 
 PART_PX = 1280
 """Side of the parts whose surfaces are found, and whose layers are held, at a time; bounds the memory of large pictures."""

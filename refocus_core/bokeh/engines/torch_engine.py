@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .bins import Bins
-from .layers import Layers
-from .parallel import side_by_side
-from .plan import GROUP_GAP, PRESENT, Piece, Plan
+from ..bins import Bins
+from ..parallel import side_by_side
+from ..plan import GROUP_GAP, PRESENT, Piece, Plan
+from ..surfaces.build import Layers
 
 TILE_PX = 128
 """Side of the parts that are blurred at a time: small transforms stay in the processor's cache, and hold few bins. Without pieces

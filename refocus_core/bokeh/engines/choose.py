@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..types import Kernel
-from .bins import Bins
-from .layers import Layers
-from .plan import Piece, Plan, Quality
-from .tiles import TileEngine
+from ...types import Kernel
+from ..bins import Bins
+from ..plan import Piece, Plan, Quality
+from ..surfaces.build import Layers
+from .torch_engine import TileEngine
 from .triton_engine import TritonEngine, kernels
 
 log = logging.getLogger(__name__)

@@ -24,11 +24,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .. import psf
-from .bins import STEP, square
-from .layers import Layers
-from .plan import GROUP_GAP, PRESENT, Piece, Plan
-from .tiles import TileEngine, tile_count
+from ... import psf
+from ..bins import STEP, square
+from ..plan import GROUP_GAP, PRESENT, Piece, Plan
+from ..surfaces.build import Layers
+from .torch_engine import TileEngine, tile_count
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .layers import JUMP_PX, VOTE_COLOR, display_values, window_extreme
+from .surfaces.build import JUMP_PX, VOTE_COLOR, display_values, window_extreme
 
 VARIANCE_PX2 = 0.75
 """Variance along an axis, in px^2, that halving and bilinear enlarging add to a blur: the best on a photo of 0.25 to 1."""

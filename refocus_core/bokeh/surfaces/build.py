@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .parallel import side_by_side
+from ..parallel import side_by_side
 
 JUMP_PX = 1.0
 JUMP_RELATIVE = 0.12
