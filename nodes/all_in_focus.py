@@ -8,7 +8,8 @@ from comfy_api.latest import io, ui
 
 from ..refocus_core import depth, restore
 from ..refocus_core.types import DefocusMap
-from . import host, host_flux
+from . import host
+from .flux import sampler as host_flux
 
 _FOLDERS = ("upscale_models", host.FOLDER_KEY)
 _BYTES_PER_TILE_PX = 3 * 4 * 384  # as core's upscale node estimates what such networks need beside their weights

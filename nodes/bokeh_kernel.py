@@ -6,7 +6,8 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..refocus_core import bokeh, color
-from . import host, previews
+from . import host
+from .host import previews
 
 
 class RefocusBokehKernel(io.ComfyNode):

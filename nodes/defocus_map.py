@@ -10,7 +10,8 @@ from comfy_api.latest import io
 from ..refocus_core import defocus
 from ..refocus_core.optics import SENSORS_MM, Blur, Lens
 from ..refocus_core.types import DepthMap
-from . import host, previews
+from . import host
+from .host import previews
 
 _PERCENT, _CAMERA = "percent of long edge", "camera"
 _TWO_POINTS = "two points"

@@ -7,7 +7,8 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..refocus_core import generative
-from . import host, host_flux
+from . import host
+from .flux import sampler as host_flux
 
 
 class RefocusGenfocusApply(io.ComfyNode):

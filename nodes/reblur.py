@@ -9,7 +9,9 @@ from comfy_api.latest import io
 
 from ..refocus_core import bokeh, color
 from ..refocus_core.types import DefocusMap, Kernel
-from . import host, host_flux, previews
+from . import host
+from .flux import sampler as host_flux
+from .host import previews
 
 _GENERATIVE = ("generative", "hybrid")
 

@@ -5,7 +5,7 @@
 
 import { type Keyframes, parseKeyframes, track } from "./keyframes";
 
-/** What the node sends; see nodes/previews.py. */
+/** What the node sends; see nodes/host/previews.py. */
 export interface Numbers {
   width: number;
   height: number;

@@ -22,9 +22,9 @@ from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import io
 from torch import Tensor, nn
 
-from ..refocus_core import bokeh, generative
-from ..refocus_core.types import DefocusMap, Progress
-from . import host
+from ...refocus_core import bokeh, generative
+from ...refocus_core.types import DefocusMap, Progress
+from .. import host
 
 _KEY = "refocus_genfocus"
 LORA_FOLDER = "loras"

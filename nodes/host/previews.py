@@ -15,9 +15,9 @@ from comfy_api.latest import ui
 from PIL import Image
 from torch import Tensor
 
-from ..refocus_core import defocus
-from ..refocus_core.types import DefocusMap, DepthMap
-from . import host
+from ...refocus_core import defocus
+from ...refocus_core.types import DefocusMap, DepthMap
+from .. import host
 
 FOCUS, COMPARE, KERNEL = "refocus_focus", "refocus_compare", "refocus_kernel"
 """Keys of `ui`, beside ComfyUI's own `images`."""

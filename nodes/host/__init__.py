@@ -25,8 +25,8 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from ..refocus_core.bokeh import SurfaceCache
-from ..refocus_core.types import Progress
+from ...refocus_core.bokeh import SurfaceCache
+from ...refocus_core.types import Progress
 
 log = logging.getLogger(__name__)
 

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from . import __version__
+from .. import __version__
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help and a mistyped option must not wait for it
     import torch
     from torch import Tensor
 
-    from . import generative
-    from .defocus import FocusLike
-    from .optics import Blur, Lens
-    from .pictures import CameraData, Picture
-    from .types import DefocusMap, DepthMap, Kernel, Progress
+    from .. import generative
+    from ..defocus import FocusLike
+    from ..optics import Blur, Lens
+    from ..pictures import CameraData, Picture
+    from ..types import DefocusMap, DepthMap, Kernel, Progress
 
 log = logging.getLogger(__name__)
 
@@ -319,8 +319,8 @@ class _Stages:
 def _run(args: argparse.Namespace) -> None:
     import torch
 
-    from . import bokeh, defocus, generative, pictures, restore
-    from .color import linear_to_srgb, srgb_to_linear
+    from .. import bokeh, defocus, generative, pictures, restore
+    from ..color import linear_to_srgb, srgb_to_linear
 
     stages = _Stages(args.quiet)
     _check_options(args)
@@ -444,7 +444,7 @@ def _check_generative(args: argparse.Namespace) -> None:
 def _genfocus(args: argparse.Namespace, device: torch.device) -> generative.Genfocus:
     import torch
 
-    from . import generative
+    from .. import generative
 
     made = generative.Genfocus.from_pretrained(
         args.flux,
@@ -465,7 +465,7 @@ def _as_numbers(path: Path) -> bool:
 
 def _check_outputs(args: argparse.Namespace, photo: Picture) -> dict[Path, int]:
     """Can everything be written? Bits of each picture. Before the long work, so that it is not done for nothing."""
-    from . import pictures
+    from .. import pictures
 
     given = [args.photo, args.focus_mask, Path(args.depth), Path(args.aperture)]
     protect = () if args.overwrite else tuple(p for p in given if p is not None)
@@ -484,7 +484,7 @@ def _check_outputs(args: argparse.Namespace, photo: Picture) -> dict[Path, int]:
 
 
 def _bits(args: argparse.Namespace, path: Path, photo: Picture) -> int | None:
-    from . import pictures
+    from .. import pictures
 
     if args.bits:
         return int(args.bits.removesuffix("f"))
@@ -494,8 +494,8 @@ def _bits(args: argparse.Namespace, path: Path, photo: Picture) -> int | None:
 
 
 def _kernel(args: argparse.Namespace) -> Kernel:
-    from . import bokeh, pictures
-    from .color import srgb_to_linear
+    from .. import bokeh, pictures
+    from ..color import srgb_to_linear
 
     if args.aperture in SHAPES:
         turn = {"rotation_deg": args.rotation, "softness": args.softness}
@@ -519,7 +519,7 @@ def _kernel(args: argparse.Namespace) -> Kernel:
 
 
 def _focus(args: argparse.Namespace) -> FocusLike:
-    from . import pictures
+    from .. import pictures
 
     if args.focus_mask is not None:
         mask = pictures.load_map(args.focus_mask)
@@ -533,7 +533,7 @@ def _depth_file(args: argparse.Namespace) -> Tensor | None:
     Raises:
         ValueError: if --depth is neither.
     """
-    from . import depth, pictures
+    from .. import depth, pictures
 
     path = Path(args.depth)
     if args.depth == "auto" or args.depth in depth.MODELS or path.suffix == ".safetensors":
@@ -548,7 +548,7 @@ def _depth_file(args: argparse.Namespace) -> Tensor | None:
 
 
 def _depth(args: argparse.Namespace, image: Tensor, file: Tensor | None, stages: _Stages) -> DepthMap:
-    from . import depth
+    from .. import depth
 
     with stages("depth") as progress:
         if file is None:
@@ -579,8 +579,8 @@ def _is_file(name: str) -> bool:
 
 
 def _lens(args: argparse.Namespace, camera: CameraData, depth_map: DepthMap) -> Lens | Blur:
-    from . import defocus
-    from .optics import Blur
+    from .. import defocus
+    from ..optics import Blur
 
     f_number = args.f_number or (camera.f_number if args.exif_lens else None)
     if f_number is None:
@@ -593,7 +593,7 @@ def _lens(args: argparse.Namespace, camera: CameraData, depth_map: DepthMap) -> 
 
 def _taken_lens(args: argparse.Namespace, camera: CameraData) -> Lens | Blur:
     """The lens that the photo was taken with. A `Lens` from EXIF; `from_lens` says what to do if depth is not in metres."""
-    from .optics import Blur, Lens
+    from ..optics import Blur, Lens
 
     if args.taken_blur is not None:
         return Blur(args.taken_blur)
@@ -605,7 +605,7 @@ def _taken_lens(args: argparse.Namespace, camera: CameraData) -> Lens | Blur:
 
 
 def _save_depth(path: Path, depth_map: DepthMap) -> None:
-    from . import pictures
+    from .. import pictures
 
     d = depth_map.disparity[0]
     if path.suffix.lower() != ".png":
@@ -623,7 +623,7 @@ def _save_depth(path: Path, depth_map: DepthMap) -> None:
 
 
 def _summary(path: Path, lens: Lens | Blur, made: DefocusMap, depth_map: DepthMap) -> str:
-    from .optics import Lens
+    from ..optics import Lens
 
     r = made.radius_px
     h, w = r.shape[-2:]
