@@ -33,8 +33,9 @@ def test_it_is_one_small_file_that_asks_nobody_but_its_server() -> None:
 
 
 def test_every_word_of_the_views_has_its_chinese_and_none_is_left_over() -> None:
-    sources = {p.name: p.read_text() for p in (REPO / "web_src" / "src").glob("*.ts")}
-    words = sources.pop("words.ts")
+    root = REPO / "web_src" / "src"
+    sources = {p.relative_to(root).as_posix(): p.read_text() for p in root.rglob("*.ts")}
+    words = sources.pop("ui/words.ts")
     english = {quoted or plain for quoted, plain in re.findall(r'^  (?:"([^"\n]+)"|(\w+)):\s', words, re.MULTILINE)}
     assert len(english) > 40
     code = "\n".join(sources.values())

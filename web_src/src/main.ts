@@ -8,16 +8,16 @@
 import { api as hostApi } from "../../scripts/api.js";
 // @ts-expect-error -- ComfyUI's own module, there at run time only
 import { app as hostApp } from "../../scripts/app.js";
-import type { Api, App, ComfyNode, Outputs } from "./comfy";
-import { addStyle } from "./dom";
-import { CompareView } from "./compare_view";
-import { FocusView } from "./focus_view";
-import { KernelView } from "./kernel_view";
-import { useLanguage } from "./words";
+import type { Api, App, ComfyNode, Outputs } from "./comfy/mount";
+import { addStyle } from "./ui/dom";
+import { CompareView } from "./compare/view";
+import { FocusView } from "./focus/view";
+import { KernelView } from "./kernel/view";
+import { useLanguage } from "./ui/words";
 
-export * as kernel from "./kernel";
-export * as keyframes from "./keyframes";
-export * as law from "./law";
+export * as kernel from "./kernel/shapes";
+export * as keyframes from "./law/keyframes";
+export * as law from "./law/solve";
 
 const app = hostApp as App;
 const api = hostApi as Api;

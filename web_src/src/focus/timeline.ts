@@ -1,9 +1,9 @@
 /** Keyframes of focus and aperture as curves over the frames of a clip, with keys that can be dragged. */
 
-import { button, html, setAll, svg } from "./dom";
-import { type Ease, EASES, type Key, type Keyframes } from "./keyframes";
-import { clamp } from "./stage";
-import { t } from "./words";
+import { button, html, setAll, svg } from "../ui/dom";
+import { type Ease, EASES, type Key, type Keyframes } from "../law/keyframes";
+import { clamp } from "../ui/stage";
+import { t } from "../ui/words";
 
 const HEIGHT = 104;
 const FOCUS = "#f2d64b";

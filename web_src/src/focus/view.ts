@@ -16,9 +16,9 @@ import {
   address,
   Step,
   Values,
-} from "./comfy";
-import { Choice, html, setAll, svg, Toggle } from "./dom";
-import { loadMap, loadPicture } from "./files";
+} from "../comfy/mount";
+import { Choice, html, setAll, svg, Toggle } from "../ui/dom";
+import { loadMap, loadPicture } from "../ui/files";
 import {
   disc,
   type FocusNumbers,
@@ -31,12 +31,12 @@ import {
   type Settings,
   type Solved,
   solve,
-} from "./law";
-import { formatKeyframes, type Key, type Keyframes, parseKeyframes, track } from "./keyframes";
+} from "../law/solve";
+import { formatKeyframes, type Key, type Keyframes, parseKeyframes, track } from "../law/keyframes";
 import { Scene3D } from "./scene3d";
-import { clamp, type Place, Stage } from "./stage";
+import { clamp, type Place, Stage } from "../ui/stage";
 import { Timeline } from "./timeline";
-import { t } from "./words";
+import { t } from "../ui/words";
 
 const NUMBERS = [
   "x",

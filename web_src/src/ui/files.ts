@@ -1,7 +1,7 @@
 /** Temporary files of the node, fetched from ComfyUI's own server and kept while the page is open. */
 
-import { address, type Api, type ServerFile } from "./comfy";
-import { type Frames, type Numbers, unpack } from "./law";
+import { address, type Api, type ServerFile } from "../comfy/mount";
+import { type Frames, type Numbers, unpack } from "../law/solve";
 
 const KEPT = 12;
 const maps = new Map<string, Promise<Frames>>();

@@ -1,7 +1,7 @@
 /** The photo as a relief of its nearness, cut by the focal plane: WebGL 2 alone, made when it is opened. */
 
-import type { Frames } from "./law";
-import { clamp } from "./stage";
+import type { Frames } from "../law/solve";
+import { clamp } from "../ui/stage";
 
 const RELIEF = 1.3; // depth of the relief in half heights of the picture
 const RIM = 0.13; // the sheet's rim beyond the picture, by which it is dragged

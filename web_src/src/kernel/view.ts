@@ -1,11 +1,11 @@
 /** Bokeh Kernel: the aperture, redrawn while its inputs change. */
 
-import { address, type Api, type App, type ComfyNode, everyFrame, fit, keepImages, lastOutputs } from "./comfy";
-import { mount, type Outputs, replacePreview, type ServerFile, Values } from "./comfy";
-import { html } from "./dom";
-import { loadPicture } from "./files";
-import { paintKernel, raster } from "./kernel";
-import { t } from "./words";
+import { address, type Api, type App, type ComfyNode, everyFrame, fit, keepImages, lastOutputs } from "../comfy/mount";
+import { mount, type Outputs, replacePreview, type ServerFile, Values } from "../comfy/mount";
+import { html } from "../ui/dom";
+import { loadPicture } from "../ui/files";
+import { paintKernel, raster } from "./shapes";
+import { t } from "../ui/words";
 
 const SIZE = 128;
 const NUMBERS = ["blades", "curvature", "rotation_deg", "inner", "points", "softness"] as const;

@@ -1,12 +1,12 @@
 /** Reblur: before and after under a divider, and where the focal plane lies. */
 
-import { address, type Api, type App, type ComfyNode, everyFrame, fit, keepImages, lastOutputs } from "./comfy";
-import { mount, type Outputs, replacePreview, type ServerFile } from "./comfy";
-import { html, Toggle } from "./dom";
-import { loadMap, loadPicture } from "./files";
-import { type Frames, type Numbers, paintPlane } from "./law";
-import { clamp, Stage } from "./stage";
-import { t } from "./words";
+import { address, type Api, type App, type ComfyNode, everyFrame, fit, keepImages, lastOutputs } from "../comfy/mount";
+import { mount, type Outputs, replacePreview, type ServerFile } from "../comfy/mount";
+import { html, Toggle } from "../ui/dom";
+import { loadMap, loadPicture } from "../ui/files";
+import { type Frames, type Numbers, paintPlane } from "../law/solve";
+import { clamp, Stage } from "../ui/stage";
+import { t } from "../ui/words";
 
 interface Payload extends Numbers {
   largest: number;
