@@ -28,6 +28,10 @@ SENSORS_MM: dict[str, float] = {
 }
 """Long side of common sensors in mm."""
 
+SHARP_RADIUS_PX = 0.5
+"""Largest radius of blur that counts as sharp: the whole disc lies within its pixel. A larger one keeps more of the photo bit for
+bit and lets a step be seen where blur sets in."""
+
 
 @dataclass(frozen=True)
 class Lens:

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from .types import check_map
+from .checks import check_map
 
 
 def size_px(radius_px: float) -> int:

@@ -8,57 +8,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from .checks import check_map
+from .optics import SHARP_RADIUS_PX
+
 Progress = Callable[[int, int], None]
 """`progress(done, total)`, called from long work. It may raise to cancel: the exception passes through untouched."""
-
-
-def check_image(image: Tensor, name: str = "image") -> Tensor:
-    """Return `image` if it is a finite floating-point [B,3,H,W] tensor with at least one pixel.
-
-    Raises:
-        TypeError: if it is not a floating-point tensor.
-        ValueError: if the shape is wrong, it is empty, or it holds NaN or infinity.
-    """
-    if not isinstance(image, Tensor) or not image.is_floating_point():
-        raise TypeError(f"{name} must be a floating-point tensor [B,3,H,W], got {_describe(image)}.")
-    if image.ndim != 4 or image.shape[1] != 3 or image.numel() == 0:
-        raise ValueError(f"{name} must have the shape [B,3,H,W] with at least one pixel, got {list(image.shape)}.")
-    if not bool(torch.isfinite(image).all()):
-        raise ValueError(f"{name} holds NaN or infinite values. Repair the picture before this step (clamp it, or re-export it).")
-    return image
-
-
-def check_map(values: Tensor, name: str, *, finite: bool = True) -> Tensor:
-    """Return `values` if it is a floating-point [B,H,W] tensor with at least one pixel, finite unless told otherwise.
-
-    Raises:
-        TypeError: if it is not a floating-point tensor.
-        ValueError: if the shape is wrong, it is empty, or (with `finite`) it holds NaN or infinity.
-    """
-    if not isinstance(values, Tensor) or not values.is_floating_point():
-        raise TypeError(f"{name} must be a floating-point tensor [B,H,W], got {_describe(values)}.")
-    if values.ndim != 3 or values.numel() == 0:
-        raise ValueError(f"{name} must have the shape [B,H,W] with at least one pixel, got {list(values.shape)}.")
-    if finite and not bool(torch.isfinite(values).all()):
-        raise ValueError(f"{name} holds NaN or infinite values. Mark those pixels as invalid or fill them first.")
-    return values
-
-
-def match_batch(values: Tensor, batch: int, name: str) -> Tensor:
-    """Expand a leading dimension of 1 to `batch`.
-
-    Raises:
-        ValueError: if it is neither 1 nor `batch`.
-    """
-    if values.shape[0] == batch:
-        return values
-    if values.shape[0] != 1:
-        raise ValueError(f"{name} has {values.shape[0]} frames but the picture has {batch}. Give one frame, or one for each.")
-    return values.expand(batch, *values.shape[1:])
-
-
-def _describe(value: object) -> str:
-    return f"a {value.dtype} tensor" if isinstance(value, Tensor) else type(value).__name__
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +116,7 @@ class DefocusMap:
         focus = torch.where(gain.abs() > 1e-12, dm + rm / gain.where(gain.abs() > 1e-12, torch.ones_like(gain)), dm)
         return cls(r, d, focus, gain)
 
-    def in_focus(self, tolerance_px: float = 0.5) -> Tensor:
+    def in_focus(self, tolerance_px: float = SHARP_RADIUS_PX) -> Tensor:
         """[B,H,W] float mask, 1 where the radius is at most `tolerance_px`."""
         return (self.radius_px.abs() <= tolerance_px).float()
 

@@ -17,7 +17,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..types import DefocusMap, Kernel, Progress, check_image, match_batch
+from ..checks import check_image, match_batch, same_size
+from ..optics import SHARP_RADIUS_PX
+from ..types import DefocusMap, Kernel, Progress
 from . import draft
 from .apertures import make_kernel
 from .bins import Bins
@@ -92,10 +94,10 @@ def render(
     plate = Plate(background) if isinstance(background, Tensor) else background
     if plate is not None:
         check_image(plate.image, "background")
-        _same_size(plate.image, h, w, "background")
+        same_size(plate.image, h, w, "background")
     if matte is not None:
         matte = matte[:, 0] if matte.ndim == 4 else matte
-        _same_size(matte, h, w, "matte")
+        same_size(matte, h, w, "matte")
         if plate is None:
             raise ValueError("A matte needs a background plate: connect the picture of what lies behind the subject too.")
     source = boost_highlights(image_linear.float(), radius, highlight_boost)
@@ -122,13 +124,6 @@ def render(
         else:
             out[b] = render_one(inputs, kernel, settings, steps, cache, torch.empty_like(inputs.image)).to(out.dtype)
     return out
-
-
-def _same_size(x: Tensor, h: int, w: int, name: str) -> None:
-    if x.shape[-2:] != (h, w):
-        raise ValueError(
-            f"The {name} is {x.shape[-1]}x{x.shape[-2]} px but the picture is {w}x{h} px. Resize the {name} to the picture."
-        )
 
 
 class _Steps:
@@ -180,7 +175,7 @@ def _render_half(
     inputs: _Inputs, kernel: Kernel, quality: Quality, steps: _Steps, cache: SurfaceCache | None, out: Tensor
 ) -> Tensor:
     """Fill and return `out` [3,H,W], rendered at half the resolution."""
-    if _largest(inputs.radius) <= _SHARP_PX:
+    if _largest(inputs.radius) <= SHARP_RADIUS_PX:
         steps.advance(_tiles((out.shape[1] + 1) // 2, (out.shape[2] + 1) // 2, out.device))
         return out.copy_(inputs.image)
     scale = Scale.of(inputs.radius, inputs.disparity, inputs.gain)
@@ -203,7 +198,7 @@ def _render_full(
     out.copy_(image)
     every = radius if inputs.plate_radius is None else torch.cat([radius, inputs.plate_radius])
     largest = _largest(every)
-    if largest <= _SHARP_PX:
+    if largest <= SHARP_RADIUS_PX:
         steps.advance(_tiles(radius.shape[0], radius.shape[1], radius.device))
         return out
     if quality.pieces > 1 and not _blurred_surfaces_overlap(radius):
@@ -276,9 +271,6 @@ def _blurred_surfaces_overlap(radius: Tensor) -> bool:
             count += float((both & ((a - b).abs() > ldi.jump_threshold(a, b))).sum())
     return count > _OVERLAP_SHARE * radius.numel()
 
-
-_SHARP_PX = 0.5
-"""Largest radius at which no pixel's light leaves its pixel."""
 
 _BLURRED_PX = 2.0
 _OVERLAP_SHARE = 1e-4

@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..types import DepthMap, check_map, match_batch
+from ..checks import check_map, match_batch
+from ..types import DepthMap
 
 
 @dataclass(frozen=True)

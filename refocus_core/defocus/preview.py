@@ -6,8 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..checks import check_image, match_batch
 from ..color import linear_to_srgb, luminance, srgb_to_linear
-from ..types import DefocusMap, check_image, match_batch
+from ..optics import SHARP_RADIUS_PX
+from ..types import DefocusMap
 from .focus import Focus, FocusPoint
 
 _NEAR = (0.05, 0.30, 1.00)
@@ -68,7 +70,7 @@ def _shaded(radius: Tensor, image: Tensor | None, largest: Tensor, line_px: int)
     else:
         grey = linear_to_srgb(luminance(srgb_to_linear(image))).clamp_(0, 1)
     strength = (radius.abs() / largest)[:, None]
-    sharp_px = torch.clamp(0.02 * largest, min=0.5)  # in focus: at most half a pixel, or 2 % of the scale where blur is strong
+    sharp_px = torch.clamp(0.02 * largest, min=SHARP_RADIUS_PX)  # where blur is strong, 2 % of it still looks sharp
     sharp = (radius.abs() <= sharp_px)[:, None].float()
     near = (radius < 0)[:, None]
 

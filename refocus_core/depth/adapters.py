@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..types import DepthMap, match_batch
+from ..checks import match_batch
+from ..types import DepthMap
 from .common import fill, to_relative
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..types import DepthMap, Progress, check_image
+from ..checks import check_image
+from ..types import DepthMap, Progress
 from .common import fill, to_relative
 from .model import DepthModel, load_entry, load_model
 from .refine import refine as refine_edges

@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..types import DepthMap, check_image, match_batch
+from ..checks import check_image, match_batch
+from ..types import DepthMap
 from .common import robust_range
 
 _NETWORK_SHORT_PX = 518  # depth networks see the short side at about this size; ramps widen in proportion beyond it

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..types import Progress, check_image, match_batch
+from ..checks import check_image, match_batch, same_size
+from ..types import Progress
 from .forward import Backbone
 from .lora import Layout
 from .sampling import Tiling, velocity
@@ -80,7 +81,7 @@ class Guide:
                         "or choose deblurNet.safetensors, which needs none."
                     )
                 other = match_batch(check_image(pre_deblurred, "pre_deblurred"), batch, "pre_deblurred")
-                _same_size(other, height, width, "The deblurred picture")
+                same_size(other, height, width, "deblurred picture")
                 latents.append(encode(as_photo(other.float().clamp(0, 1))))
             elif source == "aperture":
                 raise ValueError(
@@ -91,7 +92,7 @@ class Guide:
                 if radius_px is None:
                     raise ValueError("BokehNet needs a defocus map: how strongly each part shall blur.")
                 radius = match_batch(radius_px, batch, "The defocus map")
-                _same_size(radius, height, width, "The defocus map")
+                same_size(radius, height, width, "defocus map")
                 latents.append(encode(pad(defocus_picture(radius).to(photo))))
         rows, columns = latents[0].shape[-2] // 2, latents[0].shape[-1] // 2
         return cls(layout, tuple(pack(z) for z in latents), rows, columns, tiling)
@@ -137,11 +138,4 @@ class Guide:
             columns=self.columns,
             tiling=self.tiling,
             progress=progress,
-        )
-
-
-def _same_size(x: Tensor, height: int, width: int, name: str) -> None:
-    if x.shape[-2:] != (height, width):
-        raise ValueError(
-            f"{name} is {x.shape[-1]}x{x.shape[-2]} px but the photo is {width}x{height} px. Make both the same size."
         )

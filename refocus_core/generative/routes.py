@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..types import check_image, match_batch
+from ..checks import check_image, match_batch
 from .transfer import at_working_size, resized, reveal, transfer, working_size
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..types import check_map
+from ..checks import check_map
 
 PIXELS_PER_TOKEN = 16
 """Side of a token in pixels: 8 by the autoencoder, times 2 by packing."""

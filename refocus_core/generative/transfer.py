@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..types import check_image, match_batch
+from ..checks import check_image, match_batch
+from ..optics import SHARP_RADIUS_PX
 
-IN_FOCUS_PX = 0.5
-"""Pixels with a smaller blur radius keep the photo's own values, bit for bit."""
-_SOFT_PX = 1.0
-"""Over how many px of radius beyond that the change sets in."""
+_FADE_IN_PX = 1.0
+"""Width, in px of radius beyond `SHARP_RADIUS_PX`, over which the change sets in. Wider hides the seam better and leaves more of
+a slight blur undrawn."""
 
 
 def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -67,7 +67,7 @@ def transfer(photo: Tensor, before: Tensor, after: Tensor, radius_px: Tensor | N
     radius = match_batch(radius_px, photo.shape[0], "The defocus map")[:, None].to(photo.device).abs()
     if radius.shape[-2:] != size:
         raise ValueError(f"The radius is {list(radius.shape[-2:])} but the photo is {list(size)} (height, width).")
-    share = ((radius - IN_FOCUS_PX) / _SOFT_PX).clamp(0, 1)
+    share = ((radius - SHARP_RADIUS_PX) / _FADE_IN_PX).clamp(0, 1)
     share = share * share * (3 - 2 * share)
     change = resized(after - before, size)
     if blurs and size != tuple(before.shape[-2:]):
@@ -75,7 +75,7 @@ def transfer(photo: Tensor, before: Tensor, after: Tensor, radius_px: Tensor | N
         detail = photo - resized(before, size)
         pixel = size[1] / before.shape[-1]
         change = change - detail * (radius / pixel).clamp(0, 1)
-    return torch.where(radius < IN_FOCUS_PX, photo, photo + share * change)
+    return torch.where(radius < SHARP_RADIUS_PX, photo, photo + share * change)
 
 
 def at_working_size(

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..types import DefocusMap, Kernel, Progress, Restored, check_image, match_batch
+from ..checks import check_image, match_batch
+from ..types import DefocusMap, Kernel, Progress, Restored
 from . import deconvolution, embedded, models, registry
 from .network import DeblurNetwork
 

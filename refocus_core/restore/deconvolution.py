@@ -34,14 +34,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import color, psf
+from ..optics import SHARP_RADIUS_PX
 from ..types import Kernel, Progress
 
 log = logging.getLogger(__name__)
 
-IDENTITY_RADIUS_PX = 0.5
-"""Up to here the whole blur lies within one pixel: such pixels are returned as they came."""
 FIRST_RADIUS_PX = 0.75
-"""Radius of the first bin; between the two the result fades in."""
+"""Radius of the first bin; from `SHARP_RADIUS_PX` up to it the result fades in."""
 BIN_RATIO = 1.25
 """Radii of neighbouring bins. Finer bins measure no better: each is solved at the mean radius of its pixels."""
 MERGE_RATIO = 1.04
@@ -177,7 +176,7 @@ def deconvolve(
             if progress is not None:
                 progress(done, total)
         restored = color.linear_to_srgb(change.mul_(min(strength, 1.0)).add_(linear).clamp_min_(0))
-        out[frame] = torch.where((radius.abs() <= IDENTITY_RADIUS_PX)[None], image, restored)
+        out[frame] = torch.where((radius.abs() <= SHARP_RADIUS_PX)[None], image, restored)
     return out
 
 
@@ -188,7 +187,7 @@ def _symmetric(raster: Tensor) -> bool:
 def _scale(largest_px: float) -> list[tuple[float, float, float]]:
     """(where its share starts, where it is full, where it ends), on one fixed scale so that no frame depends on another."""
     count = max(math.ceil(math.log(max(largest_px, FIRST_RADIUS_PX) / FIRST_RADIUS_PX) / math.log(BIN_RATIO)), 0) + 1
-    radii = [IDENTITY_RADIUS_PX, *(FIRST_RADIUS_PX * BIN_RATIO**i for i in range(count + 1))]
+    radii = [SHARP_RADIUS_PX, *(FIRST_RADIUS_PX * BIN_RATIO**i for i in range(count + 1))]
     return list(zip(radii, radii[1:], radii[2:], strict=False))
 
 
@@ -210,7 +209,7 @@ def _steps(length: int, tile: int) -> list[tuple[int, int]]:
 def _used_bins(radius: Tensor, mirrored: bool) -> list[_Bin]:
     """The bins that a frame [H,W] needs; neighbours whose pixels are of nearly the same radius are merged."""
     largest = float(radius.abs().max())
-    if largest <= IDENTITY_RADIUS_PX:
+    if largest <= SHARP_RADIUS_PX:
         return []
     used: list[_Bin] = []
     for side in (1, -1) if mirrored else (0,):
@@ -295,7 +294,7 @@ def _unmixed(radius: Tensor, radius_px: float) -> Tensor:
 
     There the photo is a mixture that no single blur explains; the pixels do not count, and the result is continued into them.
     """
-    if float(radius.min()) > -IDENTITY_RADIUS_PX:
+    if float(radius.min()) > -SHARP_RADIUS_PX:
         return torch.ones_like(radius)
     behind = (radius > -(1 - MISMATCH[1]) * radius_px).float()[None, None]
     reach = math.ceil(radius_px)

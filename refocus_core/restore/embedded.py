@@ -12,7 +12,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 from .. import color
-from ..types import Progress, check_image, check_map
+from ..checks import check_image, check_map
+from ..types import Progress
 from . import spectrum
 from .models import Window, check_tile, run_tiled
 from .network import CLOSED_PX, CONTEXT_PX, MULTIPLE, DeblurNetwork, Shape

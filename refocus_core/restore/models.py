@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..types import Progress, check_image
+from ..checks import check_image
+from ..types import Progress
 from .registry import WEIGHT_SUFFIXES
 
 log = logging.getLogger(__name__)

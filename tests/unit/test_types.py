@@ -6,7 +6,8 @@ import pytest
 import torch
 from data import motorcycle
 
-from refocus_core.types import DefocusMap, DepthMap, Kernel, check_image, check_map, match_batch
+from refocus_core.checks import check_image, check_map, match_batch
+from refocus_core.types import DefocusMap, DepthMap, Kernel
 
 D = torch.rand(2, 5, 7, generator=torch.Generator().manual_seed(0))
 

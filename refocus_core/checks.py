@@ -1,0 +1,69 @@
+"""What every room asks of the tensors that it is given; each error names the input and the remedy."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def check_image(image: Tensor, name: str = "image") -> Tensor:
+    """Return `image` if it is a finite floating-point [B,3,H,W] tensor with at least one pixel.
+
+    Raises:
+        TypeError: if it is not a floating-point tensor.
+        ValueError: if the shape is wrong, it is empty, or it holds NaN or infinity.
+    """
+    if not isinstance(image, Tensor) or not image.is_floating_point():
+        raise TypeError(f"{name} must be a floating-point tensor [B,3,H,W], got {_describe(image)}.")
+    if image.ndim != 4 or image.shape[1] != 3 or image.numel() == 0:
+        raise ValueError(f"{name} must have the shape [B,3,H,W] with at least one pixel, got {list(image.shape)}.")
+    if not bool(torch.isfinite(image).all()):
+        raise ValueError(f"{name} holds NaN or infinite values. Repair the picture before this step (clamp it, or re-export it).")
+    return image
+
+
+def check_map(values: Tensor, name: str, *, finite: bool = True) -> Tensor:
+    """Return `values` if it is a floating-point [B,H,W] tensor with at least one pixel, finite unless told otherwise.
+
+    Raises:
+        TypeError: if it is not a floating-point tensor.
+        ValueError: if the shape is wrong, it is empty, or (with `finite`) it holds NaN or infinity.
+    """
+    if not isinstance(values, Tensor) or not values.is_floating_point():
+        raise TypeError(f"{name} must be a floating-point tensor [B,H,W], got {_describe(values)}.")
+    if values.ndim != 3 or values.numel() == 0:
+        raise ValueError(f"{name} must have the shape [B,H,W] with at least one pixel, got {list(values.shape)}.")
+    if finite and not bool(torch.isfinite(values).all()):
+        raise ValueError(f"{name} holds NaN or infinite values. Mark those pixels as invalid or fill them first.")
+    return values
+
+
+def match_batch(values: Tensor, batch: int, name: str) -> Tensor:
+    """Expand a leading dimension of 1 to `batch`.
+
+    Raises:
+        ValueError: if it is neither 1 nor `batch`.
+    """
+    if values.shape[0] == batch:
+        return values
+    if values.shape[0] != 1:
+        raise ValueError(f"{name} has {values.shape[0]} frames but the picture has {batch}. Give one frame, or one for each.")
+    return values.expand(batch, *values.shape[1:])
+
+
+def same_size(values: Tensor, height: int, width: int, name: str) -> Tensor:
+    """Return `values` [...,H,W] if its last two dimensions are the picture's.
+
+    Raises:
+        ValueError: if they are not.
+    """
+    if values.shape[-2:] != (height, width):
+        raise ValueError(
+            f"The {name} is {values.shape[-1]}x{values.shape[-2]} px but the picture is {width}x{height} px. "
+            f"Resize the {name} to the picture."
+        )
+    return values
+
+
+def _describe(value: object) -> str:
+    return f"a {value.dtype} tensor" if isinstance(value, Tensor) else type(value).__name__
