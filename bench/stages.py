@@ -32,8 +32,9 @@ import torch  # noqa: E402 - after the path is set
 import torch.nn.functional as F  # noqa: E402
 from data import motorcycle  # noqa: E402
 
-from refocus_core import bokeh, defocus, depth, pictures, restore  # noqa: E402
+from refocus_core import bokeh, defocus, depth, restore  # noqa: E402
 from refocus_core.color import linear_to_srgb, srgb_to_linear  # noqa: E402
+from refocus_core.files import pictures  # noqa: E402
 from refocus_core.optics import Blur  # noqa: E402
 from refocus_core.types import DefocusMap  # noqa: E402
 

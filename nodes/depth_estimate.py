@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from comfy_api.latest import io, ui
 
-from ..refocus_core import depth, weights
+from ..refocus_core import depth, models
 from ..refocus_core.types import DepthMap
 from . import host
 
@@ -211,7 +211,7 @@ def _run(model: str, allow_download: bool, photo: torch.Tensor, focal_px: float 
     folders = host.model_folder()
     if model == "auto" or model in depth.MODELS:
         entry = depth.choose(model, folders, allow_download=allow_download)
-        (path,) = weights.locate(entry, folders, allow_download=allow_download, progress=host.progress())
+        (path,) = models.locate(entry, folders, allow_download=allow_download, progress=host.progress())
         config, name = entry.options, entry.label
     else:
         path, config, name = host.model_path(host.FOLDER_KEY, model), None, model

@@ -19,7 +19,8 @@ sys.path[:0] = [str(REPO), str(REPO / "scripts")]
 
 from make_samples import FAR_M, NEAR_M, tensor  # noqa: E402
 
-from refocus_core import bokeh, color, defocus, depth, pictures, restore  # noqa: E402
+from refocus_core import bokeh, color, defocus, depth, restore  # noqa: E402
+from refocus_core.files import pictures  # noqa: E402
 from refocus_core.optics import Blur, Lens  # noqa: E402
 from refocus_core.types import DefocusMap, DepthMap  # noqa: E402
 

@@ -21,7 +21,8 @@ REPO = Path(__file__).resolve().parents[1]
 DATA = REPO / "tests" / "data"
 sys.path.insert(0, str(REPO))
 
-from refocus_core import bokeh, color, defocus, depth, pictures  # noqa: E402
+from refocus_core import bokeh, color, defocus, depth  # noqa: E402
+from refocus_core.files import pictures  # noqa: E402
 from refocus_core.optics import Lens  # noqa: E402
 
 NEAR_M, FAR_M = 2.1103559, 5.01685

@@ -25,8 +25,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from refocus_core import defocus, depth, pictures
+from refocus_core import defocus, depth
 from refocus_core.color import srgb_to_linear
+from refocus_core.files import pictures
 from refocus_core.train.data import focus as focus_room
 from refocus_core.train.data.measure import ssim
 from refocus_core.train.data.series import maximise

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from refocus_core.pictures import MAP_SUFFIXES
+from refocus_core.files.pictures import MAP_SUFFIXES
 from refocus_core.train.data.synthetic import DEPTH_FILE
 
 Task = Literal["deblur", "bokeh", "refocus"]

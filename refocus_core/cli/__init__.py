@@ -21,8 +21,8 @@ if TYPE_CHECKING:  # torch takes seconds to import; --help and a mistyped option
 
     from .. import generative
     from ..defocus import FocusLike
+    from ..files.pictures import CameraData, Picture
     from ..optics import Blur, Lens
-    from ..pictures import CameraData, Picture
     from ..types import DefocusMap, DepthMap, Kernel, Progress
 
 log = logging.getLogger(__name__)
@@ -319,8 +319,9 @@ class _Stages:
 def _run(args: argparse.Namespace) -> None:
     import torch
 
-    from .. import bokeh, defocus, generative, pictures, restore
+    from .. import bokeh, defocus, generative, restore
     from ..color import linear_to_srgb, srgb_to_linear
+    from ..files import pictures
 
     stages = _Stages(args.quiet)
     _check_options(args)
@@ -465,7 +466,7 @@ def _as_numbers(path: Path) -> bool:
 
 def _check_outputs(args: argparse.Namespace, photo: Picture) -> dict[Path, int]:
     """Can everything be written? Bits of each picture. Before the long work, so that it is not done for nothing."""
-    from .. import pictures
+    from ..files import pictures
 
     given = [args.photo, args.focus_mask, Path(args.depth), Path(args.aperture)]
     protect = () if args.overwrite else tuple(p for p in given if p is not None)
@@ -484,7 +485,7 @@ def _check_outputs(args: argparse.Namespace, photo: Picture) -> dict[Path, int]:
 
 
 def _bits(args: argparse.Namespace, path: Path, photo: Picture) -> int | None:
-    from .. import pictures
+    from ..files import pictures
 
     if args.bits:
         return int(args.bits.removesuffix("f"))
@@ -494,8 +495,9 @@ def _bits(args: argparse.Namespace, path: Path, photo: Picture) -> int | None:
 
 
 def _kernel(args: argparse.Namespace) -> Kernel:
-    from .. import bokeh, pictures
+    from .. import bokeh
     from ..color import srgb_to_linear
+    from ..files import pictures
 
     if args.aperture in SHAPES:
         turn = {"rotation_deg": args.rotation, "softness": args.softness}
@@ -519,7 +521,7 @@ def _kernel(args: argparse.Namespace) -> Kernel:
 
 
 def _focus(args: argparse.Namespace) -> FocusLike:
-    from .. import pictures
+    from ..files import pictures
 
     if args.focus_mask is not None:
         mask = pictures.load_map(args.focus_mask)
@@ -533,7 +535,8 @@ def _depth_file(args: argparse.Namespace) -> Tensor | None:
     Raises:
         ValueError: if --depth is neither.
     """
-    from .. import depth, pictures
+    from .. import depth
+    from ..files import pictures
 
     path = Path(args.depth)
     if args.depth == "auto" or args.depth in depth.MODELS or path.suffix == ".safetensors":
@@ -605,7 +608,7 @@ def _taken_lens(args: argparse.Namespace, camera: CameraData) -> Lens | Blur:
 
 
 def _save_depth(path: Path, depth_map: DepthMap) -> None:
-    from .. import pictures
+    from ..files import pictures
 
     d = depth_map.disparity[0]
     if path.suffix.lower() != ".png":

@@ -81,7 +81,7 @@ def estimate(
     Args:
         image_srgb: [B,3,H,W] sRGB-encoded, any floating-point type.
         model: a registered name, "auto" (see `registry.AUTO_ORDER`), or the path of a safetensors file with its config.json.
-        folders: where models lie (default `weights.default_folders()`), then the local Hugging Face cache.
+        folders: where models lie (default `models.default_folders()`), then the local Hugging Face cache.
         allow_download: whether a missing model may be fetched.
         progress: called during a download and after every frame; may raise to cancel.
         refine: move depth edges onto the picture's edges; a number 0..1 sets how far.

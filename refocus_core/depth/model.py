@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import weights
+from .. import models
+from ..models import ModelEntry, WeightsMismatchError
 from ..types import DepthMap, Progress
-from ..weights import ModelEntry, WeightsMismatchError
 from .network import OUTPUT_PX, Architecture, DepthNet, restored
 from .refine import refine
 
@@ -173,7 +173,7 @@ def load_model(
     label = name or f"{p.parent.name}/{p.name}"
     given = dict(config) if config is not None else _config_beside(p)
     if given is None:
-        raise weights.WeightsMissingError(
+        raise models.WeightsMissingError(
             f"{p} has no config.json beside it, so its architecture is unknown. Copy the config.json of the model "
             f"into {p.parent}."
         )
@@ -186,10 +186,10 @@ def load_model(
         import transformers
         from transformers.utils import logging as transformers_logging
     except ImportError as e:
-        raise weights.WeightsMissingError(f"{label} needs transformers: pip install 'transformers>=4.50.3'.") from e
+        raise models.WeightsMissingError(f"{label} needs transformers: pip install 'transformers>=4.50.3'.") from e
 
     kind = "DepthPro" if family == "depth_pro" else "DepthAnything"
-    state = weights.read_safetensors(p)
+    state = models.read_safetensors(p)
     for key in ("architectures", "transformers_version", "torch_dtype", "dtype", "_name_or_path"):
         given.pop(key, None)
     verbosity = transformers_logging.get_verbosity()
@@ -220,7 +220,7 @@ def load_model(
 
 
 def _load_own(path: Path, options: Mapping[str, Any], label: str, dtype: torch.dtype) -> DepthModel:
-    state = weights.read_safetensors(path)
+    state = models.read_safetensors(path)
     try:
         with torch.device("meta"):
             net = DepthNet(Architecture.read(options))
@@ -247,11 +247,11 @@ def load_entry(
     progress: Progress | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> DepthModel:
-    """Locate the files of a registered model (see `weights.locate`) and build it. The architecture is the registry's.
+    """Locate the files of a registered model (see `models.locate`) and build it. The architecture is the registry's.
 
     Raises:
-        WeightsMissingError, WeightsMismatchError: as `weights.locate` and `load_model`.
+        WeightsMissingError, WeightsMismatchError: as `models.locate` and `load_model`.
     """
-    (path,) = weights.locate(chosen, folders, allow_download=allow_download, progress=progress)
+    (path,) = models.locate(chosen, folders, allow_download=allow_download, progress=progress)
     log.info("Depth model %s (licence: %s) from %s", chosen.label, chosen.licence, path)
     return load_model(path, chosen.options, name=chosen.label, dtype=dtype)

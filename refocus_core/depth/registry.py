@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import weights
-from ..weights import ModelEntry, ModelFile
+from .. import models
+from ..models import ModelEntry, ModelFile
 
 
 def _depth_anything(
@@ -176,7 +176,7 @@ def entry(name: str) -> ModelEntry:
 def available(folders: Iterable[Path | str] | None = None) -> tuple[str, ...]:
     """Names of the registered models whose files are on this machine, in the order in which "auto" tries them."""
     places = None if folders is None else tuple(folders)
-    return tuple(n for n in AUTO_ORDER if weights.find(MODELS[n], places) is not None)
+    return tuple(n for n in AUTO_ORDER if models.find(MODELS[n], places) is not None)
 
 
 def choose(name: str = "auto", folders: Iterable[Path | str] | None = None, *, allow_download: bool = False) -> ModelEntry:

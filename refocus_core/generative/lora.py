@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..weights import WeightsMismatchError
+from ..models import WeightsMismatchError
 from .forward import Factors
 
 log = logging.getLogger(__name__)

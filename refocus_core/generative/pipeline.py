@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..models import WeightsMismatchError, read_safetensors
 from ..types import Progress
-from ..weights import WeightsMismatchError, read_safetensors
 from . import sampling
 from .backbones import bind_diffusers
 from .guide import Guide

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..weights import WeightsMismatchError, read_safetensors
+from ..models import WeightsMismatchError, read_safetensors
 
 FILE_NAME = "genfocus_prompts.safetensors"
 

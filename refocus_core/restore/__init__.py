@@ -2,9 +2,9 @@
 
 from .api import all_in_focus
 from .deconvolution import deconvolve, noise_level
-from .embedded import load_embedded
-from .models import RestorationModel, load_model, run_model
 from .registry import METHODS, MODEL_PREFIX, Method, choose, find_model
+from .restoration_model import RestorationModel, load_model, run_model
+from .shipped import load_embedded
 
 __all__ = [
     "METHODS",

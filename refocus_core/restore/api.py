@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..checks import check_image, match_batch
 from ..types import DefocusMap, Kernel, Progress, Restored
-from . import deconvolution, embedded, models, registry
+from . import deconvolution, registry, restoration_model, shipped
 from .network import DeblurNetwork
 
 
@@ -25,7 +25,7 @@ def all_in_focus(
     strength: float = 1.0,
     noise: float | None = None,
     folders: Iterable[str | Path] = (),
-    model: models.RestorationModel | DeblurNetwork | None = None,
+    model: restoration_model.RestorationModel | DeblurNetwork | None = None,
     tile_px: int | None = None,
     progress: Progress | None = None,
 ) -> Restored:
@@ -69,28 +69,28 @@ def all_in_focus(
     if chosen.kind == "identity":
         return Restored(image)
     if chosen.kind == "model_file":
-        if not isinstance(model, models.RestorationModel):
-            model = models.load_model(registry.find_model(chosen.name, folders)).to(image.device)
-        result = models.run_model(model, image, tile_px=tile_px, progress=progress)
+        if not isinstance(model, restoration_model.RestorationModel):
+            model = restoration_model.load_model(registry.find_model(chosen.name, folders)).to(image.device)
+        result = restoration_model.run_model(model, image, tile_px=tile_px, progress=progress)
         return Restored(result if strength >= 1 else torch.lerp(image, result, strength))
     radius = None if defocus_map is None else _radii(defocus_map, image)
     if chosen.kind in ("embedded", "blind_deconvolution"):
-        network = model if isinstance(model, DeblurNetwork) else embedded.load_embedded(chosen).to(image.device)
+        network = model if isinstance(model, DeblurNetwork) else shipped.load_embedded(chosen).to(image.device)
         alone = chosen.kind == "embedded"
-        result, found = embedded.run_embedded(network, image, radius, tile_px=tile_px, progress=progress if alone else None)
+        result, found = shipped.run_embedded(network, image, radius, tile_px=tile_px, progress=progress if alone else None)
         if not alone:
-            certain = embedded.certainty(image, found)
+            certain = shipped.certainty(image, found)
             by_radius = deconvolution.deconvolve(
                 image,
-                embedded.cautious(found),
+                shipped.cautious(found),
                 kernel=kernel,
                 strength=max(strength, 1.0),
                 noise=noise,
-                doubt=(embedded.DOUBTS[0] + (embedded.DOUBTS[1] - embedded.DOUBTS[0]) * certain).tolist(),
-                tile_px=models.check_tile(tile_px, deconvolution.TILE_PX),
+                doubt=(shipped.DOUBTS[0] + (shipped.DOUBTS[1] - shipped.DOUBTS[0]) * certain).tolist(),
+                tile_px=restoration_model.check_tile(tile_px, deconvolution.TILE_PX),
                 progress=progress,
             )
-            least, most = embedded.SHARES
+            least, most = shipped.SHARES
             result = torch.lerp(result, by_radius, (least + (most - least) * certain)[:, None, None, None])
         return Restored(result if strength >= 1 else torch.lerp(image, result, strength), found)
     assert radius is not None  # `choose` refuses deconvolution without one
@@ -100,7 +100,7 @@ def all_in_focus(
         kernel=kernel,
         strength=strength,
         noise=noise,
-        tile_px=models.check_tile(tile_px, deconvolution.TILE_PX),
+        tile_px=restoration_model.check_tile(tile_px, deconvolution.TILE_PX),
         progress=progress,
     )
     return Restored(result, radius.abs())

@@ -32,7 +32,7 @@ from ..generative.pipeline import encode_prompts, load_transformer, load_vae
 from ..generative.prompts import Prompt, load_prompts, save_prompts
 from ..generative.sampling import integrate, sigmas
 from ..generative.tokens import defocus_picture, pack, position_ids, unpack
-from ..weights import read_safetensors
+from ..models import read_safetensors
 from . import config
 from .data.measure import ssim
 from .data.shards import Mixed, ShardExamples, Shards, Written, decode, write

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from refocus_core import pictures
+from refocus_core.files import pictures
 from refocus_core.types import DepthMap
 
 FOLDER = Path(__file__).parent

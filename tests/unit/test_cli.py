@@ -12,9 +12,10 @@ import torch
 from data import motorcycle
 from PIL import Image, ImageCms
 
-from refocus_core import bokeh, cli, defocus, depth, pictures, restore
+from refocus_core import bokeh, cli, defocus, depth, restore
 from refocus_core.cli import main
 from refocus_core.color import linear_to_srgb, srgb_to_linear
+from refocus_core.files import pictures
 from refocus_core.optics import Blur, Lens
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -12,9 +12,10 @@ from data import motorcycle
 from PIL import Image
 from safetensors.torch import load_file
 
-from refocus_core import cli, depth, pictures, weights
+from refocus_core import cli, depth, models
 from refocus_core.depth.network import Architecture
 from refocus_core.depth.registry import EMBEDDED
+from refocus_core.files import pictures
 from refocus_core.train import depth as training
 from refocus_core.train.depth_scores import score
 
@@ -31,7 +32,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def path() -> Path:
-    (found,) = weights.locate(ENTRY, [], verify_hash=True)
+    (found,) = models.locate(ENTRY, [], verify_hash=True)
     return found
 
 
@@ -94,7 +95,7 @@ def test_frames_of_a_clip_share_one_range(model: depth.DepthModel) -> None:
 
 def test_another_architecture_is_refused(path: Path) -> None:
     for options in ({"blocks": 8, "taps": [2, 8]}, {"blocs": 9}):
-        with pytest.raises(weights.WeightsMismatchError, match="does not fit"):
+        with pytest.raises(models.WeightsMismatchError, match="does not fit"):
             depth.load_model(path, {"model_type": "refocus_depth", **options})
 
 

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from bench.eval import cases, methods, scores
 from bench.eval.__main__ import main
-from refocus_core import bokeh, generative, pictures
+from refocus_core import bokeh, generative
 from refocus_core.color import linear_to_srgb, srgb_to_linear
+from refocus_core.files import pictures
 from refocus_core.types import DefocusMap
 
 

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from refocus_core import generative
-from refocus_core.weights import WeightsMismatchError
+from refocus_core.models import WeightsMismatchError
 
 
 def released(path, rank, doubles=19, singles=38, dim=4):

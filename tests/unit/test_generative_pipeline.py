@@ -7,11 +7,12 @@ import tiny_flux
 import torch
 from safetensors.torch import save_file
 
-from refocus_core import bokeh, cli, generative, pictures
+from refocus_core import bokeh, cli, generative
+from refocus_core.files import pictures
 from refocus_core.generative import pipeline
 from refocus_core.generative.transfer import resized
+from refocus_core.models import WeightsMismatchError
 from refocus_core.types import DefocusMap
-from refocus_core.weights import WeightsMismatchError
 
 
 def prompts():

@@ -14,9 +14,10 @@ import pytest
 import torch
 from PIL import Image, ImageCms, ImageOps
 
-from refocus_core import codecs, pictures
 from refocus_core.color import linear_to_srgb, srgb_to_linear
-from refocus_core.pictures import PictureError, load, load_map, save, save_map
+from refocus_core.files import pictures
+from refocus_core.files import tiff as codecs
+from refocus_core.files.pictures import PictureError, load, load_map, save, save_map
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

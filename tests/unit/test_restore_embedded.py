@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from refocus_core import color, psf, restore
-from refocus_core.restore import deconvolution, embedded, network, registry
+from refocus_core.restore import deconvolution, network, registry, shipped
 from refocus_core.restore.network import DeblurNetwork
 from refocus_core.types import DefocusMap
 
@@ -33,7 +33,7 @@ def method() -> registry.Method:
 
 @pytest.fixture(scope="module")
 def net(method: registry.Method) -> DeblurNetwork:
-    return embedded.load_embedded(method)
+    return shipped.load_embedded(method)
 
 
 def photo(name: str, side: int = 192) -> Tensor:
@@ -60,16 +60,16 @@ def psnr(a: Tensor, b: Tensor) -> float:
 
 def test_the_file_is_the_one_that_is_listed(method: registry.Method) -> None:
     assert method.weights is not None
-    content = (embedded.WEIGHTS / method.weights).read_bytes()
+    content = (shipped.WEIGHTS / method.weights).read_bytes()
     assert hashlib.sha256(content).hexdigest() == method.sha256 and len(content) <= 12e6
 
 
 def test_another_file_is_refused(method: registry.Method, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="Install the package again"):
-        embedded.load_embedded(replace(method, sha256="0" * 64))
-    monkeypatch.setattr(embedded, "WEIGHTS", tmp_path)
+        shipped.load_embedded(replace(method, sha256="0" * 64))
+    monkeypatch.setattr(shipped, "WEIGHTS", tmp_path)
     with pytest.raises(FileNotFoundError, match="is missing"):
-        embedded.load_embedded(method)
+        shipped.load_embedded(method)
 
 
 def test_auto_takes_it_without_a_map_and_deconvolution_with_one() -> None:
@@ -101,7 +101,7 @@ def test_blind_deconvolution_recovers_a_discs_blur(net: DeblurNetwork, name: str
     assert learned.radius_px is not None and result.radius_px is not None
     assert torch.equal(result.radius_px, learned.radius_px)
     if radius == 3:
-        assert embedded.certainty(source, learned.radius_px).tolist() == [1]
+        assert shipped.certainty(source, learned.radius_px).tolist() == [1]
     assert psnr(result.image, sharp) > max(psnr(source, sharp) + BLIND_GAIN_DB, psnr(learned.image, sharp) + 1)
 
 
@@ -113,10 +113,10 @@ def test_blind_deconvolution_is_half_the_network_where_the_blur_is_no_discs(net:
     source = (color.linear_to_srgb(F.conv2d(linear, k, groups=3)) * 255).round() / 255
     learned = restore.all_in_focus(source, NAME, model=net)
     assert learned.radius_px is not None
-    assert embedded.certainty(source, learned.radius_px).tolist() == [0]
-    by_radii = deconvolution.deconvolve(source, embedded.cautious(learned.radius_px), doubt=embedded.DOUBTS[0])
+    assert shipped.certainty(source, learned.radius_px).tolist() == [0]
+    by_radii = deconvolution.deconvolve(source, shipped.cautious(learned.radius_px), doubt=shipped.DOUBTS[0])
     result = restore.all_in_focus(source, BLIND, model=net).image
-    torch.testing.assert_close(result, torch.lerp(learned.image, by_radii, embedded.SHARES[0]))
+    torch.testing.assert_close(result, torch.lerp(learned.image, by_radii, shipped.SHARES[0]))
     assert psnr(result, sharp) > psnr(source, sharp) + 1
 
 
@@ -135,12 +135,12 @@ def test_cautious_radii_are_never_larger_and_keep_a_sharp_subject_sharp() -> Non
     radius = torch.full((1, 90, 200), 4.0)
     radius[:, :, 100:] = 0.1
     radius[:, 40:44, 40:44] = 9.0
-    kept = embedded.cautious(radius)
+    kept = shipped.cautious(radius)
     assert bool((kept <= radius).all())
     torch.testing.assert_close(kept[:, :, 100:], radius[:, :, 100:])
     assert float(kept[0, 42, 42]) == 5, "a spot of another radius"
     assert float(kept[0, 10, 20]) == 4
-    assert float(kept[:, :, 100 - embedded.LEAST_PX // 2 :].max()) < 0.5, "nor does anything beside it change"
+    assert float(kept[:, :, 100 - shipped.LEAST_PX // 2 :].max()) < 0.5, "nor does anything beside it change"
 
 
 @pytest.mark.parametrize("name", ["astronaut.png", "coffee.png", "life.jpg"])
@@ -165,8 +165,8 @@ def test_any_size(net: DeblurNetwork, size: tuple[int, int]) -> None:
 
 def test_tiled_equals_untiled(net: DeblurNetwork) -> None:
     source = blurred(photo("life.jpg", 440), 2.5)
-    whole, radius = embedded.run_embedded(net, source, tile_px=1024)
-    tiled, tiled_radius = embedded.run_embedded(net, source, tile_px=300)
+    whole, radius = shipped.run_embedded(net, source, tile_px=1024)
+    tiled, tiled_radius = shipped.run_embedded(net, source, tile_px=300)
     assert float((whole - tiled).abs().max()) < 0.03 and psnr(whole, tiled) > 60, "also where tiles end off the network's grid"
     assert float((radius - tiled_radius).abs().mean()) < 0.02
 

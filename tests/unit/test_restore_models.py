@@ -10,7 +10,7 @@ import torch
 
 from refocus_core import restore
 from refocus_core.restore import registry
-from refocus_core.restore.models import RestorationModel
+from refocus_core.restore.restoration_model import RestorationModel
 from refocus_core.types import DefocusMap
 
 spandrel = pytest.importorskip("spandrel", reason="needs spandrel: run `bash scripts/setup.sh tests`")

@@ -18,8 +18,9 @@ from data import motorcycle
 from PIL import Image, TiffImagePlugin
 from torch import Tensor
 
-from refocus_core import bokeh, pictures
+from refocus_core import bokeh
 from refocus_core.color import linear_to_srgb, srgb_to_linear
+from refocus_core.files import pictures
 from refocus_core.optics import Lens, lens_gain_px
 from refocus_core.train import config
 from refocus_core.train.data import (

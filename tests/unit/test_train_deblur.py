@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from refocus_core.restore.embedded import read_network
+from refocus_core.restore.shipped import read_network
 from refocus_core.train import deblur, pairs, photos
 
 DATA = Path(__file__).resolve().parent.parent / "data"

@@ -23,7 +23,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor, nn
 
 from bench.eval.__main__ import main as eval_main
-from refocus_core import pictures
+from refocus_core.files import pictures
 from refocus_core.generative import LAYOUTS, Guide, Tiling, adapter_factors, bind_diffusers, conditional_forward, load_lora, run
 from refocus_core.generative.prompts import Prompt, save_prompts
 from refocus_core.generative.tokens import pack, position_ids

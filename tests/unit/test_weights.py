@@ -15,8 +15,8 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from refocus_core import weights
-from refocus_core.weights import ModelEntry, ModelFile, WeightsMismatchError, WeightsMissingError
+from refocus_core import models
+from refocus_core.models import ModelEntry, ModelFile, WeightsMismatchError, WeightsMissingError
 
 constants = pytest.importorskip("huggingface_hub.constants", reason="needs huggingface_hub: run `bash scripts/setup.sh tests`")
 
@@ -114,12 +114,12 @@ def put(path: Path, data: bytes = DATA) -> Path:
 )
 def test_found_in_every_layout_without_network(tmp_path: Path, no_network: None, place: str) -> None:
     expected = put(tmp_path / "b" / place)
-    assert weights.locate(make_entry(), [tmp_path / "a", tmp_path / "b"], allow_download=True, verify_hash=True) == (expected,)
+    assert models.locate(make_entry(), [tmp_path / "a", tmp_path / "b"], allow_download=True, verify_hash=True) == (expected,)
 
 
 def test_found_in_the_default_folder(tmp_path: Path, no_network: None) -> None:
     expected = put(tmp_path / "default" / "tiny.safetensors")
-    assert weights.find(make_entry()) == (expected,)
+    assert models.find(make_entry()) == (expected,)
 
 
 @pytest.mark.parametrize("ref", ["commit", "main"])
@@ -129,13 +129,13 @@ def test_found_in_the_hub_cache_without_network(tmp_path: Path, no_network: None
     expected = put(repo / "snapshots" / commit / "model.safetensors")
     if ref == "main":
         put(repo / "refs" / "main", commit.encode())
-    assert weights.locate(make_entry(), [tmp_path], allow_download=True) == (expected,)
+    assert models.locate(make_entry(), [tmp_path], allow_download=True) == (expected,)
 
 
 def test_embedded_file_is_found_first_and_stays_inside_the_package() -> None:
-    entry = make_entry(embedded="weights.py", bytes=None, sha256=None)  # any file of the package stands for the weights
-    (path,) = weights.locate(entry, [])
-    assert path == Path(weights.__file__).resolve()
+    entry = make_entry(embedded="models/__init__.py", bytes=None, sha256=None)  # any file of the package stands for the weights
+    (path,) = models.locate(entry, [])
+    assert path == Path(models.__file__).resolve()
     with pytest.raises(ValueError, match="inside the package"):
         make_entry(embedded="../../x.safetensors")
 
@@ -150,7 +150,7 @@ def test_names_that_leave_the_folder_are_refused(name: str) -> None:
 
 def test_missing_file_says_what_where_how_big_and_the_switch(tmp_path: Path, no_network: None) -> None:
     with pytest.raises(WeightsMissingError) as error:
-        weights.locate(make_entry(), [tmp_path / "models"])
+        models.locate(make_entry(), [tmp_path / "models"])
     text = str(error.value)
     for part in ("tiny.safetensors", str(tmp_path / "models"), "someone/some-model", "1 MB", "MIT", "allow_download"):
         assert part in text, part
@@ -160,29 +160,29 @@ def test_missing_file_says_what_where_how_big_and_the_switch(tmp_path: Path, no_
 def test_wrong_size_and_wrong_hash_are_refused(tmp_path: Path) -> None:
     put(tmp_path / "tiny.safetensors", DATA[:-1])
     with pytest.raises(WeightsMismatchError, match="incomplete"):
-        weights.locate(make_entry(), [tmp_path])
+        models.locate(make_entry(), [tmp_path])
     path = put(tmp_path / "tiny.safetensors", DATA[:-1] + b"x")
-    assert weights.locate(make_entry(), [tmp_path]) == (path,)
+    assert models.locate(make_entry(), [tmp_path]) == (path,)
     with pytest.raises(WeightsMismatchError, match="SHA-256"):
-        weights.locate(make_entry(), [tmp_path], verify_hash=True)
+        models.locate(make_entry(), [tmp_path], verify_hash=True)
 
 
 def test_only_safetensors_are_read(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     torch.save({"w": torch.zeros(3)}, path)
     with pytest.raises(WeightsMismatchError, match="safetensors"):
-        weights.read_safetensors(path)
-    assert weights.read_safetensors(put(path))["w"].shape == (200_000,)
+        models.read_safetensors(path)
+    assert models.read_safetensors(put(path))["w"].shape == (200_000,)
 
 
 def test_download_with_progress(tmp_path: Path, hub: Hub) -> None:
     seen: list[tuple[int, int]] = []
-    (path,) = weights.locate(make_entry(), [tmp_path], allow_download=True, progress=lambda d, t: seen.append((d, t)))
+    (path,) = models.locate(make_entry(), [tmp_path], allow_download=True, progress=lambda d, t: seen.append((d, t)))
     assert path == tmp_path / "tiny" / "tiny.safetensors" and path.read_bytes() == DATA
     assert seen[-1] == (len(DATA), len(DATA)) and len(seen) > 3 and seen == sorted(seen)
     assert [p.name for p in path.parent.iterdir()] == ["tiny.safetensors"]
     before = len(hub.asked)
-    assert weights.locate(make_entry(), [tmp_path], allow_download=True) == (path,)
+    assert models.locate(make_entry(), [tmp_path], allow_download=True) == (path,)
     assert len(hub.asked) == before
 
 
@@ -196,13 +196,13 @@ def test_cancelled_download_is_resumed(tmp_path: Path, hub: Hub, ranges: bool) -
             raise CancelledError
 
     with pytest.raises(CancelledError):
-        weights.locate(make_entry(), [tmp_path], allow_download=True, progress=stop)
+        models.locate(make_entry(), [tmp_path], allow_download=True, progress=stop)
     (part,) = (tmp_path / "tiny").iterdir()
     assert part.suffix == ".part" and 0 < part.stat().st_size < len(DATA)
-    assert weights.find(make_entry(), [tmp_path]) is None
+    assert models.find(make_entry(), [tmp_path]) is None
     hub.ranges = ranges
     size = part.stat().st_size
-    (path,) = weights.locate(make_entry(), [tmp_path], allow_download=True)
+    (path,) = models.locate(make_entry(), [tmp_path], allow_download=True)
     assert path.read_bytes() == DATA and not part.exists()
     assert hub.asked[-1][2] == f"bytes={size}-"
 
@@ -211,25 +211,25 @@ def test_cancelled_download_is_resumed(tmp_path: Path, hub: Hub, ranges: bool) -
 def test_damaged_download_leaves_nothing_behind(tmp_path: Path, hub: Hub, known: str | None) -> None:
     hub.data = DATA[:-1] + b"x"  # the right size and ETag, the wrong content
     with pytest.raises(WeightsMismatchError, match="not the published file"):
-        weights.locate(make_entry(sha256=known), [tmp_path], allow_download=True)
+        models.locate(make_entry(sha256=known), [tmp_path], allow_download=True)
     assert list((tmp_path / "tiny").iterdir()) == []
 
 
 def test_without_a_known_hash_the_hub_states_it(tmp_path: Path, hub: Hub) -> None:
     unknown = make_entry(sha256=None, bytes=None)
-    assert weights.locate(unknown, [tmp_path / "a"], allow_download=True)[0].read_bytes() == DATA
+    assert models.locate(unknown, [tmp_path / "a"], allow_download=True)[0].read_bytes() == DATA
     hub.etag = hashlib.sha1(b"blob %d\0" % len(DATA) + DATA).hexdigest()  # how the hub marks files that are not in LFS
-    assert weights.locate(unknown, [tmp_path / "b"], allow_download=True)[0].read_bytes() == DATA
+    assert models.locate(unknown, [tmp_path / "b"], allow_download=True)[0].read_bytes() == DATA
     hub.etag = "W/none"
     with pytest.raises(WeightsMismatchError, match="no hash"):
-        weights.locate(unknown, [tmp_path / "c"], allow_download=True)
+        models.locate(unknown, [tmp_path / "c"], allow_download=True)
 
 
 def test_a_changed_publication_is_refused_before_it_is_fetched(tmp_path: Path, hub: Hub) -> None:
     with pytest.raises(WeightsMismatchError, match="has changed"):
-        weights.locate(make_entry(sha256="0" * 64), [tmp_path], allow_download=True)
+        models.locate(make_entry(sha256="0" * 64), [tmp_path], allow_download=True)
     with pytest.raises(WeightsMismatchError, match="has changed"):
-        weights.locate(make_entry(bytes=5), [tmp_path], allow_download=True)
+        models.locate(make_entry(bytes=5), [tmp_path], allow_download=True)
     assert all(method == "HEAD" for method, _, _ in hub.asked) and not (tmp_path / "tiny").exists()
 
 
@@ -237,7 +237,7 @@ def test_unreachable_or_unknown_file_says_where_to_put_it(tmp_path: Path, hub: H
     entry = make_entry()
     wrong = replace(entry, files=(replace(entry.files[0], repo_id="someone/else"),))
     with pytest.raises(WeightsMissingError, match="by hand"):
-        weights.locate(wrong, [tmp_path], allow_download=True)
+        models.locate(wrong, [tmp_path], allow_download=True)
     nowhere = replace(entry, files=(replace(entry.files[0], repo_id=None),))
     with pytest.raises(WeightsMissingError, match="cannot be downloaded"):
-        weights.locate(nowhere, [tmp_path], allow_download=True)
+        models.locate(nowhere, [tmp_path], allow_download=True)

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ... import depth, generative, pictures, restore
+from ... import depth, generative, restore
+from ...files import pictures
 from ...types import DepthMap
 from .. import config
 from . import exif, pairs, shards, synthetic

@@ -17,8 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ... import bokeh, pictures
+from ... import bokeh
 from ...color import linear_to_srgb, srgb_to_linear
+from ...files import pictures
 from ...types import DefocusMap, DepthMap, Kernel
 from ..config import build
 from . import exif, focus, series, synthetic

@@ -22,8 +22,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ... import bokeh, pictures
+from ... import bokeh
 from ...color import linear_to_srgb, srgb_to_linear
+from ...files import pictures
 from ...optics import Lens, lens_gain_px
 from ...types import DefocusMap, Kernel
 from ..loop import generator

@@ -33,9 +33,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .. import color, psf
-from ..optics import SHARP_RADIUS_PX
-from ..types import Kernel, Progress
+from ... import color, psf
+from ...optics import SHARP_RADIUS_PX
+from ...types import Kernel, Progress
 
 log = logging.getLogger(__name__)
 

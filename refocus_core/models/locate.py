@@ -17,11 +17,11 @@ from typing import IO, Any, cast
 
 from torch import Tensor
 
-from .types import Progress
+from ..types import Progress
 
 log = logging.getLogger(__name__)
 
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _CHUNK = 1 << 20
 

@@ -15,9 +15,9 @@ from .. import color
 from ..checks import check_image, check_map
 from ..types import Progress
 from . import spectrum
-from .models import Window, check_tile, run_tiled
 from .network import CLOSED_PX, CONTEXT_PX, MULTIPLE, DeblurNetwork, Shape
 from .registry import Method
+from .restoration_model import Window, check_tile, run_tiled
 
 WEIGHTS = Path(__file__).parent / "weights"
 TILE_PX = 768

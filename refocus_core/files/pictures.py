@@ -26,10 +26,10 @@ import torch
 from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 from torch import Tensor
 
-from . import codecs
-from .codecs import Array, PictureError
-from .color import linear_to_srgb, srgb_to_linear
-from .optics import film_equivalent_sensor_mm
+from ..color import linear_to_srgb, srgb_to_linear
+from ..optics import film_equivalent_sensor_mm
+from . import tiff as codecs
+from .tiff import Array, PictureError
 
 log = logging.getLogger(__name__)
 

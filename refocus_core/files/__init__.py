@@ -1,0 +1,1 @@
+"""Pictures in and out: file formats, EXIF and colour profiles. The public functions are those of `pictures`."""
