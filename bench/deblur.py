@@ -3,9 +3,9 @@
     python bench/deblur.py [--only photos|scenes|seams|pairs] [--pictures FOLDER] [--pairs FOLDER]
 
 Writes bench/results/deblur.md and deblur.json. The photos are scikit-image's astronaut, cat and coffee and the six that
-`refocus_core.train.photos` sets aside (fetched from Debian packages when they are missing), reduced, and of each the part with
-the most fine detail: a photo's own bokeh is no truth. The blur is added in linear light, clipped, and stored in 8 bits. PSNR in
-dB of the displayed picture, without a frame of 12 px. "True radius" and "told" mean that the method was given the radius;
+`refocus_core.train.common.photos` sets aside (fetched from Debian packages when they are missing), reduced, and of each the part
+with the most fine detail: a photo's own bokeh is no truth. The blur is added in linear light, clipped, and stored in 8 bits. PSNR
+in dB of the displayed picture, without a frame of 12 px. "True radius" and "told" mean that the method was given the radius;
 otherwise the network finds it by itself.
 """
 
@@ -34,7 +34,7 @@ from bench import focus_pairs, perceptual, scenes  # noqa: E402
 from refocus_core import bokeh, color, psf, restore  # noqa: E402
 from refocus_core.bokeh import reference  # noqa: E402
 from refocus_core.restore import network  # noqa: E402
-from refocus_core.train import photos  # noqa: E402
+from refocus_core.train.common import photos  # noqa: E402
 from refocus_core.types import DefocusMap  # noqa: E402
 
 RESULTS = ROOT / "bench" / "results"

@@ -23,7 +23,7 @@ from torch import Tensor  # noqa: E402
 
 from bench import photos  # noqa: E402
 from refocus_core import depth  # noqa: E402
-from refocus_core.train.depth_scores import Scores, score  # noqa: E402
+from refocus_core.train.depth.scores import Scores, score  # noqa: E402
 from refocus_core.types import DepthMap  # noqa: E402
 from tests.data import motorcycle  # noqa: E402
 

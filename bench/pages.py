@@ -2,8 +2,8 @@
 
     python bench/pages.py [--out bench/results/pages.webp]
 
-Each row: the photo, its depth, the photo made sharp, and two renderings with other focus (near, and far). The photos are those
-that `refocus_core.train.photos` sets aside, fetched from Debian packages when they are missing, and the samples in `tests/data`.
+Each row: the photo, its depth, the photo made sharp, and two renderings with other focus (near, and far). The photos are the
+samples in `tests/data` and those that `refocus_core.train.common.photos` sets aside, fetched from Debian when missing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import Tensor  # noqa: E402
 
 from refocus_core import bokeh, color, defocus, depth, restore  # noqa: E402
 from refocus_core.optics import Blur  # noqa: E402
-from refocus_core.train import photos  # noqa: E402
+from refocus_core.train.common import photos  # noqa: E402
 
 DATA = ROOT / "tests" / "data"
 EDGE_PX = 720

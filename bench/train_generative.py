@@ -24,9 +24,10 @@ import torch  # noqa: E402 - after the path is set
 from torch import Tensor  # noqa: E402
 
 from refocus_core.generative import LAYOUTS, Prompt  # noqa: E402
-from refocus_core.train import Settings, generative  # noqa: E402
-from refocus_core.train.generative import Data, Training  # noqa: E402
-from refocus_core.train.optimizers import KINDS, OptimizerSettings, make_optimizer  # noqa: E402
+from refocus_core.train import Settings  # noqa: E402
+from refocus_core.train.common.optimizers import KINDS, OptimizerSettings, make_optimizer  # noqa: E402
+from refocus_core.train.genfocus import run as generative  # noqa: E402
+from refocus_core.train.genfocus.run import Data, Training  # noqa: E402
 
 FULL = {
     "in_channels": 64,

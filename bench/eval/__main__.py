@@ -28,9 +28,9 @@ from tqdm import tqdm
 from refocus_core import defocus, depth
 from refocus_core.color import srgb_to_linear
 from refocus_core.files import pictures
-from refocus_core.train.data import focus as focus_room
-from refocus_core.train.data.measure import ssim
-from refocus_core.train.data.series import maximise
+from refocus_core.train.genfocus import focus as focus_room
+from refocus_core.train.genfocus.measure import ssim
+from refocus_core.train.genfocus.series import maximise
 from refocus_core.types import DepthMap
 
 from . import cases, methods, scores

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from refocus_core.train.data.measure import laplacian_variance, ssim
+from refocus_core.train.genfocus.measure import laplacian_variance, ssim
 
 Metric = Callable[[Tensor, Tensor], float]
 """(result, truth) -> number."""

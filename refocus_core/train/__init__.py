@@ -5,6 +5,6 @@ Needs the extra `train` (`pip install .[train]`).
 
 from __future__ import annotations
 
-from .loop import Examples, Settings, fit, generator
+from .common.loop import Examples, Settings, fit, generator
 
 __all__ = ["Examples", "Settings", "fit", "generator"]

@@ -16,8 +16,8 @@ from refocus_core import cli, depth, models
 from refocus_core.depth.network import Architecture
 from refocus_core.depth.registry import EMBEDDED
 from refocus_core.files import pictures
-from refocus_core.train import depth as training
-from refocus_core.train.depth_scores import score
+from refocus_core.train.depth import run as training
+from refocus_core.train.depth.scores import score
 
 ENTRY = depth.MODELS[EMBEDDED]
 

@@ -22,8 +22,8 @@ from refocus_core import bokeh
 from refocus_core.color import linear_to_srgb, srgb_to_linear
 from refocus_core.files import pictures
 from refocus_core.optics import Lens, lens_gain_px
-from refocus_core.train import config
-from refocus_core.train.data import (
+from refocus_core.train.common import config
+from refocus_core.train.genfocus import (
     Aperture,
     LensRange,
     Lights,
@@ -43,9 +43,9 @@ from refocus_core.train.data import (
     spec_of,
     write,
 )
-from refocus_core.train.data.__main__ import main
-from refocus_core.train.data.measure import exposure_between, shift_between, shifted
-from refocus_core.train.data.synthetic import render_pair
+from refocus_core.train.genfocus.data import main
+from refocus_core.train.genfocus.measure import exposure_between, shift_between, shifted
+from refocus_core.train.genfocus.synthetic import render_pair
 from refocus_core.types import DefocusMap, DepthMap
 
 RECIPE = Recipe(
@@ -557,7 +557,7 @@ def test_every_command_makes_shards(
         assert model == "toy"
         return DepthMap(F.interpolate(d[None, None], image.shape[-2:], mode="bilinear")[0], True, source="toy")
 
-    monkeypatch.setattr("refocus_core.train.data.__main__.depth.estimate", estimated)
+    monkeypatch.setattr("refocus_core.train.genfocus.data.depth.estimate", estimated)
     options = ["--model", "toy", "--size", "96", "-o"]
 
     (tmp_path / "new").mkdir()

@@ -11,7 +11,9 @@ import torch
 from safetensors.torch import load_file
 
 from refocus_core.restore.shipped import read_network
-from refocus_core.train import deblur, pairs, photos
+from refocus_core.train.common import photos
+from refocus_core.train.deblur import pairs
+from refocus_core.train.deblur import run as deblur
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 SMALL = ["--set", "shape.widths=[8,8,16]", "--set", "shape.middle=1"]

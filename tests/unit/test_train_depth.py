@@ -11,10 +11,12 @@ from safetensors.torch import load_file, save_file
 
 from refocus_core import depth
 from refocus_core.depth.network import Architecture, DepthNet, quantised, restored
-from refocus_core.train import depth as training
-from refocus_core.train import depth_data, dinov2, photos, scenes
-from refocus_core.train.depth_scores import edge_f, score, spearman
-from refocus_core.train.loop import Settings, generator
+from refocus_core.train.common import photos
+from refocus_core.train.common.loop import Settings, generator
+from refocus_core.train.depth import dinov2, scenes
+from refocus_core.train.depth import run as training
+from refocus_core.train.depth import shards as depth_data
+from refocus_core.train.depth.scores import edge_f, score, spearman
 
 TINY = {"width": 48, "heads": 3, "blocks": 3, "taps": [1, 3], "grid": 5, "channels": [16, 12, 8]}
 SIDE = 96

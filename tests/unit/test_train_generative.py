@@ -27,12 +27,14 @@ from refocus_core.files import pictures
 from refocus_core.generative import LAYOUTS, Guide, Tiling, adapter_factors, bind_diffusers, conditional_forward, load_lora, run
 from refocus_core.generative.prompts import Prompt, save_prompts
 from refocus_core.generative.tokens import pack, position_ids
-from refocus_core.train import Settings, config, generative
-from refocus_core.train.data import Shards, write
-from refocus_core.train.data.__main__ import main as data_main
-from refocus_core.train.generative import Data, Training, Validation
-from refocus_core.train.loop import checkpoints
-from refocus_core.train.optimizers import OptimizerSettings, make_optimizer
+from refocus_core.train import Settings
+from refocus_core.train.common import config
+from refocus_core.train.common.loop import checkpoints
+from refocus_core.train.common.optimizers import OptimizerSettings, make_optimizer
+from refocus_core.train.genfocus import Shards, write
+from refocus_core.train.genfocus import run as generative
+from refocus_core.train.genfocus.data import main as data_main
+from refocus_core.train.genfocus.run import Data, Training, Validation
 
 STAGES = {
     "synthetic": "bokeh",
@@ -436,7 +438,8 @@ def test_two_processes_have_the_loss_curve_of_one_also_with_spread_weights(folde
         f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
         "from accelerate.state import AcceleratorState\n"
         "from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin\n"
-        "from refocus_core.train import generative, loop\n"
+        "from refocus_core.train.common import loop\n"
+        "from refocus_core.train.genfocus import run as generative\n"
         "AcceleratorState.destroy_process_group = lambda self, group=None: None\n"  # the second run needs it again
         f"stage, out = {str(tmp_path / 'stage.yaml')!r}, {str(tmp_path)!r}\n"
         "assert generative.main(['train', stage, out + '/two']) == 0\n"

@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor, nn
 
 from refocus_core.train import Settings, fit, generator
-from refocus_core.train.loop import checkpoints
+from refocus_core.train.common.loop import checkpoints
 
 SETTINGS = Settings(steps=24, batch_size=4, warmup_steps=4, save_every=5, log_every=7, ema=0.9, seed=3)
 

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from refocus_core.train import scenes
-from refocus_core.train.loop import generator
+from refocus_core.train.common.loop import generator
+from refocus_core.train.depth import scenes
 
 SIDE = 48
 

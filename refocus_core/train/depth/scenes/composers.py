@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .loop import generator
+from ...common.loop import generator
 
 Vec = tuple[float, ...]
 """Three numbers; in m where it is a place."""
@@ -376,7 +376,7 @@ def render(scenes: Sequence[Scene], textures: Tensor, height: int, width: int) -
 
     level = color.mean((1, 2), keepdim=True).clamp_min(1e-4)
     color = color / level * torch.tensor([s.exposure for s in scenes], device=device)[:, None, None] * 0.5
-    from ..color import linear_to_srgb
+    from ....color import linear_to_srgb
 
     image = linear_to_srgb(color.clamp(0, 4).view(b, 3, height, width)).clamp(0, 1)
     return Rendered(image, disparity.view(b, height, width))
@@ -461,7 +461,7 @@ WHOLE, LEAVES, FERN, GRASS, BLOBS, FOLIAGE, GRID, RAILS, RING, STAR, DISC, LOBES
 
 def pick_textures(photos: Sequence[Tensor], g: torch.Generator) -> Tensor:
     """[T,3,S,S] linear light: squares cut from photos ([3,h,w] uint8, sRGB) and drawn patterns; the first is always a photo."""
-    from ..color import srgb_to_linear
+    from ....color import srgb_to_linear
 
     def number(low: float, high: float) -> float:
         return low + (high - low) * float(torch.rand((), generator=g))

@@ -142,7 +142,7 @@ def fit(
     if accelerator.distributed_type == DistributedType.DEEPSPEED or (sharded and not accelerator.is_fsdp2):
         raise ValueError(
             "DeepSpeed and FSDP version 1 keep parts of the optimiser on each process, in files of their own: checkpoints here "
-            "would be incomplete. Use accelerate's MULTI_GPU, or FSDP with fsdp_version 2 (see train/configs/accelerate)."
+            "would be incomplete. Use accelerate's MULTI_GPU, or FSDP with fsdp_version 2 (see genfocus/configs/accelerate)."
         )
     share, rest = divmod(settings.batch_size, accelerator.num_processes * settings.accumulation)
     if rest or not share:

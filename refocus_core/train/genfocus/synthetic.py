@@ -27,7 +27,7 @@ from ...color import linear_to_srgb, srgb_to_linear
 from ...files import pictures
 from ...optics import Lens, lens_gain_px
 from ...types import DefocusMap, Kernel
-from ..loop import generator
+from ..common.loop import generator
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")
 DEPTH_FILE = "depth.json"
@@ -215,7 +215,7 @@ class Sources:
         FOLDER/depth/NAME.npy             disparity [H,W], larger = nearer (or .pfm, .tif, .exr, .png)
         FOLDER/depth/depth.json           {"metric": true or false}: whether disparity is in 1/m
 
-    `python -m refocus_core.train.data depth` fills the second part from the first.
+    `python -m refocus_core.train.genfocus.data depth` fills the second part from the first.
 
     Raises:
         ValueError: if there is no photo, a photo has no depth, or it is not said whether depth is metric.
@@ -229,7 +229,7 @@ class Sources:
             raise ValueError(f"{folder / 'photos'} holds no photo ({', '.join(PHOTO_SUFFIXES)}).")
         if not note.is_file():
             raise ValueError(
-                f"{note} is missing. Make depth with `python -m refocus_core.train.data depth {folder}`, or write "
+                f"{note} is missing. Make depth with `python -m refocus_core.train.genfocus.data depth {folder}`, or write "
                 '{"metric": true} there if your depth files hold disparity in 1/m, else {"metric": false}.'
             )
         self.metric = bool(json.loads(note.read_text())["metric"])

@@ -1,6 +1,6 @@
 """Data engine: pairs for training, from sharp photos with depth, from photos with EXIF and from real aperture series.
 
-    python -m refocus_core.train.data --help
+    python -m refocus_core.train.genfocus.data --help
 
 Units: radii in px of the picture, K in px per unit of disparity (px*m where depth is metric). docs/training.md has the recipe.
 """

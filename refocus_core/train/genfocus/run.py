@@ -1,9 +1,9 @@
 """LoRA fine-tuning of DeblurNet and BokehNet on FLUX.1 (Genfocus, arXiv 2512.16923).
 
-    python -m refocus_core.train.generative prompts FLUX -o prompts.safetensors        # text encoders run once, for all stages
-    python -m refocus_core.train.generative encode PAIRS --vae FLUX -o LATENTS         # the autoencoder runs once for each pair
-    accelerate launch -m refocus_core.train.generative train SETTINGS.yaml OUT         # goes on where it stopped
-    python -m refocus_core.train.generative export OUT -o lora.safetensors
+    python -m refocus_core.train.genfocus prompts FLUX -o prompts.safetensors        # text encoders run once, for all stages
+    python -m refocus_core.train.genfocus encode PAIRS --vae FLUX -o LATENTS         # the autoencoder runs once for each pair
+    accelerate launch -m refocus_core.train.genfocus train SETTINGS.yaml OUT         # goes on where it stopped
+    python -m refocus_core.train.genfocus export OUT -o lora.safetensors
 
 Flow matching: x_t = (1 - t) x_0 + t e with noise e; the network predicts the velocity e - x_0, and the loss is the mean squared
 error. Text and noisy image run on FLUX's own weights, the condition tokens on weights with the adapter, which alone is trained.
@@ -26,18 +26,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..generative import LAYOUTS, RELEASED_MODULES, Layout, Lora, adapter_factors, bind_diffusers, load_lora, run, save_lora
-from ..generative.forward import Factors
-from ..generative.pipeline import encode_prompts, load_transformer, load_vae
-from ..generative.prompts import Prompt, load_prompts, save_prompts
-from ..generative.sampling import integrate, sigmas
-from ..generative.tokens import defocus_picture, pack, position_ids, unpack
-from ..models import read_safetensors
-from . import config
-from .data.measure import ssim
-from .data.shards import Mixed, ShardExamples, Shards, Written, decode, write
-from .loop import Settings, checkpoints, fit, generator
-from .optimizers import OptimizerSettings, make_optimizer
+from ...generative import LAYOUTS, RELEASED_MODULES, Layout, Lora, adapter_factors, bind_diffusers, load_lora, run, save_lora
+from ...generative.forward import Factors
+from ...generative.pipeline import encode_prompts, load_transformer, load_vae
+from ...generative.prompts import Prompt, load_prompts, save_prompts
+from ...generative.sampling import integrate, sigmas
+from ...generative.tokens import defocus_picture, pack, position_ids, unpack
+from ...models import read_safetensors
+from ..common import config
+from ..common.loop import Settings, checkpoints, fit, generator
+from ..common.optimizers import OptimizerSettings, make_optimizer
+from .measure import ssim
+from .shards import Mixed, ShardExamples, Shards, Written, decode, write
 
 log = logging.getLogger(__name__)
 
@@ -552,14 +552,14 @@ def export(run_folder: Path, path: Path, *, averaged: bool = True, dtype: torch.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0 if it succeeded."""
-    parser = argparse.ArgumentParser(prog="python -m refocus_core.train.generative", description="Fine-tune FLUX.1 with LoRA.")
+    parser = argparse.ArgumentParser(prog="python -m refocus_core.train.genfocus", description="Fine-tune FLUX.1 with LoRA.")
     commands = parser.add_subparsers(dest="command", required=True)
     p = commands.add_parser("prompts", help="embed the prompts of all stages")
     p.add_argument("flux", type=Path, help="folder of FLUX.1-dev in diffusers' layout")
     p.add_argument("-o", "--out", type=Path, required=True)
     p.add_argument("--device", default="cpu")
     p = commands.add_parser("encode", help="latents of pairs")
-    p.add_argument("pairs", nargs="+", help="shards of `python -m refocus_core.train.data`")
+    p.add_argument("pairs", nargs="+", help="shards of `python -m refocus_core.train.genfocus.data`")
     p.add_argument("--vae", type=Path, required=True, help="folder of FLUX.1-dev or of its autoencoder")
     p.add_argument("-o", "--out", type=Path, required=True)
     p.add_argument("--per-shard", type=int, default=256)

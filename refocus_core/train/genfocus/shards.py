@@ -33,7 +33,7 @@ from webdataset.gopen import gopen
 from webdataset.shardlists import expand_urls
 from webdataset.writer import TarWriter
 
-from ..loop import generator
+from ..common.loop import generator
 
 log = logging.getLogger(__name__)
 

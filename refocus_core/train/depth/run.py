@@ -29,15 +29,15 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..depth.network import Architecture, DepthNet, quantised
-from . import depth_data
-from .depth_scores import score
-from .loop import Settings, checkpoints, fit, generator
+from ...depth.network import Architecture, DepthNet, quantised
+from ..common.loop import Settings, checkpoints, fit, generator
+from . import shards as depth_data
+from .scores import score
 
 log = logging.getLogger(__name__)
 
-CONFIG = Path(__file__).with_name("depth.json")
-SHIPPED = Path(__file__).resolve().parent.parent / "depth" / "weights" / "refocus_depth_s.safetensors"
+CONFIG = Path(__file__).with_name("config.json")
+SHIPPED = Path(__file__).resolve().parents[2] / "depth" / "weights" / "refocus_depth_s.safetensors"
 
 
 @dataclass(frozen=True)

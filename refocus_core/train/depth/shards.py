@@ -17,10 +17,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from .. import bokeh, color
-from ..types import DefocusMap
-from . import photos, scenes
-from .loop import generator
+from ... import bokeh, color
+from ...types import DefocusMap
+from ..common import photos
+from ..common.loop import generator
+from . import scenes
 
 log = logging.getLogger(__name__)
 

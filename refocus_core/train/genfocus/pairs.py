@@ -21,7 +21,7 @@ from ... import bokeh
 from ...color import linear_to_srgb, srgb_to_linear
 from ...files import pictures
 from ...types import DefocusMap, DepthMap, Kernel
-from ..config import build
+from ..common.config import build
 from . import exif, focus, series, synthetic
 from .measure import ssim
 from .shards import RejectedError

@@ -27,14 +27,15 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from .. import color, psf
-from ..restore.network import DeblurNetwork, Shape
-from . import pairs, photos
-from .loop import Batch, Loss, Settings, checkpoints, fit
+from ... import color, psf
+from ...restore.network import DeblurNetwork, Shape
+from ..common import photos
+from ..common.loop import Batch, Loss, Settings, checkpoints, fit
+from . import pairs
 
 log = logging.getLogger(__name__)
 
-CONFIG = Path(__file__).with_suffix(".json")
+CONFIG = Path(__file__).with_name("config.json")
 RADII_PX = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)
 VALIDATION_SIDE_PX = 256
 

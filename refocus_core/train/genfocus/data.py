@@ -17,14 +17,14 @@ from tqdm import tqdm
 from ... import depth, generative, restore
 from ...files import pictures
 from ...types import DepthMap
-from .. import config
+from ..common import config
 from . import exif, pairs, shards, synthetic
 from .sheet import contact_sheet
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; 0 if it succeeded."""
-    parser = argparse.ArgumentParser(prog="python -m refocus_core.train.data", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m refocus_core.train.genfocus.data", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
     p = commands.add_parser("depth", help="estimate depth of FOLDER/photos into FOLDER/depth")

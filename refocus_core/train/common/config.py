@@ -13,7 +13,7 @@ import yaml
 
 T = TypeVar("T")
 
-CONFIGS = Path(__file__).parent / "configs"
+CONFIGS = Path(__file__).parents[1] / "genfocus" / "configs"
 """Settings that ship with the package."""
 
 

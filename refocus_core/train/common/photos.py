@@ -1,6 +1,6 @@
 """Photographs that the networks are trained on, and a few that are set aside. None is shipped: they come from Debian packages.
 
-    python -m refocus_core.train.photos [--folder FOLDER]
+    python -m refocus_core.train.common.photos [--folder FOLDER]
 
 downloads what is missing (about 600 MB of packages, with `apt-get download`: nothing is installed), keeps the pictures alone and
 prints the list with authors and licences. The folder is $REFOCUS_PHOTOS, or ~/.cache/refocus/photos.

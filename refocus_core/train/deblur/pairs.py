@@ -26,9 +26,9 @@ from safetensors.torch import save_file
 from scipy import fft as scipy_fft
 from torch import Tensor
 
-from .. import color, psf
-from . import photos
-from .loop import generator
+from ... import color, psf
+from ..common import photos
+from ..common.loop import generator
 
 Array = NDArray[np.float32]
 fft: Any = scipy_fft  # its types say nothing that helps
