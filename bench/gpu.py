@@ -42,7 +42,7 @@ from refocus_core.bokeh.engines import triton_kernels  # noqa: E402
 from refocus_core.bokeh.engines.torch_engine import TileEngine, tile_count  # noqa: E402
 from refocus_core.bokeh.engines.triton_engine import TritonEngine  # noqa: E402
 from refocus_core.bokeh.plan import QUALITIES, Plan  # noqa: E402
-from refocus_core.bokeh.surfaces.build import Layers  # noqa: E402
+from refocus_core.bokeh.surfaces.layers import Layers  # noqa: E402
 from refocus_core.color import srgb_to_linear  # noqa: E402
 from refocus_core.types import DefocusMap  # noqa: E402
 

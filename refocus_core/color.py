@@ -28,3 +28,11 @@ def luminance(image_linear: Tensor) -> Tensor:
     """Rec. 709 luminance of linear RGB: [B,3,H,W] -> [B,1,H,W]."""
     w = image_linear.new_tensor(LUMA_WEIGHTS).view(1, 3, 1, 1)
     return (image_linear * w).sum(1, keepdim=True)
+
+
+def display_values(linear: Tensor) -> Tensor:
+    """Linear light by a plain gamma of 2.2, in which equal steps count equally in shadows and lights; negative values become 0.
+
+    Quicker than sRGB, and near enough to compare colours; not for pictures that anyone looks at.
+    """
+    return linear.clamp_min(0).pow(1 / 2.2)

@@ -7,10 +7,12 @@ taken out of it and composited anew, at full resolution, over what is left of it
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from .surfaces.build import JUMP_PX, VOTE_COLOR, display_values, window_extreme
+from ..color import display_values
+from ..images import doubled, window_max, window_range
+from .surfaces.layers import JUMP_PX
+from .surfaces.snap import VOTE_COLOR
 
 VARIANCE_PX2 = 0.75
 """Variance along an axis, in px^2, that halving and bilinear enlarging add to a blur: the best on a photo of 0.25 to 1."""
@@ -58,7 +60,7 @@ def halved(image: Tensor, rho: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, 
     and the mean colour of those that have it, or nearly: where the focus is plays no part in that.
 
     Args:
-        rho: see `prepared.Scale`; larger = farther, and `radius` must not fall where it rises.
+        rho: see `surfaces.scale.Scale`; larger = farther, and `radius` must not fall where it rises.
     """
     depths = _corners(rho)
     chosen = _second_smallest(depths)
@@ -109,7 +111,7 @@ def _focus(image: Tensor, radius: Tensor, colour: Tensor, levels: Tensor) -> Ten
 
     def across(reach: int) -> tuple[Tensor, Tensor]:
         """The step of the radius around every block, and where it leads out of focus."""
-        step, change = (window_extreme(t, reach, True) - window_extreme(t, reach, False) for t in (levels, shares))
+        step, change = (window_range(t, reach) for t in (levels, shares))
         return step, (step > 1.5 * JUMP_PX) & (change > 0.5)
 
     # A pixel whose radius is not its block's lies in a soft transition, which may pass through the focus, or is asked below.
@@ -152,7 +154,7 @@ def _restored(image: Tensor, focus: Tensor, rendered: Tensor, nearer: Tensor) ->
     """The nearer blur, over what is in focus, over what lies beside and behind that."""
     h, w = focus.shape
     if not bool(focus.any()):
-        return _enlarged(rendered, h, w)
+        return doubled(rendered, h, w)
     nearer = torch.where(nearer[3] > _UNTOUCHED, nearer, 0)
     free = (1 - nearer[3]).clamp_min_(0)
     shares = torch.stack(_corners(focus))
@@ -165,11 +167,7 @@ def _restored(image: Tensor, focus: Tensor, rendered: Tensor, nearer: Tensor) ->
     rest = torch.addcmul(behind, free, light, value=-1).clamp_min_(0)
     # Where the two disagree on what is in focus, much light may be left with next to no coverage: no more than around it.
     seen = torch.maximum(rendered, behind / free.clamp_min(_LEAST_FREE) * (share < 0.5))
-    rest = rest.minimum(torch.stack([window_extreme(c, 1, True) for c in seen]) * cover)
-    wide = _enlarged(torch.cat([nearer[:3], free[None], rest * trust, (cover * trust)[None]]), h, w)
+    rest = rest.minimum(window_max(seen, 1) * cover)
+    wide = doubled(torch.cat([nearer[:3], free[None], rest * trust, (cover * trust)[None]]), h, w)
     beside = torch.where(wide[7] > 1e-6, wide[4:7] / wide[7].clamp_min(1e-6), image)  # blocks around may know of nothing
     return torch.lerp(beside, image, focus).mul_(wide[3]).add_(wide[:3])  # the photo bit for bit where all is in focus
-
-
-def _enlarged(x: Tensor, h: int, w: int) -> Tensor:
-    return F.interpolate(x[None], scale_factor=2, mode="bilinear", align_corners=False)[0, :, :h, :w]

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from .. import psf
+from ..images import window_max
 from ..types import Kernel
 from .bins import Bins, bin_position
-from .surfaces.build import Layers, window_extreme
+from .surfaces.layers import Layers
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ class Plan:
         largest = max(map(abs, self.bins.centres))
         reach, smaller = 0, 0.0
         for most in OPAQUE_PX:
-            farthest = window_extreme(farthest, most + 1 - reach, True)
+            farthest = window_max(farthest, most + 1 - reach)
             out = torch.where(size > smaller, farthest, out) if smaller else farthest
             reach, smaller = most + 1, float(most)
             if largest <= most:

@@ -1,6 +1,6 @@
 """Lens blur of one picture by a signed radius map: layered, occlusion-aware, in linear light.
 
-The picture is split into front and back elements (`layers`). Elements fall softly into bins of like radius; every bin is
+The picture is split into front and back elements (`surfaces`). Elements fall softly into bins of like radius; every bin is
 convolved with the aperture at its radius; the blurred bins are composited from near to far. Bins that follow one another
 without a gap belong to one surface and add up; across a gap the nearer surface occludes the farther one. With more than one
 piece of the aperture, each piece is composited by itself and the results are averaged, which restores most of the
@@ -28,8 +28,11 @@ from .engines.torch_engine import tile_count
 from .highlights import boost_highlights, lights
 from .parallel import give_back_memory
 from .plan import QUALITIES, Plan, Quality, opaque_reach
-from .surfaces import build as ldi
-from .surfaces.cache import Prepared, Scale, SurfaceCache, part_px, prepare
+from .surfaces.build import build_with_plate
+from .surfaces.cache import Prepared, SurfaceCache, part_px, prepare
+from .surfaces.layers import Layers, jump_threshold
+from .surfaces.scale import Scale
+from .surfaces.snap import SNAP_REACH_PX
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +211,7 @@ def _render_full(
         layers = _with_plate(inputs)
     else:
         scale = Scale.of(radius, inputs.disparity, inputs.gain)
-        prepared = _prepared(image, _reference(inputs, scale), scale, ldi.SNAP_REACH_PX if quality.snap else 0, cache)
+        prepared = _prepared(image, _reference(inputs, scale), scale, SNAP_REACH_PX if quality.snap else 0, cache)
         layers = functools.partial(prepared.layers, image, radius, scale)
     _composite(plan, layers, largest, steps, out)
     return out
@@ -218,7 +221,7 @@ def _largest(radius: Tensor) -> float:
     return max(abs(float(x)) for x in torch.aminmax(radius))
 
 
-_LayersOf = Callable[[Tensor, Tensor], ldi.Layers]
+_LayersOf = Callable[[Tensor, Tensor], Layers]
 """Layers of the window with these rows and columns."""
 
 
@@ -248,10 +251,10 @@ def _prepared(image: Tensor, rho: Tensor, scale: Scale | None, snap_px: int, cac
 
 
 def _with_plate(inputs: _Inputs) -> _LayersOf:
-    def layers(rows: Tensor, cols: Tensor) -> ldi.Layers:
+    def layers(rows: Tensor, cols: Tensor) -> Layers:
         part = inputs.window(rows, cols)
         assert part.plate is not None
-        return ldi.build_with_plate(part.image, part.radius, part.plate, part.plate_radius, part.matte)
+        return build_with_plate(part.image, part.radius, part.plate, part.plate_radius, part.matte)
 
     return layers
 
@@ -268,7 +271,7 @@ def _blurred_surfaces_overlap(radius: Tensor) -> bool:
             n = rows.shape[dim] - 1
             a, b = rows.narrow(dim, 0, n), rows.narrow(dim, 1, n)
             both = torch.minimum(a.abs(), b.abs()) > _BLURRED_PX
-            count += float((both & ((a - b).abs() > ldi.jump_threshold(a, b))).sum())
+            count += float((both & ((a - b).abs() > jump_threshold(a, b))).sum())
     return count > _OVERLAP_SHARE * radius.numel()
 
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from refocus_core import bokeh
-from refocus_core.bokeh.surfaces import build as layers
 from refocus_core.bokeh.surfaces import cache as prepared
+from refocus_core.bokeh.surfaces.build import split
+from refocus_core.bokeh.surfaces.scale import Scale
 from refocus_core.types import DefocusMap
 
 
@@ -88,7 +89,7 @@ def test_scale_describes_a_focus_range_and_gains_of_each_side_exactly() -> None:
     radius = 10 * (0.3 - d)
     radius = radius - radius.clamp(-0.4, 0.4)
     radius = torch.where(radius < 0, radius * 0.5, radius * 2)
-    scale = prepared.Scale.of(radius, d, 10.0)
+    scale = Scale.of(radius, d, 10.0)
     assert scale is not None
     assert float((scale.radius(-scale.gain * d) - radius).abs().max()) < 1e-3
     assert scale.gain == 32.0, "a power of two, not below the steeper side"
@@ -96,7 +97,7 @@ def test_scale_describes_a_focus_range_and_gains_of_each_side_exactly() -> None:
 
 def test_a_radius_that_does_not_follow_disparity_is_its_own_scale() -> None:
     image, disparity = _scene()
-    assert prepared.Scale.of(torch.rand(60, 80) * 5 - 2, disparity[0], 5.0) is None
+    assert Scale.of(torch.rand(60, 80) * 5 - 2, disparity[0], 5.0) is None
     radius = torch.rand(1, 60, 80, generator=torch.Generator().manual_seed(1)) * 5 - 2
     out = bokeh.render(image, DefocusMap.from_radius(radius, disparity))
     assert torch.isfinite(out).all()
@@ -104,9 +105,9 @@ def test_a_radius_that_does_not_follow_disparity_is_its_own_scale() -> None:
 
 def test_planes_on_one_side_or_one_depth_have_a_scale() -> None:
     flat = torch.full((4, 5), 0.5)
-    scale = prepared.Scale.of(torch.full((4, 5), 3.0), flat, 6.0)
+    scale = Scale.of(torch.full((4, 5), 3.0), flat, 6.0)
     assert scale is not None and float((scale.radius(-scale.gain * flat) - 3).abs().max()) < 1e-4
-    assert prepared.Scale.of(torch.zeros(4, 5), flat, 6.0) is None, "nothing is blurred, so nothing is known"
+    assert Scale.of(torch.zeros(4, 5), flat, 6.0) is None, "nothing is blurred, so nothing is known"
 
 
 def test_parts_find_the_surfaces_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +125,7 @@ def test_what_lies_behind_shows_nothing_of_the_blocks_it_was_found_by() -> None:
     generator = torch.Generator().manual_seed(0)
     far, edge = ((torch.rand(32, generator=generator) * k).repeat_interleave(4)[:, None] for k in (3.0, 8.0))
     depth = torch.where(torch.arange(96) < 48 + edge.long(), -24.0, far)  # a jagged edge before a jagged background
-    found = layers.split(torch.rand(3, 128, 96, generator=generator), depth)
+    found = split(torch.rand(3, 128, 96, generator=generator), depth)
     behind = torch.full((4, 128 * 96), torch.nan)
     behind[:, found.index] = torch.cat([found.back[:3], found.back_depth[None]])
     inside = behind.view(4, 128, 96)[:, :, 26:38]  # 10 px and more from the edge

@@ -17,8 +17,9 @@ from refocus_core.bokeh import draft as half
 from refocus_core.bokeh.bins import Bins
 from refocus_core.bokeh.engines import torch_engine as tile_engine
 from refocus_core.bokeh.plan import Plan, Quality
-from refocus_core.bokeh.surfaces import build as layers
 from refocus_core.bokeh.surfaces import cache as prepared
+from refocus_core.bokeh.surfaces.layers import Layers
+from refocus_core.bokeh.surfaces.snap import snap
 from refocus_core.types import DefocusMap, Kernel
 
 QUALITIES = list(bokeh.QUALITIES)
@@ -684,7 +685,7 @@ def test_snapping_leaves_what_curves_and_gives_its_edge_the_radius_beside_it(jit
     radius = radius + jitter * torch.randn(60, 120, generator=torch.Generator().manual_seed(2))
     wall = x >= 68
     soft = F.avg_pool2d(F.pad(torch.where(wall, torch.tensor(20.0), radius)[None, None], (2,) * 4, mode="replicate"), 5, 1)[0, 0]
-    snapped = layers.snap(torch.where(wall, 0.8, 0.1).expand(3, 60, 120), soft, 3)
+    snapped = snap(torch.where(wall, 0.8, 0.1).expand(3, 60, 120), soft, 3)
     assert torch.equal(snapped[:, :60], soft[:, :60])
     assert float(snapped[:, 64:68].abs().max()) < 0.6
     assert float((snapped[:, 68:] - 20).abs().max()) < 0.1
@@ -698,7 +699,7 @@ def test_what_is_opaque_is_known_up_to_the_borders_of_parts(monkeypatch: pytest.
     composite = tile_engine.TileEngine.composite
     found: dict[tuple[int, int], Tensor] = {}
 
-    def watched(engine: tile_engine.TileEngine, seen: layers.Layers, reach: tuple[int, int], *rest: Any) -> None:
+    def watched(engine: tile_engine.TileEngine, seen: Layers, reach: tuple[int, int], *rest: Any) -> None:
         origin, out = rest[0], rest[1]
         core = (slice(reach[0], reach[0] + out.shape[1]), slice(reach[1], reach[1] + out.shape[2]))
         found[origin[0] + reach[0], origin[1] + reach[1]] = engine.plan.opaque_to(seen)[core]

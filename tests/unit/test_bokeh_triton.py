@@ -32,7 +32,7 @@ from refocus_core.bokeh.engines import triton_engine, triton_kernels  # noqa: E4
 from refocus_core.bokeh.engines.torch_engine import TileEngine, tile_count  # noqa: E402
 from refocus_core.bokeh.engines.triton_engine import TritonEngine  # noqa: E402
 from refocus_core.bokeh.plan import Plan, Quality  # noqa: E402
-from refocus_core.bokeh.surfaces.build import Layers  # noqa: E402
+from refocus_core.bokeh.surfaces.layers import Layers  # noqa: E402
 from refocus_core.types import DefocusMap, Kernel  # noqa: E402
 
 if _BEFORE is None:

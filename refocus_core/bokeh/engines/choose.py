@@ -17,7 +17,7 @@ from torch import Tensor
 from ...types import Kernel
 from ..bins import Bins
 from ..plan import Piece, Plan, Quality
-from ..surfaces.build import Layers
+from ..surfaces.layers import Layers
 from .torch_engine import TileEngine
 from .triton_engine import TritonEngine, kernels
 

@@ -12,10 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...images import reusable_fft_length
 from ..bins import Bins
 from ..parallel import side_by_side
 from ..plan import GROUP_GAP, PRESENT, Piece, Plan
-from ..surfaces.build import Layers
+from ..surfaces.layers import Layers
 
 TILE_PX = 128
 """Side of the parts that are blurred at a time: small transforms stay in the processor's cache, and hold few bins. Without pieces
@@ -109,14 +110,6 @@ class TileEngine:
 def tile_count(h: int, w: int) -> int:
     """Tiles in a picture of h x w px."""
     return math.ceil(h / TILE_PX) * math.ceil(w / TILE_PX)
-
-
-def _fast_size(n: int) -> int:
-    """The next size that transforms quickly; few sizes, so that spectra are used more than once."""
-    if n <= 16:
-        return 16
-    unit = 1 << (n.bit_length() - 4)  # n lies in 8..16 units
-    return next(unit * k for k in (8, 9, 10, 12, 14, 16, 18) if unit * k >= n)
 
 
 class _Span(tuple[int, int]):
@@ -289,7 +282,7 @@ class _Window:
         base = [min(a[0], b[0]) for a, b in zip(source, wanted, strict=True)]
         # A period so long that no light comes round to where it is wanted, and that holds the kernel.
         fh, fw = (
-            _fast_size(max(max(b[1] - a[0], a[1] - b[0]) // s + radius, (max(a[1], b[1]) - o) // s, 2 * radius + 1))
+            reusable_fft_length(max(max(b[1] - a[0], a[1] - b[0]) // s + radius, (max(a[1], b[1]) - o) // s, 2 * radius + 1))
             for a, b, o in zip(source, wanted, base, strict=True)
         )
         planes: list[_Placed] = []

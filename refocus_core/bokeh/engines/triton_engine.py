@@ -27,7 +27,7 @@ from torch import Tensor
 from ... import psf
 from ..bins import STEP, square
 from ..plan import GROUP_GAP, PRESENT, Piece, Plan
-from ..surfaces.build import Layers
+from ..surfaces.layers import Layers
 from .torch_engine import TileEngine, tile_count
 
 log = logging.getLogger(__name__)

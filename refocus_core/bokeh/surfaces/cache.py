@@ -13,7 +13,10 @@ import torch
 from torch import Tensor
 
 from ..parallel import give_back_memory
-from . import build as ldi
+from .build import compose, split
+from .layers import Layers, Surfaces
+from .scale import Scale
+from .snap import snap
 
 PART_PX = 1280
 """Side of the parts whose surfaces are found, and whose layers are held, at a time; bounds the memory of large pictures."""
@@ -24,72 +27,10 @@ GPU_PART_PX = 4096
 _CONTEXT_PX = 256
 """Most that such a part looks beyond its border for what lies hidden behind depth edges."""
 
-_FIT_PX = 0.02
-_PX_AT_A_TIME = 1 << 20
-
 
 def part_px(device: torch.device) -> int:
     """Side of the parts that are worked on at a time."""
     return PART_PX if device.type == "cpu" else GPU_PART_PX
-
-
-@dataclass(frozen=True, eq=False)
-class Scale:
-    """The radius as a function of reference depth rho = -gain * disparity: a slope in front, a zone in focus, a slope behind.
-
-    Attributes:
-        gain: a power of two, px per unit of disparity.
-        near, far: (radius per rho, rho where the zone in focus ends). `radius = far[0] * max(rho - far[1], 0) + near[0] *
-            min(rho - near[1], 0)`.
-    """
-
-    gain: float
-    near: tuple[float, float]
-    far: tuple[float, float]
-
-    def radius(self, rho: Tensor) -> Tensor:
-        """Signed radius in px of reference depths of any shape."""
-        return self.far[0] * (rho - self.far[1]).clamp_min(0) + self.near[0] * (rho - self.near[1]).clamp_max(0)
-
-    def reduced(self, by: int) -> Scale:
-        """The same for a picture of 1/by of the size."""
-        return Scale(self.gain / by, (self.near[0], self.near[1] / by), (self.far[0], self.far[1] / by))
-
-    @classmethod
-    def of(cls, radius: Tensor, disparity: Tensor, gain: float) -> Scale | None:
-        """The scale of a defocus map [H,W]; None where its radius is not such a function of disparity.
-
-        Args:
-            gain: |px per unit of disparity| of the map, roughly.
-        """
-        radius, disparity = radius.flatten(), disparity.flatten()
-        fits = [_line(disparity, radius, side, gain) for side in (-1.0, 1.0)]
-        slopes = [f[0] for f in fits if f is not None]
-        if not slopes or min(slopes) <= 0 or not all(map(math.isfinite, slopes)):
-            return None
-        unit = 2.0 ** math.ceil(math.log2(max(slopes)) - 1e-6)
-        if not 1e-30 < unit < 1e30:
-            return None
-        # where one side is empty, the other one's line goes on
-        slope_near, zero_near = fits[0] or fits[1] or (0.0, 0.0)
-        slope_far, zero_far = fits[1] or fits[0] or (0.0, 0.0)
-        if zero_far > zero_near:
-            zero_far = zero_near = 0.5 * (zero_far + zero_near)
-        scale = cls(unit, (slope_near / unit, -unit * zero_near), (slope_far / unit, -unit * zero_far))
-        parts = zip(radius.split(_PX_AT_A_TIME), disparity.split(_PX_AT_A_TIME), strict=True)
-        return scale if all(float((scale.radius(-unit * d) - r).abs().max()) <= _FIT_PX for r, d in parts) else None
-
-
-def _line(disparity: Tensor, radius: Tensor, side: float, gain: float) -> tuple[float, float] | None:
-    """(K, d0) of radius = K * (d0 - disparity) through the extremes of one side of the focus; None if nothing lies there."""
-    extent = side * radius
-    far = int(extent.argmax())
-    if float(extent[far]) <= 0:
-        return None
-    near = int(torch.where(extent > 0, extent, math.inf).argmin())
-    (r0, d0), (r1, d1) = ((float(radius[i]), float(disparity[i])) for i in (near, far))
-    k = -(r1 - r0) / (d1 - d0) if abs(d1 - d0) * gain > 1e-3 else gain
-    return (k, d0 + r0 / k) if k > 0 else (k, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +49,7 @@ class Prepared:
     rho: Tensor | None
     snapped: Tensor | None
     slot: Tensor | None
-    surfaces: ldi.Surfaces
+    surfaces: Surfaces
 
     def radius(self, radius: Tensor, scale: Scale | None) -> Tensor:
         """The signed radius [H,W] with soft transitions snapped; arguments as of `layers`."""
@@ -116,7 +57,7 @@ class Prepared:
             return radius
         return torch.where(self.snapped, self.rho if scale is None else scale.radius(self.rho), radius)
 
-    def layers(self, image: Tensor, radius: Tensor, scale: Scale | None, rows: Tensor, cols: Tensor) -> ldi.Layers:
+    def layers(self, image: Tensor, radius: Tensor, scale: Scale | None, rows: Tensor, cols: Tensor) -> Layers:
         """Layers of a window for one focus and aperture.
 
         Args:
@@ -141,7 +82,7 @@ class Prepared:
             at = (slot >= 0).nonzero()[:, 0]
             place = slot[at].long()
         s = self.surfaces
-        there = ldi.Surfaces(
+        there = Surfaces(
             place,
             s.front.index_select(1, place),
             radii(s.front_depth[place]),
@@ -149,7 +90,7 @@ class Prepared:
             radii(s.back_depth[place]),
             s.distance[place],
         )
-        return ldi.compose(cut(image), own, at, there)
+        return compose(cut(image), own, at, there)
 
 
 def prepare(image: Tensor, rho: Tensor, gain: float | None, snap_px: int) -> Prepared:
@@ -171,16 +112,16 @@ def prepare(image: Tensor, rho: Tensor, gain: float | None, snap_px: int) -> Pre
             top, left = max(y - context, 0), max(x - context, 0)
             part = (slice(top, min(y1 + context, h)), slice(left, min(x1 + context, w)))
             seen = image[:, part[0], part[1]]
-            depth = ldi.snap(seen, rho[part], snap_px)
+            depth = snap(seen, rho[part], snap_px)
             sharp[y:y1, x:x1] = depth[y - top : y1 - top, x - left : x1 - left]
-            found = ldi.split(seen, depth)
+            found = split(seen, depth)
             py, px = found.index // depth.shape[1] + top, found.index % depth.shape[1] + left
             core = (py >= y) & (py < y1) & (px >= x) & (px < x1)
-            parts.append([(py * w + px)[core], *(getattr(found, f.name)[..., core] for f in fields(ldi.Surfaces)[1:])])
+            parts.append([(py * w + px)[core], *(getattr(found, f.name)[..., core] for f in fields(Surfaces)[1:])])
             del seen, depth, found, py, px, core
             if len(parts) > 1:
                 give_back_memory()
-    surfaces = ldi.Surfaces(*(torch.cat([p.pop(0) for p in parts], -1) for _ in fields(ldi.Surfaces)))  # freed one by one
+    surfaces = Surfaces(*(torch.cat([p.pop(0) for p in parts], -1) for _ in fields(Surfaces)))  # freed one by one
     slot = None
     if len(surfaces.index):
         slot = torch.full((h * w,), -1, dtype=torch.int32, device=rho.device)

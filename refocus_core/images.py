@@ -1,0 +1,201 @@
+"""Operations on pictures and maps that more than one room needs. Foundation: torch only, nothing of the core above it.
+
+Shapes are [..., H, W]; nothing here changes its arguments unless it says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LEAST_WEIGHT = 1e-9
+"""Weights are raised to this before they divide. A larger one darkens what is known by a few faint pixels only."""
+
+LEAST_CELL_WEIGHT = 1e-6
+"""The same for `fill_holes`, whose weights are shares of cells and never smaller unless they are 0."""
+
+SMALLEST_FFT = 16
+"""Least length that `reusable_fft_length` returns: transforms of shorter ones are no quicker."""
+
+REUSABLE_SIXTEENTHS = (8, 9, 10, 12, 14, 16, 18)
+"""Lengths of `reusable_fft_length` between a power of two and the next, in sixteenths of the latter. More of them pad less, but
+spectra that are kept by length are then used less often."""
+
+SMOOTH_PRIMES = (2, 3, 5)
+"""Prime factors of a length that transforms quickly."""
+
+
+# ------------------------------------------------------------------------------------------------------------- windows
+
+
+def _windowed(x: Tensor, radius_px: int, op: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """`op` over a square window, one axis after the other, each by windows of doubled width."""
+    size, r = 2 * radius_px + 1, radius_px
+    out = x.reshape(-1, 1, *x.shape[-2:])
+    for dim, pad in ((-1, (r, r, 0, 0)), (-2, (0, 0, r, r))):
+        out, width = F.pad(out, pad, mode="replicate"), 1
+        while width < size:
+            step = min(width, size - width)
+            n = out.shape[dim] - step
+            out = op(out.narrow(dim, 0, n), out.narrow(dim, step, n))
+            width += step
+    return out.view(x.shape)
+
+
+def window_max(x: Tensor, radius_px: int) -> Tensor:
+    """Maximum of [...,H,W] over the square window of side 2*radius_px+1 around each pixel (van Herk's idea, by doubling)."""
+    return _windowed(x, radius_px, torch.maximum)
+
+
+def window_min(x: Tensor, radius_px: int) -> Tensor:
+    """Minimum of [...,H,W] over the square window of side 2*radius_px+1 around each pixel."""
+    return _windowed(x, radius_px, torch.minimum)
+
+
+def window_range(x: Tensor, radius_px: int) -> Tensor:
+    """Maximum less minimum of [...,H,W] over the square window of side 2*radius_px+1 around each pixel."""
+    return window_max(x, radius_px) - window_min(x, radius_px)
+
+
+def box_mean(x: Tensor, side_px: int) -> Tensor:
+    """Mean of [C,H,W] over square windows of an odd side; at the border over what lies inside the picture."""
+    half = side_px // 2
+    mean = F.avg_pool2d(x[None], (side_px, 1), 1, (half, 0), count_include_pad=False)
+    return F.avg_pool2d(mean, (1, side_px), 1, (0, half), count_include_pad=False)[0]
+
+
+# -------------------------------------------------------------------------------------------------------- lists of pixels
+
+
+def neighbour_pairs() -> list[tuple[tuple[slice, slice], tuple[slice, slice]]]:
+    """Index pairs (here, there) of all horizontally and vertically adjacent pixels of [H,W], in both directions."""
+    first, last, full = slice(None, -1), slice(1, None), slice(None)
+    pairs = [((full, first), (full, last)), ((first, full), (last, full))]
+    return pairs + [(q, p) for p, q in pairs]
+
+
+def take(x: Tensor, index: Tensor) -> Tensor:
+    """[...,*index.shape] values of x [...,n] at flat indices. (On a CPU several times as quick as indexing with a tensor.)"""
+    return x.index_select(-1, index.flatten()).view(*x.shape[:-1], *index.shape)
+
+
+def put(x: Tensor, index: Tensor, values: Tensor) -> None:
+    """x [...,n] at flat indices [m] = values [...,m], in place; quicker than indexing with a tensor, too."""
+    x.scatter_(-1, index.expand(values.shape), values)
+
+
+def window_indices(index: Tensor, h: int, w: int, radius_px: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Square windows around listed pixels of a picture of h x w px, clamped to it.
+
+    Args:
+        index: [n,2] row and column of each.
+
+    Returns:
+        [n,k] flat indices, and the offsets [k] along y and x.
+    """
+    offsets = torch.arange(-radius_px, radius_px + 1, device=index.device)
+    oy, ox = (o.flatten() for o in torch.meshgrid(offsets, offsets, indexing="ij"))
+    rows, columns = (index[:, :1] + offsets).clamp_(0, h - 1).mul_(w), (index[:, 1:] + offsets).clamp_(0, w - 1)
+    return (rows[:, :, None] + columns[:, None]).flatten(1), oy, ox
+
+
+# ------------------------------------------------------------------------------------------------------- filling of holes
+
+
+def push_pull(values: Tensor, weight: Tensor) -> Tensor:
+    """Fill holes of [C,H,W] by a pyramid of weighted means (Gortler et al., SIGGRAPH 1996).
+
+    Args:
+        weight: [H,W] in 0..1, 0 in a hole.
+    """
+    return pull([torch.cat([values * weight, weight[None]])])
+
+
+def pull(levels: list[Tensor]) -> Tensor:
+    """[C,H,W] the first of `levels` with its holes filled from coarser ones, which are appended to `levels`.
+
+    Args:
+        levels: [C+1,H,W] weighted values and their weight in 0..1, finest first; see `weighted_level`.
+    """
+    while max(levels[-1].shape[1:]) > 1:
+        levels.append(_halved(levels[-1]))
+    filled = levels[-1][:-1] / levels[-1][-1:].clamp_min(LEAST_WEIGHT)
+    for level in reversed(levels[:-1]):
+        filled = torch.addcmul(level[:-1], 1 - level[-1:], doubled(filled, *level.shape[1:]))
+    return filled
+
+
+def weighted_level(total: Tensor) -> Tensor:
+    """A level for `pull` from sums [C+1,H,W] of weighted values and weights over blocks: means, their weight 1 at most."""
+    return total * (1 / total[-1:].clamp_min(LEAST_WEIGHT)).clamp_max_(1)
+
+
+def _halved(level: Tensor) -> Tensor:
+    """[C+1,H,W] a level at half the resolution; a mean of no weight stays a hole."""
+    h, w = level.shape[1:]
+    padded = F.pad(level, (0, w % 2, 0, h % 2)) if h % 2 or w % 2 else level
+    return weighted_level(F.avg_pool2d(padded[None], 2, divisor_override=1)[0])
+
+
+def doubled(x: Tensor, h: int, w: int) -> Tensor:
+    """[C,h,w] twice the size of x [C,(h+1)//2,(w+1)//2], bilinear."""
+    return F.interpolate(x[None], scale_factor=2, mode="bilinear", align_corners=False)[0, :, :h, :w]
+
+
+def fill_holes(values: Tensor, weight: Tensor) -> Tensor:
+    """Replace [C,H,W] where `weight` [1,H,W] is 0 by a smooth continuation of the rest: weighted means, coarse to fine.
+
+    Unlike in `push_pull`, a pixel of any weight above 0 keeps its value.
+    """
+    if min(values.shape[-2:]) < 2 or bool((weight > 0).all()):
+        return values
+    coarse_weight = F.avg_pool2d(weight[None], 2, ceil_mode=True)[0]
+    coarse = F.avg_pool2d((values * weight)[None], 2, ceil_mode=True)[0] / coarse_weight.clamp_min(LEAST_CELL_WEIGHT)
+    coarse = fill_holes(coarse, (coarse_weight > 0).float())
+    smooth = F.interpolate(coarse[None], size=values.shape[-2:], mode="bilinear", align_corners=False)[0]
+    return torch.where(weight > 0, values, smooth)
+
+
+# ----------------------------------------------------------------------------------------------------- tiles, transforms
+
+
+def crossfade(pixels: slice, rise_px: float, fall_px: float, width_px: int, length: int, like: Tensor) -> Tensor:
+    """[n] weights of `pixels` of an axis for one of the tiles that overlap on it.
+
+    Weights rise from 0 at `rise_px` to 1 over `width_px`, and fall to 0 at `fall_px`; at an end of the axis (a start at or before
+    0, a stop at or beyond `length`) they stay 1. Where one tile's fall is the next one's rise, they sum to 1.
+
+    Args:
+        rise_px, fall_px: coordinates of pixel edges, as `pixels`.
+        like: gives device and dtype.
+    """
+    p = torch.arange(pixels.start, pixels.stop, device=like.device, dtype=like.dtype) + 0.5
+    weight = torch.ones_like(p)
+    if rise_px > 0:
+        weight = weight * ((p - rise_px) / width_px).clamp(0, 1)
+    if fall_px < length:
+        weight = weight * ((fall_px - p) / width_px).clamp(0, 1)
+    return weight
+
+
+def fast_fft_length(n: int) -> int:
+    """The next length at or above n that has no prime factors above 5."""
+    while True:
+        rest = n
+        for prime in SMOOTH_PRIMES:
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return n
+        n += 1
+
+
+def reusable_fft_length(n: int) -> int:
+    """A length at or above n that transforms quickly, one of few, so that spectra kept by length are used more than once."""
+    if n <= SMALLEST_FFT:
+        return SMALLEST_FFT
+    unit = 1 << (n.bit_length() - 4)  # n lies in 8..16 units
+    return next(unit * k for k in REUSABLE_SIXTEENTHS if unit * k >= n)
