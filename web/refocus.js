@@ -189,97 +189,6 @@ function addStyle() {
 }
 
 // src/comfy/mount.ts
-function address(api2, file) {
-  return api2.apiURL(`/view?${new URLSearchParams({ ...file }).toString()}`);
-}
-var Values = class {
-  constructor(app2, node) {
-    this.app = app2;
-    this.node = node;
-  }
-  app;
-  node;
-  find(name) {
-    return this.node.widgets?.find((w) => w.name === name);
-  }
-  number(name) {
-    return Number(this.find(name)?.value ?? NaN);
-  }
-  text(name) {
-    const value = this.find(name)?.value;
-    return typeof value === "string" ? value : "";
-  }
-  on(name) {
-    return this.find(name)?.value === true;
-  }
-  /** Whether the input takes its value from another node. */
-  linked(name) {
-    const slot = this.node.inputs?.find((i) => i.widget?.name === name || i.name === name);
-    return slot?.link !== null && slot?.link !== void 0;
-  }
-  /** Set widgets as if a person had typed into them. Those that a link drives stay as they are. */
-  set(values) {
-    for (const [name, value] of Object.entries(values)) {
-      const widget = this.find(name);
-      if (!widget || this.linked(name) || widget.value === value) continue;
-      widget.value = value;
-      widget.callback?.(value, this.app.canvas, this.node);
-    }
-    this.node.setDirtyCanvas(true, true);
-  }
-  /** All values in one string, to see whether any has changed. */
-  signature(names) {
-    return names.map((n) => String(this.find(n)?.value)).join("|");
-  }
-};
-var Step = class {
-  constructor(app2) {
-    this.app = app2;
-  }
-  app;
-  open = false;
-  get running() {
-    return this.open;
-  }
-  begin() {
-    if (this.open) return;
-    this.open = true;
-    this.app.canvas.emitBeforeChange?.();
-  }
-  end() {
-    if (!this.open) return;
-    this.open = false;
-    this.app.canvas.emitAfterChange?.();
-  }
-};
-function sourcePicture(app2, api2, node) {
-  const graph = node.graph ?? app2.graph;
-  const queue = [node];
-  const seen = /* @__PURE__ */ new Set([node.id]);
-  while (queue.length > 0) {
-    const current = queue.shift();
-    const slots = [...current.inputs ?? []].sort((a, b) => Number(b.name === "image") - Number(a.name === "image"));
-    for (const slot of slots) {
-      if (slot.link === null || slot.link === void 0) continue;
-      const links = graph.links;
-      const link = links instanceof Map ? links.get(slot.link) : links[slot.link];
-      const origin = link && graph.getNodeById(link.origin_id);
-      if (!origin || seen.has(origin.id)) continue;
-      seen.add(origin.id);
-      if (origin.type === "LoadImage") {
-        const name = origin.widgets?.find((w) => w.name === "image")?.value;
-        if (typeof name !== "string" || name === "") continue;
-        const annotated = / \[(input|output|temp)\]$/.exec(name);
-        const path = annotated ? name.slice(0, annotated.index) : name;
-        const cut = path.lastIndexOf("/");
-        const file = { filename: path.slice(cut + 1), subfolder: path.slice(0, Math.max(cut, 0)) };
-        return address(api2, { ...file, type: annotated?.[1] ?? "input" });
-      }
-      queue.push(origin);
-    }
-  }
-  return null;
-}
 function mount(app2, node, root, minHeight) {
   const widget = node.addDOMWidget("refocus_view", "refocus", root, {
     serialize: false,
@@ -333,12 +242,59 @@ function fit(node) {
   node.setSize([Math.max(node.size[0], width), Math.max(node.size[1], height)]);
   node.setDirtyCanvas(true, true);
 }
-function lastOutputs(app2, node) {
-  return app2.nodeOutputs?.[String(node.id)];
-}
 function replacePreview(node) {
   node.hideOutputImages = true;
   node.onDrawBackground = () => void 0;
+}
+
+// src/comfy/server.ts
+function address(api2, file) {
+  return api2.apiURL(`/view?${new URLSearchParams({ ...file }).toString()}`);
+}
+function sourcePicture(app2, api2, node) {
+  const graph = node.graph ?? app2.graph;
+  const queue = [node];
+  const seen = /* @__PURE__ */ new Set([node.id]);
+  while (queue.length > 0) {
+    const current = queue.shift();
+    const slots = [...current.inputs ?? []].sort((a, b) => Number(b.name === "image") - Number(a.name === "image"));
+    for (const slot of slots) {
+      if (slot.link === null || slot.link === void 0) continue;
+      const links = graph.links;
+      const link = links instanceof Map ? links.get(slot.link) : links[slot.link];
+      const origin = link && graph.getNodeById(link.origin_id);
+      if (!origin || seen.has(origin.id)) continue;
+      seen.add(origin.id);
+      if (origin.type === "LoadImage") {
+        const name = origin.widgets?.find((w) => w.name === "image")?.value;
+        if (typeof name === "string" && name !== "") return address(api2, annotatedFile(name));
+        continue;
+      }
+      queue.push(origin);
+    }
+  }
+  return null;
+}
+function annotatedFile(name) {
+  const annotated = / \[(input|output|temp)\]$/.exec(name);
+  const path = annotated ? name.slice(0, annotated.index) : name;
+  const cut = path.lastIndexOf("/");
+  return {
+    filename: path.slice(cut + 1),
+    subfolder: path.slice(0, Math.max(cut, 0)),
+    type: annotated?.[1] ?? "input"
+  };
+}
+function lastOutputs(app2, node) {
+  return app2.nodeOutputs?.[String(node.id)];
+}
+function onOutputs(api2, node, take) {
+  const executed = node.onExecuted;
+  node.onExecuted = (output) => {
+    executed?.call(node, output);
+    keepImages(api2, node, output);
+    take(output);
+  };
 }
 function keepImages(api2, node, output) {
   node.imgs = (output["images"] ?? []).map((file) => {
@@ -348,305 +304,41 @@ function keepImages(api2, node, output) {
   });
 }
 
-// src/law/solve.ts
-var solve_exports = {};
-__export(solve_exports, {
-  disc: () => disc,
-  greyOf: () => greyOf,
-  largestRadius: () => largestRadius,
-  paint: () => paint,
-  paintPlane: () => paintPlane,
-  radii: () => radii,
-  radiusOf: () => radiusOf,
-  shownAt: () => shownAt,
-  solve: () => solve,
-  unpack: () => unpack
-});
-
-// src/law/keyframes.ts
-var keyframes_exports = {};
-__export(keyframes_exports, {
-  EASES: () => EASES,
-  formatKeyframes: () => formatKeyframes,
-  parseKeyframes: () => parseKeyframes,
-  track: () => track
-});
-var EASES = ["ease", "linear", "hold"];
-var NUMBERS = ["frame", "x", "y", "distance_m", "f_number", "percent"];
-function parseKeyframes(text) {
-  if (text.trim() === "") return null;
-  const data = JSON.parse(text);
-  const keys = typeof data === "object" && data !== null ? data.keys : null;
-  if (!Array.isArray(keys) || keys.length === 0) throw new Error('not of the form {"keys": [{"frame": 0, …}]}');
-  const found = keys.map((key) => {
-    if (typeof key !== "object" || key === null) throw new Error("a key is not an object");
-    const fields = key;
-    for (const name of NUMBERS)
-      if (fields[name] !== void 0 && fields[name] !== null && typeof fields[name] !== "number")
-        throw new Error(`${name} is not a number`);
-    if (!Number.isInteger(fields["frame"]) || fields["frame"] < 0)
-      throw new Error("frame is not a whole number from 0");
-    if (fields["ease"] !== void 0 && !EASES.includes(fields["ease"])) throw new Error("unknown ease");
-    if (fields["x"] === void 0 !== (fields["y"] === void 0)) throw new Error("a key has only one of x and y");
-    return Object.fromEntries(Object.entries(fields).filter(([, v]) => v !== null));
-  });
-  return found.sort((a, b) => a.frame - b.frame);
-}
-function formatKeyframes(keys) {
-  if (keys.length === 0) return "";
-  return `{"keys": [
-${keys.map((k) => `  ${JSON.stringify(k)}`).join(",\n")}
-]}`;
-}
-function track(keys, value, frame) {
-  const after = keys.findIndex((k) => k.frame > frame);
-  if (after === 0) return value(keys[0]);
-  if (after === -1) return value(keys[keys.length - 1]);
-  const a = keys[after - 1];
-  const b = keys[after];
-  const t2 = (frame - a.frame) / (b.frame - a.frame);
-  const ease = a.ease ?? "ease";
-  const eased = ease === "hold" ? 0 : ease === "linear" ? t2 : t2 * t2 * (3 - 2 * t2);
-  return value(a) + eased * (value(b) - value(a));
-}
-
-// src/law/solve.ts
+// src/law/unpack.ts
 var LEVELS = 32767;
 function unpack(bytes, numbers) {
   const [w, h] = numbers.size;
-  const codes = new DataView(bytes);
+  const differences = new DataView(bytes);
   const step = (numbers.high - numbers.low) / LEVELS;
-  const frames = { w, h, values: [], known: [], lowest: [], highest: [] };
+  const frames = { w, h, values: [], valid: [], lowest: [], highest: [] };
   for (let f = 0, at = 0; f < numbers.shown.length; f++) {
     const values = new Float32Array(w * h);
-    const known = new Uint8Array(w * h);
+    const valid = new Uint8Array(w * h);
     let lowest = Infinity;
     let highest = -Infinity;
     let code = 0;
     for (let i = 0; i < w * h; i++, at += 2) {
-      code = (i % w === 0 ? 0 : code) + codes.getUint16(at, true) & 65535;
+      const left = i % w === 0 ? 0 : code;
+      code = left + differences.getUint16(at, true) & 65535;
       const value = numbers.low + (code & LEVELS) * step;
       values[i] = value;
-      known[i] = code > LEVELS ? 0 : 1;
+      valid[i] = code > LEVELS ? 0 : 1;
       lowest = Math.min(lowest, value);
       highest = Math.max(highest, value);
     }
     frames.values.push(values);
-    frames.known.push(known);
+    frames.valid.push(valid);
     frames.lowest.push(lowest);
     frames.highest.push(highest);
   }
   return frames;
 }
-function disc(map, frame, x, y, radius) {
-  const { w, h } = map;
-  const values = map.values[frame];
-  const known = map.known[frame];
-  const reach = radius * Math.max(w, h);
-  const cx = x * w;
-  const cy = y * h;
-  const found = [];
-  const under = Math.min(Math.floor(cy), h - 1) * w + Math.min(Math.floor(cx), w - 1);
-  for (let j = Math.max(0, Math.floor(cy - reach)); j < Math.min(h, cy + reach + 1); j++)
-    for (let i = Math.max(0, Math.floor(cx - reach)); i < Math.min(w, cx + reach + 1); i++) {
-      const inside = (i + 0.5 - cx) ** 2 + (j + 0.5 - cy) ** 2 <= reach ** 2;
-      const k = j * w + i;
-      if ((inside || k === under) && known[k]) found.push(values[k]);
-    }
-  return found.sort((a, b) => a - b);
-}
-var median = (sorted) => sorted[Math.floor((sorted.length - 1) / 2)];
-function point(map, frame, x, y, radius) {
-  const found = disc(map, frame, x, y, radius);
-  if (found.length === 0) throw new Error("no depth is known around this point; choose another one");
-  return median(found);
-}
-function shownAt(numbers, frame) {
+function nearestShown(numbers, frame) {
   let best = 0;
   numbers.shown.forEach((f, i) => {
     if (Math.abs(f - frame) < Math.abs(numbers.shown[best] - frame)) best = i;
   });
   return best;
-}
-function solve(numbers, map, s, index, frame = numbers.shown[index]) {
-  let scale = 1;
-  let offset = 0;
-  let metric = numbers.metric;
-  let span = 1;
-  let nearest = 1;
-  if (s.near_m > 0 || s.far_m > 0) {
-    if (!(s.near_m > 0 && s.far_m > 0)) throw new Error("give both near_m and far_m, or neither");
-    if (numbers.metric) throw new Error("this depth is in metres already; set near_m and far_m to 0");
-    if (s.near_m >= s.far_m) throw new Error("near_m must be below far_m");
-    offset = 1 / s.far_m;
-    scale = 1 / s.near_m - offset;
-    metric = true;
-    span = scale;
-    nearest = 1 / s.near_m;
-  } else if (metric) {
-    nearest = numbers.nearest[index];
-    span = nearest - numbers.farthest[index];
-  }
-  const unit = (raw) => offset + scale * raw;
-  let keys;
-  try {
-    keys = parseKeyframes(s.keyframes);
-  } catch (error) {
-    throw new Error(`keyframes: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  let focus;
-  let halfWidth = 0;
-  const focusKeys = keys?.filter((k) => k.x !== void 0 || k.distance_m !== void 0) ?? [];
-  if (focusKeys.length > 0) {
-    focus = track(
-      focusKeys,
-      (k) => k.x !== void 0 ? unit(point(map, shownAt(numbers, k.frame), k.x, k.y, 0.01)) : atDistance(k.distance_m, metric),
-      frame
-    );
-  } else if (s.focus === "point") {
-    focus = unit(point(map, index, s.x, s.y, s.focus_radius));
-  } else if (s.focus === "two points") {
-    const a = unit(point(map, index, s.x, s.y, s.focus_radius));
-    const b = unit(point(map, index, s.x2, s.y2, s.focus_radius));
-    focus = (a + b) / 2;
-    halfWidth = Math.abs(a - b) / 2;
-  } else if (s.focus === "distance") {
-    focus = atDistance(s.distance_m, metric);
-  } else {
-    const measured = numbers.mask ?? (s.focus === "auto" ? numbers.auto : null);
-    if (!measured) throw new Error("run the graph once to measure the focus under the mask");
-    focus = unit(measured[index]);
-  }
-  const longEdge = Math.max(numbers.width, numbers.height);
-  let gainPx;
-  if (s.strength === "camera") {
-    if (!metric) throw new Error("a camera needs depth in metres: set near_m and far_m, or strength in percent");
-    let focal = s.focal_mm;
-    if (focal === 0) {
-      if (numbers.focal_px === null) throw new Error("the photo's focal length is not known: set focal_mm");
-      focal = numbers.focal_px * s.sensor_mm / longEdge;
-    }
-    const remaining = 1 - focal * focus / 1e3;
-    if (remaining <= 0) throw new Error("the focus lies nearer than the focal length");
-    gainPx = focal ** 2 / (2 * s.f_number) / remaining * (longEdge / s.sensor_mm) / 1e3;
-  } else {
-    const floor = Math.max(0.25 * (nearest > 0 ? nearest : 1), 11754943508222875e-54);
-    gainPx = s.percent / 100 * longEdge / Math.max(focus, floor);
-  }
-  const own = s.strength === "camera" ? "f_number" : "percent";
-  const apertureKeys = keys?.filter((k) => k[own] !== void 0) ?? [];
-  if (apertureKeys.length > 0) {
-    const opening = own === "f_number" ? s.f_number / 2 ** track(apertureKeys, (k) => Math.log2(k.f_number), frame) : s.percent > 0 ? track(apertureKeys, (k) => k.percent, frame) / s.percent : 0;
-    gainPx *= opening;
-  }
-  halfWidth += span * s.focus_range / 2;
-  return { focus, gainPx, halfWidth, scale, offset, metric, span };
-}
-function atDistance(metres, metric) {
-  if (!metric) throw new Error("a distance needs depth in metres: set near_m and far_m, or focus by point");
-  return 1 / metres;
-}
-function radiusOf(raw, solved, s) {
-  let r = solved.gainPx * (solved.focus - (solved.offset + solved.scale * raw));
-  const sharp = solved.gainPx * solved.halfWidth;
-  r -= Math.min(Math.max(r, -sharp), sharp);
-  return r < 0 ? r * s.near_gain : r * s.far_gain;
-}
-function radii(values, solved, s) {
-  const out = new Float32Array(values.length);
-  for (let i = 0; i < out.length; i++) out[i] = radiusOf(values[i], solved, s);
-  return out;
-}
-function largestRadius(numbers, map, s) {
-  let largest = 1e-6;
-  for (let i = 0; i < map.values.length; i++) {
-    const solved = solve(numbers, map, s, i);
-    for (const raw of [map.lowest[i], map.highest[i]]) largest = Math.max(largest, Math.abs(radiusOf(raw, solved, s)));
-  }
-  return largest;
-}
-function sharpCells(radius, largest) {
-  const most = Math.max(0.02 * largest, 0.5);
-  const sharp = new Uint8Array(radius.length);
-  for (let i = 0; i < sharp.length; i++) if (Math.abs(radius[i]) <= most) sharp[i] = 1;
-  return sharp;
-}
-var NEAR = [0.05, 0.3, 1];
-var FAR = [1, 0.16, 0.06];
-var FOCUS = [1, 0.93, 0.45];
-function greyOf(rgba) {
-  const linear = new Float32Array(256);
-  for (let v = 0; v < 256; v++) linear[v] = v <= 10.31475 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
-  const out = new Float32Array(rgba.length / 4);
-  for (let i = 0; i < out.length; i++) {
-    const y = 0.2126 * linear[rgba[4 * i]] + 0.7152 * linear[rgba[4 * i + 1]] + 0.0722 * linear[rgba[4 * i + 2]];
-    out[i] = y <= 31308e-7 ? y * 12.92 : 1.055 * y ** (1 / 2.4) - 0.055;
-  }
-  return out;
-}
-function count(source, w, h, reach) {
-  const rows = new Uint16Array(source.length);
-  for (let j = 0; j < h; j++) {
-    const start = j * w;
-    let sum = 0;
-    for (let i = -reach; i < w; i++) {
-      if (i + reach < w) sum += source[start + i + reach];
-      if (i > reach) sum -= source[start + i - reach - 1];
-      if (i >= 0) rows[start + i] = sum;
-    }
-  }
-  const out = new Uint16Array(source.length);
-  const sums = new Uint16Array(w);
-  for (let j = -reach; j < h; j++) {
-    const [add, drop] = [(j + reach) * w, (j - reach - 1) * w];
-    if (j + reach < h) for (let i = 0; i < w; i++) sums[i] += rows[add + i];
-    if (j > reach) for (let i = 0; i < w; i++) sums[i] -= rows[drop + i];
-    if (j >= 0) out.set(sums, j * w);
-  }
-  return out;
-}
-function outline(sharp, w, h) {
-  const width = Math.max(1, Math.round(Math.max(w, h) / 900));
-  const blurred = count(
-    sharp.map((v) => 1 - v),
-    w,
-    h,
-    width
-  );
-  const eroded = sharp.map((v, i) => v && blurred[i] === 0 ? 1 : 0);
-  const solid = count(eroded, w, h, 2 * width);
-  return sharp.map((v, i) => v && !eroded[i] && solid[i] > 0 ? 1 : 0);
-}
-function paint(radius, grey, largest, { w, h }, rgba) {
-  const sharp = sharpCells(radius, largest);
-  const line = outline(sharp, w, h);
-  for (let i = 0, at = 0; i < radius.length; i++, at += 4) {
-    const g = grey ? grey[i] : 0.5;
-    if (sharp[i]) {
-      for (let c = 0; c < 3; c++) {
-        let v = g + 0.4 * (FOCUS[c] * (0.25 + 0.75 * g) - g);
-        if (line[i]) v += 0.85 * (FOCUS[c] - v);
-        rgba[at + c] = v * 255;
-      }
-    } else {
-      const [red, green, blue] = radius[i] < 0 ? NEAR : FAR;
-      const amount = 0.15 + 0.75 * Math.sqrt(Math.abs(radius[i]) / largest);
-      const rest = g * (1 - amount);
-      const shade = (0.3 + 0.7 * g) * amount;
-      rgba[at] = (rest + red * shade) * 255;
-      rgba[at + 1] = (rest + green * shade) * 255;
-      rgba[at + 2] = (rest + blue * shade) * 255;
-    }
-    rgba[at + 3] = 255;
-  }
-}
-function paintPlane(radius, largest, { w, h }, rgba) {
-  const sharp = sharpCells(radius, largest);
-  const line = outline(sharp, w, h);
-  for (let i = 0; i < radius.length; i++) {
-    for (let c = 0; c < 3; c++) rgba[4 * i + c] = FOCUS[c] * 255;
-    rgba[4 * i + 3] = line[i] ? 235 : sharp[i] ? 80 : 0;
-  }
 }
 
 // src/ui/files.ts
@@ -682,6 +374,97 @@ function loadPicture(url) {
     await image.decode();
     return image;
   });
+}
+
+// src/law/paint.ts
+var NEAR_RGB = [0.05, 0.3, 1];
+var FAR_RGB = [1, 0.16, 0.06];
+var FOCUS_RGB = [1, 0.93, 0.45];
+var NO_PHOTO_GREY = 0.5;
+var SHARP_RADIUS_PX = 0.5;
+var SHARP_SHARE = 0.02;
+var LEAST_COLOUR = 0.15;
+var MORE_COLOUR = 0.75;
+var SHADE_OVER_BLACK = 0.3;
+var FOCUS_TINT = 0.4;
+var FOCUS_OVER_BLACK = 0.25;
+var OUTLINE_TINT = 0.85;
+var LONG_EDGE_PER_LINE_PX = 900;
+var PLANE_ALPHA = 80;
+var PLANE_OUTLINE_ALPHA = 235;
+function paintDefocus(radius, grey, largestPx, { w, h }, rgba) {
+  const sharp = sharpMask(radius, largestPx);
+  const outline2 = outlineOf(sharp, w, h);
+  for (let i = 0, at = 0; i < radius.length; i++, at += 4) {
+    const g = grey ? grey[i] : NO_PHOTO_GREY;
+    if (sharp[i]) {
+      for (let c = 0; c < 3; c++) {
+        let v = g + FOCUS_TINT * (FOCUS_RGB[c] * (FOCUS_OVER_BLACK + (1 - FOCUS_OVER_BLACK) * g) - g);
+        if (outline2[i]) v += OUTLINE_TINT * (FOCUS_RGB[c] - v);
+        rgba[at + c] = v * 255;
+      }
+    } else {
+      const [red, green, blue] = radius[i] < 0 ? NEAR_RGB : FAR_RGB;
+      const amount = LEAST_COLOUR + MORE_COLOUR * Math.sqrt(Math.abs(radius[i]) / largestPx);
+      const photo = g * (1 - amount);
+      const shade = (SHADE_OVER_BLACK + (1 - SHADE_OVER_BLACK) * g) * amount;
+      rgba[at] = (photo + red * shade) * 255;
+      rgba[at + 1] = (photo + green * shade) * 255;
+      rgba[at + 2] = (photo + blue * shade) * 255;
+    }
+    rgba[at + 3] = 255;
+  }
+}
+function paintFocalPlane(radius, largestPx, { w, h }, rgba) {
+  const sharp = sharpMask(radius, largestPx);
+  const outline2 = outlineOf(sharp, w, h);
+  for (let i = 0; i < radius.length; i++) {
+    for (let c = 0; c < 3; c++) rgba[4 * i + c] = FOCUS_RGB[c] * 255;
+    rgba[4 * i + 3] = outline2[i] ? PLANE_OUTLINE_ALPHA : sharp[i] ? PLANE_ALPHA : 0;
+  }
+}
+function paintDepth(map, index, rgba) {
+  const low = map.lowest[index];
+  const span = map.highest[index] - low || 1;
+  map.values[index].forEach((v, i) => {
+    const shade = 255 * (v - low) / span;
+    rgba.set([shade, shade, shade, 255], 4 * i);
+  });
+}
+function sharpMask(radius, largestPx) {
+  const mostPx = Math.max(SHARP_SHARE * largestPx, SHARP_RADIUS_PX);
+  const mask = new Uint8Array(radius.length);
+  for (let i = 0; i < mask.length; i++) if (Math.abs(radius[i]) <= mostPx) mask[i] = 1;
+  return mask;
+}
+function outlineOf(sharp, w, h) {
+  const widthPx = Math.max(1, Math.round(Math.max(w, h) / LONG_EDGE_PER_LINE_PX));
+  const blurred = sharp.map((v) => 1 - v);
+  const blurredNear = windowSum(blurred, w, h, widthPx);
+  const eroded = sharp.map((v, i) => v && blurredNear[i] === 0 ? 1 : 0);
+  const solidNear = windowSum(eroded, w, h, 2 * widthPx);
+  return sharp.map((v, i) => v && !eroded[i] && solidNear[i] > 0 ? 1 : 0);
+}
+function windowSum(source, w, h, halfWidth) {
+  const rows = new Uint16Array(source.length);
+  for (let j = 0; j < h; j++) {
+    const start = j * w;
+    let sum = 0;
+    for (let i = -halfWidth; i < w; i++) {
+      if (i + halfWidth < w) sum += source[start + i + halfWidth];
+      if (i > halfWidth) sum -= source[start + i - halfWidth - 1];
+      if (i >= 0) rows[start + i] = sum;
+    }
+  }
+  const out = new Uint16Array(source.length);
+  const columns = new Uint16Array(w);
+  for (let j = -halfWidth; j < h; j++) {
+    const [add, drop] = [(j + halfWidth) * w, (j - halfWidth - 1) * w];
+    if (j + halfWidth < h) for (let i = 0; i < w; i++) columns[i] += rows[add + i];
+    if (j > halfWidth) for (let i = 0; i < w; i++) columns[i] -= rows[drop + i];
+    if (j >= 0) out.set(columns, j * w);
+  }
+  return out;
 }
 
 // src/ui/stage.ts
@@ -761,12 +544,9 @@ var CompareView = class {
     node.setSize([Math.max(node.size[0], 340), node.size[1]]);
     this.draw();
     fit(node);
-    const executed = node.onExecuted;
-    node.onExecuted = (output) => {
-      executed?.call(node, output);
-      keepImages(this.api, node, output);
+    onOutputs(api2, node, (output) => {
       this.take(output);
-    };
+    });
     everyFrame(node, this.root, () => {
       if (!this.payload) this.take(lastOutputs(this.app, this.node));
       if (this.stage.element.clientWidth !== this.width) this.draw();
@@ -892,11 +672,284 @@ var CompareView = class {
     const canvas = new OffscreenCanvas(map.w, map.h);
     const context = canvas.getContext("2d");
     const pixels = context.createImageData(map.w, map.h);
-    paintPlane(map.values[this.frame], Math.max(numbers.largest, 1e-6), map, pixels.data);
+    paintFocalPlane(map.values[this.frame], Math.max(numbers.largest, 1e-6), map, pixels.data);
     context.putImageData(pixels, 0, 0);
     return canvas;
   }
 };
+
+// src/comfy/values.ts
+var Values = class {
+  constructor(app2, node) {
+    this.app = app2;
+    this.node = node;
+  }
+  app;
+  node;
+  find(name) {
+    return this.node.widgets?.find((w) => w.name === name);
+  }
+  number(name) {
+    return Number(this.find(name)?.value ?? NaN);
+  }
+  text(name) {
+    const value = this.find(name)?.value;
+    return typeof value === "string" ? value : "";
+  }
+  on(name) {
+    return this.find(name)?.value === true;
+  }
+  /** Whether the input takes its value from another node. */
+  linked(name) {
+    const slot = this.node.inputs?.find((i) => i.widget?.name === name || i.name === name);
+    return slot?.link !== null && slot?.link !== void 0;
+  }
+  /** Set widgets as if a person had typed into them. Those that a link drives stay as they are. */
+  set(values) {
+    for (const [name, value] of Object.entries(values)) {
+      const widget = this.find(name);
+      if (!widget || this.linked(name) || widget.value === value) continue;
+      widget.value = value;
+      widget.callback?.(value, this.app.canvas, this.node);
+    }
+    this.node.setDirtyCanvas(true, true);
+  }
+  /** All values in one string, to see whether any has changed. */
+  signature(names) {
+    return names.map((n) => String(this.find(n)?.value)).join("|");
+  }
+};
+var Step = class {
+  constructor(app2) {
+    this.app = app2;
+  }
+  app;
+  open = false;
+  get running() {
+    return this.open;
+  }
+  begin() {
+    if (this.open) return;
+    this.open = true;
+    this.app.canvas.emitBeforeChange?.();
+  }
+  end() {
+    if (!this.open) return;
+    this.open = false;
+    this.app.canvas.emitAfterChange?.();
+  }
+};
+
+// src/law/keyframes.ts
+var EASES = ["ease", "linear", "hold"];
+var NUMBERS = ["frame", "x", "y", "distance_m", "f_number", "percent"];
+function parseKeyframes(text) {
+  if (text.trim() === "") return null;
+  const data = JSON.parse(text);
+  const keys = typeof data === "object" && data !== null ? data.keys : null;
+  if (!Array.isArray(keys) || keys.length === 0) throw new Error('not of the form {"keys": [{"frame": 0, …}]}');
+  const found = keys.map((key) => {
+    if (typeof key !== "object" || key === null) throw new Error("a key is not an object");
+    const fields = key;
+    for (const name of NUMBERS)
+      if (fields[name] !== void 0 && fields[name] !== null && typeof fields[name] !== "number")
+        throw new Error(`${name} is not a number`);
+    if (!Number.isInteger(fields["frame"]) || fields["frame"] < 0)
+      throw new Error("frame is not a whole number from 0");
+    if (fields["ease"] !== void 0 && !EASES.includes(fields["ease"])) throw new Error("unknown ease");
+    if (fields["x"] === void 0 !== (fields["y"] === void 0)) throw new Error("a key has only one of x and y");
+    return Object.fromEntries(Object.entries(fields).filter(([, v]) => v !== null));
+  });
+  return found.sort((a, b) => a.frame - b.frame);
+}
+function formatKeyframes(keys) {
+  if (keys.length === 0) return "";
+  return `{"keys": [
+${keys.map((k) => `  ${JSON.stringify(k)}`).join(",\n")}
+]}`;
+}
+function track(keys, value, frame) {
+  const after = keys.findIndex((k) => k.frame > frame);
+  if (after === 0) return value(keys[0]);
+  if (after === -1) return value(keys[keys.length - 1]);
+  const a = keys[after - 1];
+  const b = keys[after];
+  const t2 = (frame - a.frame) / (b.frame - a.frame);
+  const ease = a.ease ?? "ease";
+  const eased = ease === "hold" ? 0 : ease === "linear" ? t2 : t2 * t2 * (3 - 2 * t2);
+  return value(a) + eased * (value(b) - value(a));
+}
+
+// src/law/measure.ts
+function valuesInDisc(map, index, disc) {
+  const { w, h } = map;
+  const values = map.values[index];
+  const valid = map.valid[index];
+  const radiusPx2 = disc.radius * Math.max(w, h);
+  const cx = disc.x * w;
+  const cy = disc.y * h;
+  const inDisc = [];
+  const centre = Math.min(Math.floor(cy), h - 1) * w + Math.min(Math.floor(cx), w - 1);
+  for (let j = Math.max(0, Math.floor(cy - radiusPx2)); j < Math.min(h, cy + radiusPx2 + 1); j++)
+    for (let i = Math.max(0, Math.floor(cx - radiusPx2)); i < Math.min(w, cx + radiusPx2 + 1); i++) {
+      const inside = (i + 0.5 - cx) ** 2 + (j + 0.5 - cy) ** 2 <= radiusPx2 ** 2;
+      const pixel = j * w + i;
+      if ((inside || pixel === centre) && valid[pixel]) inDisc.push(values[pixel]);
+    }
+  return inDisc.sort((a, b) => a - b);
+}
+function median(sorted) {
+  return sorted[Math.floor((sorted.length - 1) / 2)];
+}
+function medianDeviation(sorted) {
+  const middle = median(sorted);
+  return median(sorted.map((v) => Math.abs(v - middle)).sort((a, b) => a - b));
+}
+function disparityAt(map, index, disc) {
+  const values = valuesInDisc(map, index, disc);
+  if (values.length === 0) throw new Error("no depth is known around this point; choose another one");
+  return median(values);
+}
+
+// src/law/solve.ts
+var BLUR_FOCUS_FLOOR = 0.25;
+var FLOAT32_TINY = 11754943508222875e-54;
+var KEY_FOCUS_RADIUS = 0.01;
+var LEAST_COLOUR_SCALE_PX = 1e-6;
+function solve(numbers, map, s, index, frame = numbers.shown[index]) {
+  const unit = disparityScale(numbers, s, index);
+  const keys = readKeyframes(s.keyframes);
+  const plane = focalPlane(numbers, map, s, keys, unit, index, frame);
+  const strength = s.strength === "camera" ? lensGainPx(numbers, s, unit, plane.disparity) : blurGainPx(numbers, s, unit, plane.disparity);
+  return {
+    focusDisparity: plane.disparity,
+    gainPx: strength * apertureOfKeys(keys, s, frame),
+    sharpHalfWidth: plane.halfWidth + unit.span * s.focus_range / 2,
+    scale: unit.scale,
+    offset: unit.offset,
+    metric: unit.metric,
+    span: unit.span
+  };
+}
+function disparityScale(numbers, s, index) {
+  if (s.near_m > 0 || s.far_m > 0) {
+    if (!(s.near_m > 0 && s.far_m > 0)) throw new Error("give both near_m and far_m, or neither");
+    if (numbers.metric) throw new Error("this depth is in metres already; set near_m and far_m to 0");
+    if (s.near_m >= s.far_m) throw new Error("near_m must be below far_m");
+    const offset = 1 / s.far_m;
+    const scale = 1 / s.near_m - offset;
+    return { scale, offset, metric: true, nearest: 1 / s.near_m, span: scale };
+  }
+  if (!numbers.metric) return { scale: 1, offset: 0, metric: false, nearest: 1, span: 1 };
+  const nearest = numbers.nearest[index];
+  return { scale: 1, offset: 0, metric: true, nearest, span: nearest - numbers.farthest[index] };
+}
+function readKeyframes(text) {
+  try {
+    return parseKeyframes(text) ?? [];
+  } catch (error) {
+    throw new Error(`keyframes: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+function focalPlane(numbers, map, s, keys, unit, index, frame) {
+  const measured = (at, x, y, radius) => unit.offset + unit.scale * disparityAt(map, at, { x, y, radius });
+  const focusKeys = keys.filter(setsFocus);
+  if (focusKeys.length > 0) {
+    const ofKey = (k) => k.x !== void 0 ? measured(nearestShown(numbers, k.frame), k.x, k.y, KEY_FOCUS_RADIUS) : disparityOf(k.distance_m, unit.metric);
+    return { disparity: track(focusKeys, ofKey, frame), halfWidth: 0 };
+  }
+  switch (s.focus) {
+    case "point":
+      return { disparity: measured(index, s.x, s.y, s.focus_radius), halfWidth: 0 };
+    case "two points": {
+      const a = measured(index, s.x, s.y, s.focus_radius);
+      const b = measured(index, s.x2, s.y2, s.focus_radius);
+      return { disparity: (a + b) / 2, halfWidth: Math.abs(a - b) / 2 };
+    }
+    case "distance":
+      return { disparity: disparityOf(s.distance_m, unit.metric), halfWidth: 0 };
+    default: {
+      const byNode = numbers.mask ?? (s.focus === "auto" ? numbers.auto : null);
+      if (!byNode) throw new Error("run the graph once to measure the focus under the mask");
+      return { disparity: unit.offset + unit.scale * byNode[index], halfWidth: 0 };
+    }
+  }
+}
+function setsFocus(key) {
+  return key.x !== void 0 || key.distance_m !== void 0;
+}
+function disparityOf(metres, metric) {
+  if (!metric) throw new Error("a distance needs depth in metres: set near_m and far_m, or focus by point");
+  return 1 / metres;
+}
+function lensGainPx(numbers, s, unit, focusDisparity) {
+  if (!unit.metric) throw new Error("a camera needs depth in metres: set near_m and far_m, or strength in percent");
+  const longEdgePx = Math.max(numbers.width, numbers.height);
+  let focalMm = s.focal_mm;
+  if (focalMm === 0) {
+    if (numbers.focal_px === null) throw new Error("the photo's focal length is not known: set focal_mm");
+    focalMm = numbers.focal_px * s.sensor_mm / longEdgePx;
+  }
+  const remaining = 1 - focalMm * focusDisparity / 1e3;
+  if (remaining <= 0) throw new Error("the focus lies nearer than the focal length");
+  return focalMm ** 2 / (2 * s.f_number) / remaining * (longEdgePx / s.sensor_mm) / 1e3;
+}
+function blurGainPx(numbers, s, unit, focusDisparity) {
+  const longEdgePx = Math.max(numbers.width, numbers.height);
+  const floor = Math.max(BLUR_FOCUS_FLOOR * (unit.nearest > 0 ? unit.nearest : 1), FLOAT32_TINY);
+  return s.percent / 100 * longEdgePx / Math.max(focusDisparity, floor);
+}
+function apertureField(s) {
+  return s.strength === "camera" ? "f_number" : "percent";
+}
+function apertureOfKeys(keys, s, frame) {
+  const field = apertureField(s);
+  const apertureKeys = keys.filter((k) => k[field] !== void 0);
+  if (apertureKeys.length === 0) return 1;
+  if (field === "f_number") return s.f_number / 2 ** track(apertureKeys, (k) => Math.log2(k.f_number), frame);
+  return s.percent > 0 ? track(apertureKeys, (k) => k.percent, frame) / s.percent : 0;
+}
+function outputDisparity(thumbnailDisparity, solved) {
+  return solved.offset + solved.scale * thumbnailDisparity;
+}
+function radiusPx(thumbnailDisparity, solved, s) {
+  let radius = solved.gainPx * (solved.focusDisparity - outputDisparity(thumbnailDisparity, solved));
+  const sharp = solved.gainPx * solved.sharpHalfWidth;
+  radius -= Math.min(Math.max(radius, -sharp), sharp);
+  return radius < 0 ? radius * s.near_gain : radius * s.far_gain;
+}
+function radiiPx(disparity, solved, s) {
+  const out = new Float32Array(disparity.length);
+  for (let i = 0; i < out.length; i++) out[i] = radiusPx(disparity[i], solved, s);
+  return out;
+}
+function largestRadiusPx(numbers, map, s) {
+  let largest = LEAST_COLOUR_SCALE_PX;
+  for (let i = 0; i < map.values.length; i++) {
+    const solved = solve(numbers, map, s, i);
+    for (const end of [map.lowest[i], map.highest[i]]) largest = Math.max(largest, Math.abs(radiusPx(end, solved, s)));
+  }
+  return largest;
+}
+
+// src/law/srgb.ts
+var LUMA_WEIGHTS = [0.2126, 0.7152, 0.0722];
+function linearToSrgb(v) {
+  return v <= 31308e-7 ? v * 12.92 : 1.055 * v ** (1 / 2.4) - 0.055;
+}
+function srgbToLinear(v) {
+  return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+}
+function greyOf(rgba) {
+  const linear = Float32Array.from({ length: 256 }, (_, v) => srgbToLinear(v / 255));
+  const [red, green, blue] = LUMA_WEIGHTS;
+  const out = new Float32Array(rgba.length / 4);
+  for (let i = 0; i < out.length; i++) {
+    const y = red * linear[rgba[4 * i]] + green * linear[rgba[4 * i + 1]] + blue * linear[rgba[4 * i + 2]];
+    out[i] = linearToSrgb(y);
+  }
+  return out;
+}
 
 // src/focus/scene3d.ts
 var RELIEF = 1.3;
@@ -1202,7 +1255,7 @@ var Scene3D = class {
 
 // src/focus/timeline.ts
 var HEIGHT = 104;
-var FOCUS2 = "#f2d64b";
+var FOCUS = "#f2d64b";
 var APERTURE = "#59b8ff";
 var MARGIN = { left: 10, right: 10, top: 20, bottom: 18 };
 var Timeline = class {
@@ -1347,7 +1400,7 @@ var Timeline = class {
       this.plot.append(label);
     }
     for (const [text, colour, at] of [
-      ["focus", FOCUS2, 0],
+      ["focus", FOCUS, 0],
       ["aperture", APERTURE, 40]
     ]) {
       const label = svg("text", { x: MARGIN.left + at, y: 12, style: `fill:${colour}` });
@@ -1370,13 +1423,13 @@ var Timeline = class {
       );
     };
     curve((f) => this.host.apertureAt(f), APERTURE);
-    curve((f) => this.host.focusAt(f), FOCUS2);
+    curve((f) => this.host.focusAt(f), FOCUS);
     line(x(this.frame), 2, x(this.frame), bottom, "stroke:#fff;stroke-width:1.5");
     for (const key of keys) {
       const focus = key.x !== void 0 || key.distance_m !== void 0;
       const at = (focus ? this.host.focusAt(key.frame) : this.host.apertureAt(key.frame)) ?? 0.5;
       const [cx, cy] = [x(key.frame), y(clamp(at, 0, 1))];
-      const fill = key.frame === this.frame ? "#fff" : focus ? FOCUS2 : APERTURE;
+      const fill = key.frame === this.frame ? "#fff" : focus ? FOCUS : APERTURE;
       this.plot.append(
         svg("path", {
           class: "rf-key",
@@ -1474,12 +1527,9 @@ var FocusView = class {
     mount(app2, node, this.root, () => this.minHeight());
     node.setSize([Math.max(node.size[0], 360), node.size[1]]);
     fit(node);
-    const executed = node.onExecuted;
-    node.onExecuted = (output) => {
-      executed?.call(node, output);
-      keepImages(this.api, node, output);
+    onOutputs(api2, node, (output) => {
       this.take(output);
-    };
+    });
     everyFrame(node, this.root, () => {
       this.tick();
     });
@@ -1628,7 +1678,7 @@ var FocusView = class {
       const found = solve(numbers, map, this.settings(), this.shown(), frame);
       const low = found.offset + found.scale * Math.min(...map.lowest);
       const high = found.offset + found.scale * Math.max(...map.highest);
-      return high > low ? (found.focus - low) / (high - low) : 0.5;
+      return high > low ? (found.focusDisparity - low) / (high - low) : 0.5;
     } catch {
       return null;
     }
@@ -1638,7 +1688,7 @@ var FocusView = class {
     if (!loaded || !solved) return null;
     const index = this.shown();
     const [low, high] = [loaded.map.lowest[index], loaded.map.highest[index]];
-    return high > low ? ((solved.focus - solved.offset) / solved.scale - low) / (high - low) : 0.5;
+    return high > low ? ((solved.focusDisparity - solved.offset) / solved.scale - low) / (high - low) : 0.5;
   }
   /** Aperture at any frame, 1 at the widest of the keys. */
   apertureAt(frame) {
@@ -1756,12 +1806,11 @@ var FocusView = class {
       focus_radius: radius
     };
     if (this.loaded) {
-      const found = disc(this.loaded.map, this.shown(), values["x"], values["y"], radius);
+      const disc = { x: values["x"], y: values["y"], radius };
+      const found = valuesInDisc(this.loaded.map, this.shown(), disc);
       const solved = this.solved;
       if (found.length > 0 && solved) {
-        const middle = found[Math.floor((found.length - 1) / 2)];
-        const away = found.map((v) => Math.abs(v - middle)).sort((a, b) => a - b);
-        const half = 2 * away[Math.floor((away.length - 1) / 2)] * Math.abs(solved.scale);
+        const half = 2 * medianDeviation(found) * Math.abs(solved.scale);
         values["focus_range"] = solved.span > 0 ? Math.ceil(clamp(2 * half / solved.span, 0, 1) * 100) / 100 : 0;
       }
     }
@@ -1772,7 +1821,7 @@ var FocusView = class {
   }
   // --- drawing ---------------------------------------------------------------------------------------------------
   shown() {
-    return this.loaded ? closest(this.loaded.numbers.shown, this.frame) : 0;
+    return this.loaded ? nearestShown(this.loaded.numbers, this.frame) : 0;
   }
   draw() {
     this.signature = this.sign();
@@ -1793,15 +1842,11 @@ var FocusView = class {
       const pixels = context.createImageData(map.w, map.h);
       if (this.mode === "photo" && photo) context.drawImage(photo, 0, 0, map.w, map.h);
       else if (this.mode === "defocus" && this.solved) {
-        const radius = radii(map.values[index], this.solved, settings);
-        paint(radius, this.grey(index), largestRadius(numbers, map, settings), map, pixels.data);
+        const radius = radiiPx(map.values[index], this.solved, settings);
+        paintDefocus(radius, this.grey(index), largestRadiusPx(numbers, map, settings), map, pixels.data);
         context.putImageData(pixels, 0, 0);
       } else {
-        const span = map.highest[index] - map.lowest[index] || 1;
-        map.values[index].forEach((v, i) => {
-          const shade = 255 * (v - map.lowest[index]) / span;
-          pixels.data.set([shade, shade, shade, 255], 4 * i);
-        });
+        paintDepth(map, index, pixels.data);
         context.putImageData(pixels, 0, 0);
       }
     } else if (this.sourceImage) {
@@ -1934,7 +1979,7 @@ var FocusView = class {
     let best = Infinity;
     let at = 0;
     map.values[index].forEach((value, i) => {
-      if (!map.known[index][i]) return;
+      if (!map.valid[index][i]) return;
       const away = Math.hypot(i % map.w + 0.5 - x, Math.floor(i / map.w) + 0.5 - y) / map.w;
       const score = Math.abs(value - raw) / span * 50 + away;
       if (score < best) [best, at] = [score, i];
@@ -1953,7 +1998,7 @@ var FocusView = class {
     if (!hover || !loaded || !solved || hover.x < 0 || hover.x >= 1 || hover.y < 0 || hover.y >= 1) return null;
     const { map } = loaded;
     const raw = map.values[this.shown()][Math.floor(hover.y * map.h) * map.w + Math.floor(hover.x * map.w)];
-    const radius = radiusOf(raw, solved, this.settings());
+    const radius = radiusPx(raw, solved, this.settings());
     const size = `${t("blur")} ${Math.abs(radius).toFixed(1)} px ${t(radius < 0 ? "in front" : "behind")}`;
     const blur = Math.abs(radius) <= 0.5 ? t("sharp") : size;
     return `${t("Here:")} ${far(solved.offset + solved.scale * raw, solved.metric)} · ${blur}`;
@@ -1968,9 +2013,13 @@ var FocusView = class {
     if (!loaded || !solved) return null;
     const s = this.settings();
     const { lowest, highest } = loaded.map;
-    const behind = Math.max(0, radiusOf(Math.min(...lowest), solved, s));
-    const front = Math.max(0, -radiusOf(Math.max(...highest), solved, s));
-    return { focus: far(solved.focus, solved.metric), near: `${front.toFixed(1)} px`, far: `${behind.toFixed(1)} px` };
+    const behind = Math.max(0, radiusPx(Math.min(...lowest), solved, s));
+    const front = Math.max(0, -radiusPx(Math.max(...highest), solved, s));
+    return {
+      focus: far(solved.focusDisparity, solved.metric),
+      near: `${front.toFixed(1)} px`,
+      far: `${behind.toFixed(1)} px`
+    };
   }
   say() {
     this.spoken.textContent = `${this.pointIsSet() ? `x ${this.values.number("x")}, y ${this.values.number("y")}. ` : ""}${this.lastProblem ?? this.describe()}`;
@@ -1979,13 +2028,6 @@ var FocusView = class {
 function far(disparity, metric) {
   if (!metric) return `${t("nearness")} ${Math.round(disparity * 100)} %`;
   return disparity > 0 ? `${(1 / disparity).toPrecision(3)} m` : t("infinity");
-}
-function closest(frames, frame) {
-  let best = 0;
-  frames.forEach((f, i) => {
-    if (Math.abs(f - frame) < Math.abs(frames[best] - frame)) best = i;
-  });
-  return best;
 }
 
 // src/kernel/shapes.ts
@@ -2045,13 +2087,13 @@ function heartOutline() {
   }
   return out;
 }
-var outline2 = null;
+var outline = null;
 function heart(n) {
-  outline2 ??= heartOutline();
+  outline ??= heartOutline();
   const crossings = Array.from({ length: n }, () => []);
   const row = (y) => (y + 1) * n / 2 - 0.5;
-  for (let i = 0; i + 3 < outline2.length; i += 2) {
-    const [xa, ya, xb, yb] = outline2.subarray(i, i + 4);
+  for (let i = 0; i + 3 < outline.length; i += 2) {
+    const [xa, ya, xb, yb] = outline.subarray(i, i + 4);
     const from = Math.max(0, Math.floor(row(Math.min(ya, yb))) - 1);
     const to = Math.min(n - 1, Math.ceil(row(Math.max(ya, yb))) + 1);
     for (let r = from; r <= to; r++) {
@@ -2165,7 +2207,7 @@ function raster(s, size) {
 }
 function paintKernel(cells, rgba) {
   cells.forEach((v, i) => {
-    const shade = 255 * (v <= 31308e-7 ? v * 12.92 : 1.055 * v ** (1 / 2.4) - 0.055);
+    const shade = 255 * linearToSrgb(v);
     rgba.set([shade, shade, shade, 255], 4 * i);
   });
 }
@@ -2183,12 +2225,9 @@ var KernelView = class {
     mount(app2, node, this.root, () => 200);
     this.root.style.minHeight = "200px";
     fit(node);
-    const executed = node.onExecuted;
-    node.onExecuted = (output) => {
-      executed?.call(node, output);
-      keepImages(this.api, node, output);
+    onOutputs(api2, node, (output) => {
       this.take(output);
-    };
+    });
     everyFrame(node, this.root, () => {
       if (this.ran === null) this.take(lastOutputs(this.app, node));
       const now = this.values.signature(["shape", ...NUMBERS3]);
@@ -2248,6 +2287,17 @@ var KernelView = class {
   }
 };
 
+// src/law/index.ts
+var law_exports = {};
+__export(law_exports, {
+  greyOf: () => greyOf,
+  largestRadiusPx: () => largestRadiusPx,
+  paintDefocus: () => paintDefocus,
+  radiiPx: () => radiiPx,
+  solve: () => solve,
+  unpack: () => unpack
+});
+
 // src/main.ts
 var app = hostApp;
 var api = hostApi;
@@ -2288,6 +2338,5 @@ app.registerExtension({
 });
 export {
   shapes_exports as kernel,
-  keyframes_exports as keyframes,
-  solve_exports as law
+  law_exports as law
 };

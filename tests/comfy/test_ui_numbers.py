@@ -129,13 +129,13 @@ def test_defocus_and_its_colours(page: Page, case: str) -> None:
           const raw = new Blob([bytes(packed)]).stream().pipeThrough(new DecompressionStream('deflate'));
           const map = law.unpack(await new Response(raw).arrayBuffer(), numbers);
           const grey = law.greyOf(new Uint8ClampedArray(bytes(rgba)));
-          const largest = law.largestRadius(numbers, map, settings);
+          const largest = law.largestRadiusPx(numbers, map, settings);
           return numbers.shown.map((_, i) => {
             const solved = law.solve(numbers, map, settings, i);
-            const radius = law.radii(map.values[i], solved, settings);
+            const radius = law.radiiPx(map.values[i], solved, settings);
             const out = new Uint8ClampedArray(4 * radius.length);
-            law.paint(radius, grey, largest, map, out);
-            return { focus: solved.focus, gain: solved.gainPx, radius: [...radius], picture: [...out] };
+            law.paintDefocus(radius, grey, largest, map, out);
+            return { focus: solved.focusDisparity, gain: solved.gainPx, radius: [...radius], picture: [...out] };
           });
         }""",
         [

@@ -8,7 +8,7 @@
 import { api as hostApi } from "../../scripts/api.js";
 // @ts-expect-error -- ComfyUI's own module, there at run time only
 import { app as hostApp } from "../../scripts/app.js";
-import type { Api, App, ComfyNode, Outputs } from "./comfy/mount";
+import type { Api, App, ComfyNode, Outputs } from "./comfy/types";
 import { addStyle } from "./ui/dom";
 import { CompareView } from "./compare/view";
 import { FocusView } from "./focus/view";
@@ -16,8 +16,7 @@ import { KernelView } from "./kernel/view";
 import { useLanguage } from "./ui/words";
 
 export * as kernel from "./kernel/shapes";
-export * as keyframes from "./law/keyframes";
-export * as law from "./law/solve";
+export * as law from "./law/index";
 
 const app = hostApp as App;
 const api = hostApi as Api;

@@ -1,10 +1,12 @@
 /** Reblur: before and after under a divider, and where the focal plane lies. */
 
-import { address, type Api, type App, type ComfyNode, everyFrame, fit, keepImages, lastOutputs } from "../comfy/mount";
-import { mount, type Outputs, replacePreview, type ServerFile } from "../comfy/mount";
+import { everyFrame, fit, mount, replacePreview } from "../comfy/mount";
+import { address, lastOutputs, onOutputs } from "../comfy/server";
+import type { Api, App, ComfyNode, Outputs, ServerFile } from "../comfy/types";
 import { html, Toggle } from "../ui/dom";
 import { loadMap, loadPicture } from "../ui/files";
-import { type Frames, type Numbers, paintPlane } from "../law/solve";
+import { paintFocalPlane } from "../law/paint";
+import type { Frames, Numbers } from "../law/unpack";
 import { clamp, Stage } from "../ui/stage";
 import { t } from "../ui/words";
 
@@ -68,12 +70,9 @@ export class CompareView {
     node.setSize([Math.max(node.size[0], 340), node.size[1]]);
     this.draw();
     fit(node);
-    const executed = node.onExecuted;
-    node.onExecuted = (output) => {
-      executed?.call(node, output);
-      keepImages(this.api, node, output);
+    onOutputs(api, node, (output) => {
       this.take(output);
-    };
+    });
     everyFrame(node, this.root, () => {
       if (!this.payload) this.take(lastOutputs(this.app, this.node));
       if (this.stage.element.clientWidth !== this.width) this.draw();
@@ -189,7 +188,7 @@ export class CompareView {
     const canvas = new OffscreenCanvas(map.w, map.h);
     const context = canvas.getContext("2d")!;
     const pixels = context.createImageData(map.w, map.h);
-    paintPlane(map.values[this.frame], Math.max(numbers.largest, 1e-6), map, pixels.data);
+    paintFocalPlane(map.values[this.frame], Math.max(numbers.largest, 1e-6), map, pixels.data);
     context.putImageData(pixels, 0, 0);
     return canvas;
   }

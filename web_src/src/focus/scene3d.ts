@@ -1,6 +1,6 @@
 /** The photo as a relief of its nearness, cut by the focal plane: WebGL 2 alone, made when it is opened. */
 
-import type { Frames } from "../law/solve";
+import type { Frames } from "../law/unpack";
 import { clamp } from "../ui/stage";
 
 const RELIEF = 1.3; // depth of the relief in half heights of the picture

@@ -1,42 +1,21 @@
 /** Defocus Map: click to focus on the photo, with the defocus drawn at once. */
 
-import {
-  type Api,
-  type App,
-  type ComfyNode,
-  everyFrame,
-  fit,
-  keepImages,
-  lastOutputs,
-  mount,
-  replacePreview,
-  type Outputs,
-  type ServerFile,
-  sourcePicture,
-  address,
-  Step,
-  Values,
-} from "../comfy/mount";
+import { everyFrame, fit, mount, replacePreview } from "../comfy/mount";
+import { address, lastOutputs, onOutputs, sourcePicture } from "../comfy/server";
+import type { Api, App, ComfyNode, Outputs, ServerFile } from "../comfy/types";
+import { Step, Values } from "../comfy/values";
+import { formatKeyframes, type Key, type Keyframes, parseKeyframes, track } from "../law/keyframes";
+import { medianDeviation, valuesInDisc } from "../law/measure";
+import { paintDefocus, paintDepth } from "../law/paint";
+import { type FocusNumbers, largestRadiusPx, radiiPx, radiusPx, type Settings, type Solved, solve } from "../law/solve";
+import { greyOf } from "../law/srgb";
+import { type Frames, nearestShown } from "../law/unpack";
 import { Choice, html, setAll, svg, Toggle } from "../ui/dom";
 import { loadMap, loadPicture } from "../ui/files";
-import {
-  disc,
-  type FocusNumbers,
-  type Frames,
-  greyOf,
-  largestRadius,
-  paint,
-  radii,
-  radiusOf,
-  type Settings,
-  type Solved,
-  solve,
-} from "../law/solve";
-import { formatKeyframes, type Key, type Keyframes, parseKeyframes, track } from "../law/keyframes";
-import { Scene3D } from "./scene3d";
 import { clamp, type Place, Stage } from "../ui/stage";
-import { Timeline } from "./timeline";
 import { t } from "../ui/words";
+import { Scene3D } from "./scene3d";
+import { Timeline } from "./timeline";
 
 const NUMBERS = [
   "x",
@@ -162,12 +141,9 @@ export class FocusView {
     node.setSize([Math.max(node.size[0], 360), node.size[1]]);
     fit(node);
 
-    const executed = node.onExecuted;
-    node.onExecuted = (output) => {
-      executed?.call(node, output);
-      keepImages(this.api, node, output);
+    onOutputs(api, node, (output) => {
       this.take(output);
-    };
+    });
     everyFrame(node, this.root, () => {
       this.tick();
     });
@@ -305,7 +281,7 @@ export class FocusView {
       const found = solve(numbers, map, this.settings(), this.shown(), frame);
       const low = found.offset + found.scale * Math.min(...map.lowest);
       const high = found.offset + found.scale * Math.max(...map.highest);
-      return high > low ? (found.focus - low) / (high - low) : 0.5;
+      return high > low ? (found.focusDisparity - low) / (high - low) : 0.5;
     } catch {
       return null;
     }
@@ -316,7 +292,7 @@ export class FocusView {
     if (!loaded || !solved) return null;
     const index = this.shown();
     const [low, high] = [loaded.map.lowest[index], loaded.map.highest[index]];
-    return high > low ? ((solved.focus - solved.offset) / solved.scale - low) / (high - low) : 0.5;
+    return high > low ? ((solved.focusDisparity - solved.offset) / solved.scale - low) / (high - low) : 0.5;
   }
 
   /** Aperture at any frame, 1 at the widest of the keys. */
@@ -444,13 +420,12 @@ export class FocusView {
       focus_radius: radius,
     };
     if (this.loaded) {
-      const found = disc(this.loaded.map, this.shown(), values["x"] as number, values["y"] as number, radius);
+      const disc = { x: values["x"] as number, y: values["y"] as number, radius };
+      const found = valuesInDisc(this.loaded.map, this.shown(), disc);
       const solved = this.solved;
       if (found.length > 0 && solved) {
         // Twice the median distance from the median: the whole of an even slope, and nothing of a smaller part behind it.
-        const middle = found[Math.floor((found.length - 1) / 2)];
-        const away = found.map((v) => Math.abs(v - middle)).sort((a, b) => a - b);
-        const half = 2 * away[Math.floor((away.length - 1) / 2)] * Math.abs(solved.scale);
+        const half = 2 * medianDeviation(found) * Math.abs(solved.scale);
         values["focus_range"] = solved.span > 0 ? Math.ceil(clamp((2 * half) / solved.span, 0, 1) * 100) / 100 : 0;
       }
     }
@@ -463,7 +438,7 @@ export class FocusView {
   // --- drawing ---------------------------------------------------------------------------------------------------
 
   private shown(): number {
-    return this.loaded ? closest(this.loaded.numbers.shown, this.frame) : 0;
+    return this.loaded ? nearestShown(this.loaded.numbers, this.frame) : 0;
   }
 
   private draw(): void {
@@ -485,15 +460,11 @@ export class FocusView {
       const pixels = context.createImageData(map.w, map.h);
       if (this.mode === "photo" && photo) context.drawImage(photo, 0, 0, map.w, map.h);
       else if (this.mode === "defocus" && this.solved) {
-        const radius = radii(map.values[index], this.solved, settings);
-        paint(radius, this.grey(index), largestRadius(numbers, map, settings), map, pixels.data);
+        const radius = radiiPx(map.values[index], this.solved, settings);
+        paintDefocus(radius, this.grey(index), largestRadiusPx(numbers, map, settings), map, pixels.data);
         context.putImageData(pixels, 0, 0);
       } else {
-        const span = map.highest[index] - map.lowest[index] || 1;
-        map.values[index].forEach((v, i) => {
-          const shade = (255 * (v - map.lowest[index])) / span;
-          pixels.data.set([shade, shade, shade, 255], 4 * i);
-        });
+        paintDepth(map, index, pixels.data);
         context.putImageData(pixels, 0, 0);
       }
     } else if (this.sourceImage) {
@@ -639,7 +610,7 @@ export class FocusView {
     let best = Infinity;
     let at = 0;
     map.values[index].forEach((value, i) => {
-      if (!map.known[index][i]) return;
+      if (!map.valid[index][i]) return;
       const away = Math.hypot((i % map.w) + 0.5 - x, Math.floor(i / map.w) + 0.5 - y) / map.w;
       const score = (Math.abs(value - raw) / span) * 50 + away;
       if (score < best) [best, at] = [score, i];
@@ -660,7 +631,7 @@ export class FocusView {
     if (!hover || !loaded || !solved || hover.x < 0 || hover.x >= 1 || hover.y < 0 || hover.y >= 1) return null;
     const { map } = loaded;
     const raw = map.values[this.shown()][Math.floor(hover.y * map.h) * map.w + Math.floor(hover.x * map.w)];
-    const radius = radiusOf(raw, solved, this.settings());
+    const radius = radiusPx(raw, solved, this.settings());
     const size = `${t("blur")} ${Math.abs(radius).toFixed(1)} px ${t(radius < 0 ? "in front" : "behind")}`;
     const blur = Math.abs(radius) <= 0.5 ? t("sharp") : size;
     return `${t("Here:")} ${far(solved.offset + solved.scale * raw, solved.metric)} · ${blur}`;
@@ -677,9 +648,13 @@ export class FocusView {
     if (!loaded || !solved) return null;
     const s = this.settings();
     const { lowest, highest } = loaded.map;
-    const behind = Math.max(0, radiusOf(Math.min(...lowest), solved, s));
-    const front = Math.max(0, -radiusOf(Math.max(...highest), solved, s));
-    return { focus: far(solved.focus, solved.metric), near: `${front.toFixed(1)} px`, far: `${behind.toFixed(1)} px` };
+    const behind = Math.max(0, radiusPx(Math.min(...lowest), solved, s));
+    const front = Math.max(0, -radiusPx(Math.max(...highest), solved, s));
+    return {
+      focus: far(solved.focusDisparity, solved.metric),
+      near: `${front.toFixed(1)} px`,
+      far: `${behind.toFixed(1)} px`,
+    };
   }
 
   private say(): void {
@@ -691,12 +666,4 @@ export class FocusView {
 function far(disparity: number, metric: boolean): string {
   if (!metric) return `${t("nearness")} ${Math.round(disparity * 100)} %`;
   return disparity > 0 ? `${(1 / disparity).toPrecision(3)} m` : t("infinity");
-}
-
-function closest(frames: number[], frame: number): number {
-  let best = 0;
-  frames.forEach((f, i) => {
-    if (Math.abs(f - frame) < Math.abs(frames[best] - frame)) best = i;
-  });
-  return best;
 }

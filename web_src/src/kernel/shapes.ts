@@ -1,5 +1,7 @@
 /** Aperture shapes by the formulas of refocus_core/bokeh/kernels.py, at the size of a preview. A test compares the pixels. */
 
+import { linearToSrgb } from "../law/srgb";
+
 export interface Shape {
   shape: string;
   blades: number;
@@ -207,7 +209,7 @@ export function raster(s: Shape, size: number): Float32Array {
 /** The picture of kernel_preview: sRGB-encoded grey. */
 export function paintKernel(cells: Float32Array, rgba: Uint8ClampedArray): void {
   cells.forEach((v, i) => {
-    const shade = 255 * (v <= 0.0031308 ? v * 12.92 : 1.055 * v ** (1 / 2.4) - 0.055);
+    const shade = 255 * linearToSrgb(v);
     rgba.set([shade, shade, shade, 255], 4 * i);
   });
 }

@@ -1,7 +1,9 @@
 /** Bokeh Kernel: the aperture, redrawn while its inputs change. */
 
-import { address, type Api, type App, type ComfyNode, everyFrame, fit, keepImages, lastOutputs } from "../comfy/mount";
-import { mount, type Outputs, replacePreview, type ServerFile, Values } from "../comfy/mount";
+import { everyFrame, fit, mount, replacePreview } from "../comfy/mount";
+import { address, lastOutputs, onOutputs } from "../comfy/server";
+import type { Api, App, ComfyNode, Outputs, ServerFile } from "../comfy/types";
+import { Values } from "../comfy/values";
 import { html } from "../ui/dom";
 import { loadPicture } from "../ui/files";
 import { paintKernel, raster } from "./shapes";
@@ -31,12 +33,9 @@ export class KernelView {
     mount(app, node, this.root, () => 200);
     this.root.style.minHeight = "200px";
     fit(node);
-    const executed = node.onExecuted;
-    node.onExecuted = (output) => {
-      executed?.call(node, output);
-      keepImages(this.api, node, output);
+    onOutputs(api, node, (output) => {
       this.take(output);
-    };
+    });
     everyFrame(node, this.root, () => {
       if (this.ran === null) this.take(lastOutputs(this.app, node));
       const now = this.values.signature(["shape", ...NUMBERS]);

@@ -1,7 +1,8 @@
 /** Temporary files of the node, fetched from ComfyUI's own server and kept while the page is open. */
 
-import { address, type Api, type ServerFile } from "../comfy/mount";
-import { type Frames, type Numbers, unpack } from "../law/solve";
+import { address } from "../comfy/server";
+import type { Api, ServerFile } from "../comfy/types";
+import { type Frames, type Numbers, unpack } from "../law/unpack";
 
 const KEPT = 12;
 const maps = new Map<string, Promise<Frames>>();
