@@ -14,7 +14,7 @@ SIDE = 48
 
 
 def drawn(*bodies: scenes.Body, **changes: object) -> scenes.Rendered:
-    scene = scenes.Scene(bodies=list(bodies), **{"camera": (0.0, 0.0, 0.0), "focal": 0.8, **changes})
+    scene = scenes.Scene(bodies=list(bodies), **{"camera": (0.0, 0.0, 0.0), "focal_widths": 0.8, **changes})
     return scenes.render([scene], scenes.pick_textures([], generator(1))[None], SIDE, SIDE)
 
 
@@ -25,7 +25,7 @@ def ray_slopes() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_ball_and_sky() -> None:
-    out = drawn(scenes.Body(scenes.BALL, (0, 0, 5.0), (1, 1, 1), torch.eye(3)))
+    out = drawn(scenes.Body(scenes.Primitive.SPHERE, (0, 0, 5.0), (1, 1, 1), torch.eye(3)))
     x, y = (s.double() for s in ray_slopes())
     a = x * x + y * y + 1
     root = 25 - a * 24
@@ -38,8 +38,8 @@ def test_ball_and_sky() -> None:
 def test_ground_plane_under_a_tilted_camera() -> None:
     """Depth along the axis of a plane 1.5 m below, camera pitched down by 20 degrees."""
     pitch = math.radians(20)
-    plane = scenes.Body(scenes.CARD, (0, -1.5, 0), (1e4, 1e4, 1e4), scenes.turned(0, math.pi / 2))
-    out = drawn(plane, look=scenes.turned(0, pitch))
+    plane = scenes.Body(scenes.Primitive.CARD, (0, -1.5, 0), (1e4, 1e4, 1e4), scenes.rotation(0, math.pi / 2))
+    out = drawn(plane, camera_axes=scenes.rotation(0, pitch))
     _, y = (s.double() for s in ray_slopes())
     down = math.sin(pitch) - y * math.cos(pitch)
     seen = down > 0.02
@@ -49,10 +49,10 @@ def test_ground_plane_under_a_tilted_camera() -> None:
 
 def test_box_cone_and_room() -> None:
     middle = SIDE // 2
-    box = drawn(scenes.Body(scenes.BOX, (0, 0, 4.0), (0.5, 0.5, 0.25), torch.eye(3)))
+    box = drawn(scenes.Body(scenes.Primitive.BOX, (0, 0, 4.0), (0.5, 0.5, 0.25), torch.eye(3)))
     assert float(box.disparity[0, middle, middle]) == pytest.approx(1 / 3.75, rel=1e-5)
     # along its axis a tube shows its round end, across it the near side; tapered, that depends on the height
-    upright = scenes.Body(scenes.TUBE, (0, 0, 4.0), (0.5, 1.0, 0.5), torch.eye(3), taper=-0.5)
+    upright = scenes.Body(scenes.Primitive.TUBE, (0, 0, 4.0), (0.5, 1.0, 0.5), torch.eye(3), taper=-0.5)
     cone = drawn(upright).disparity[0]
     x, y = ray_slopes()
     row, column = middle - 8, middle
@@ -60,14 +60,14 @@ def test_box_cone_and_room() -> None:
     z = 1 / float(cone[row, column])
     height = float(y[row, column]) * z
     assert math.hypot(z - 4, float(x[row, column]) * z) == pytest.approx(0.5 * (1 - 0.5 * height), rel=1e-4)
-    inside = drawn(scenes.Body(scenes.BOX, (0, 0, 1.0), (2, 2, 6.0), torch.eye(3)))
+    inside = drawn(scenes.Body(scenes.Primitive.BOX, (0, 0, 1.0), (2, 2, 6.0), torch.eye(3)))
     assert float(inside.disparity[0, middle, middle]) == pytest.approx(1 / 7, rel=1e-4)
     assert float(inside.disparity[0].min()) > 0
 
 
 def test_outlines_are_cut_out_and_lie_before_what_is_behind() -> None:
-    behind = scenes.Body(scenes.CARD, (0, 0, 6.0), (20, 20, 1), torch.eye(3))
-    front = scenes.Body(scenes.CARD, (0, 0, 3.0), (1, 1, 1), torch.eye(3), mask=scenes.RING[0])
+    behind = scenes.Body(scenes.Primitive.CARD, (0, 0, 6.0), (20, 20, 1), torch.eye(3))
+    front = scenes.Body(scenes.Primitive.CARD, (0, 0, 3.0), (1, 1, 1), torch.eye(3), outline=scenes.outlines().ring[0])
     d = drawn(behind, front).disparity[0]
     values = torch.unique((d * 1000).round())
     assert values.tolist() == [167.0, 333.0]
@@ -75,12 +75,12 @@ def test_outlines_are_cut_out_and_lie_before_what_is_behind() -> None:
 
 
 def test_light_from_above_casts_a_shadow() -> None:
-    floor = scenes.Body(scenes.CARD, (0, -1, 0), (100, 100, 1), scenes.turned(0, math.pi / 2), shadow=False)
-    lid = scenes.Body(scenes.BOX, (0, 0.5, 4), (1, 0.05, 1), torch.eye(3))
-    light = {"light": (0.0, 1.0, 0.0), "look": scenes.turned(0, 0.15), "sky": ((0.5, 0.5, 0.5),) * 2}
+    floor = scenes.Body(scenes.Primitive.CARD, (0, -1, 0), (100, 100, 1), scenes.rotation(0, math.pi / 2), casts_shadow=False)
+    lid = scenes.Body(scenes.Primitive.BOX, (0, 0.5, 4), (1, 0.05, 1), torch.eye(3))
+    light = {"light": (0.0, 1.0, 0.0), "camera_axes": scenes.rotation(0, 0.15), "sky": ((0.5, 0.5, 0.5),) * 2}
     open_sky, shaded = (drawn(*b, **light).image[0].mean(0) for b in ([floor], [floor, lid]))
     x, y = ray_slopes()
-    z = 1 / drawn(floor, look=scenes.turned(0, 0.15)).disparity[0].clamp_min(1e-6)
+    z = 1 / drawn(floor, camera_axes=scenes.rotation(0, 0.15)).disparity[0].clamp_min(1e-6)
     under = ((z - 4).abs() < 0.6) & ((x * z).abs() < 0.6) & (y < -0.05)
     aside = ((z - 4).abs() < 0.6) & ((x * z).abs() > 1.6) & (y < -0.05)
     assert int(under.sum()) > 5 and int(aside.sum()) > 5
