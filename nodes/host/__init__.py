@@ -11,7 +11,7 @@ import logging
 import os
 import uuid
 from collections.abc import Callable, Hashable
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import comfy.model_management as mm
@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from ...refocus_core.bokeh import SurfaceCache
+from ...refocus_core.models import WEIGHT_SUFFIXES, find_named
 from ...refocus_core.types import Progress
 
 log = logging.getLogger(__name__)
@@ -40,8 +41,6 @@ KernelType = io.Custom("REFOCUS_KERNEL")
 CATEGORY = "Refocus"
 FOLDER_KEY = "refocus"
 """Name of our model folder, `models/refocus`, and of its entry in extra_model_paths.yaml."""
-WEIGHT_SUFFIXES = (".safetensors", ".sft")
-"""Weights are read from safetensors only: other formats can run code when they are opened."""
 
 
 def schema(**kwargs: Any) -> io.Schema:
@@ -178,7 +177,10 @@ def _register_folder() -> None:
     # from extra_model_paths.yaml are already in it, because ComfyUI reads that file before it loads custom nodes.
     paths = list(folder_paths.folder_names_and_paths.get(FOLDER_KEY, ([], set()))[0])
     default = os.path.join(folder_paths.models_dir, FOLDER_KEY)
-    folder_paths.folder_names_and_paths[FOLDER_KEY] = ([*paths, *([] if default in paths else [default])], set(WEIGHT_SUFFIXES))
+    folder_paths.folder_names_and_paths[FOLDER_KEY] = (
+        [*paths, *([] if default in paths else [default])],
+        set(WEIGHT_SUFFIXES),
+    )
 
 
 _register_folder()
@@ -210,19 +212,7 @@ def model_path(key: str, name: str) -> Path:
         ValueError: if `name` is empty, absolute, leaves its folder, or is no safetensors file.
         FileNotFoundError: if no folder has it.
     """
-    parts = PureWindowsPath(name).parts  # splits at both / and \
-    if not parts or PurePosixPath(name).is_absolute() or PureWindowsPath(name).anchor or ".." in parts:
-        raise ValueError(f"'{name}' is not the name of a model file. Give a file inside {_listed(key)}.")
-    if not name.lower().endswith(WEIGHT_SUFFIXES):
-        raise ValueError(f"'{name}' is not a safetensors file. Weights are read from {' or '.join(WEIGHT_SUFFIXES)} files only.")
-    found = folder_paths.get_full_path(key, name)
-    if found is None:
-        raise FileNotFoundError(f"There is no model '{name}' in {_listed(key)}. Put it there, or choose another one.")
-    return Path(found)
-
-
-def _listed(key: str) -> str:
-    return " or ".join(str(p) for p in model_folder(key))
+    return find_named(name, model_folder(key))
 
 
 # --- models in ComfyUI's memory management ------------------------------------------------------------------------------

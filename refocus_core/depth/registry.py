@@ -1,164 +1,24 @@
-"""The depth models that can be run here. Adding one is one entry (and one test)."""
+"""The depth models that can be run here, and which of them "auto" is. Their records are in `models.registry`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from .. import models
-from ..models import ModelEntry, ModelFile
+from ..models import ModelEntry
 
+MODELS: Mapping[str, ModelEntry] = models.models_for("depth")
+"""The depth models of the registry by name."""
 
-def _depth_anything(
-    size: str, hidden: int, heads: int, layers: int, out: list[int], neck: list[int], fusion: int
-) -> dict[str, Any]:
-    """Architecture of Depth Anything V2 (a DINOv2 backbone under a DPT head) in the words of transformers' config.json."""
-    return {
-        "model_type": "depth_anything",
-        "reassemble_hidden_size": hidden,
-        "neck_hidden_sizes": neck,
-        "fusion_hidden_size": fusion,
-        "backbone_config": {
-            "model_type": "dinov2",
-            "image_size": 518,
-            "patch_size": 14,
-            "hidden_size": hidden,
-            "num_attention_heads": heads,
-            "num_hidden_layers": layers,
-            "out_indices": out,
-            "apply_layernorm": True,
-            "reshape_hidden_states": False,
-        },
-    }
-
-
-_DEPTH_PRO_ENCODER = {
-    "model_type": "dinov2",
-    "num_hidden_layers": 24,
-    "patch_size": 16,
-    "hidden_size": 1024,
-    "num_attention_heads": 16,
-    "image_size": 384,
-    "use_mask_token": False,
-}
-
-_RELATIVE = "Relative depth. Sees the picture with its short side at 518 px."
-_TILING = "none: one pass per frame at the network's own size"
-_FLOATS = ("float32", "float16", "bfloat16")
-
-# Sizes and hashes of Small and Large: the values pinned independently by several public projects that load these revisions.
-# None where no such statement was found; a download is then checked against the hash that the hub states for the file.
-_ENTRIES = (
-    ModelEntry(
-        name="depth-anything-v2-small",
-        label="Depth Anything V2 Small",
-        files=(
-            ModelFile(
-                "depth_anything_v2_small.safetensors",
-                bytes=99_173_660,
-                sha256="3152477ce0d8d6978d76b995120de97cb5b928701fd0f817769f59e249a16b70",
-                repo_id="depth-anything/Depth-Anything-V2-Small-hf",
-                revision="5426e4f0f36572d16453bbda7a8389317b1bef99",
-            ),
-        ),
-        licence="Apache-2.0",
-        url="https://huggingface.co/depth-anything/Depth-Anything-V2-Small-hf",
-        loader="transformers",
-        dtypes=_FLOATS,
-        tiling=_TILING,
-        notes=f"{_RELATIVE} Fast, also on a CPU; free for any use.",
-        options=_depth_anything("small", 384, 6, 12, [3, 6, 9, 12], [48, 96, 192, 384], 64),
-    ),
-    ModelEntry(
-        name="depth-anything-v2-base",
-        label="Depth Anything V2 Base",
-        files=(
-            ModelFile(
-                "depth_anything_v2_base.safetensors",
-                repo_id="depth-anything/Depth-Anything-V2-Base-hf",
-                revision="b1958afc87fb45a9e3746cb387596094de553ed8",
-                about_mb=390,
-            ),
-        ),
-        licence="CC-BY-NC-4.0 (no commercial use)",
-        url="https://huggingface.co/depth-anything/Depth-Anything-V2-Base-hf",
-        loader="transformers",
-        dtypes=_FLOATS,
-        tiling=_TILING,
-        notes=_RELATIVE,
-        options=_depth_anything("base", 768, 12, 12, [3, 6, 9, 12], [96, 192, 384, 768], 128),
-    ),
-    ModelEntry(
-        name="depth-anything-v2-large",
-        label="Depth Anything V2 Large",
-        files=(
-            ModelFile(
-                "depth_anything_v2_large.safetensors",
-                bytes=1_341_322_868,
-                sha256="4e01e34ed5549b529b70b92d53226bc370f03041977b390d3dde45d47f516cf9",
-                repo_id="depth-anything/Depth-Anything-V2-Large-hf",
-                revision="7581137eff8d4e94f6e796d3baea0e9fa79b22d2",
-            ),
-        ),
-        licence="CC-BY-NC-4.0 (no commercial use)",
-        url="https://huggingface.co/depth-anything/Depth-Anything-V2-Large-hf",
-        loader="transformers",
-        dtypes=_FLOATS,
-        tiling=_TILING,
-        notes=_RELATIVE,
-        options=_depth_anything("large", 1024, 16, 24, [5, 12, 18, 24], [256, 512, 1024, 1024], 256),
-    ),
-    ModelEntry(
-        name="depth-pro",
-        label="Depth Pro",
-        files=(ModelFile("depth_pro.safetensors", repo_id="apple/DepthPro-hf", about_mb=1904),),
-        licence="Apple (contradictory: the code on GitHub has Apple's sample-code terms, the hub says apple-amlr, research only)",
-        url="https://huggingface.co/apple/DepthPro-hf",
-        loader="transformers",
-        dtypes=_FLOATS,
-        tiling="its own patches; every frame is seen at 1536x1536",
-        notes="Metres and focal length. Sharp edges. Heavy: minutes per picture on a CPU.",
-        options={
-            "model_type": "depth_pro",
-            "use_fov_model": True,
-            "image_model_config": _DEPTH_PRO_ENCODER,
-            "patch_model_config": _DEPTH_PRO_ENCODER,
-            "fov_model_config": _DEPTH_PRO_ENCODER,
-        },
-    ),
-    ModelEntry(
-        name="refocus-depth-s",
-        label="Refocus Depth S",
-        files=(
-            ModelFile(
-                "refocus_depth_s.safetensors",
-                bytes=15_174_968,
-                sha256="3968d09b3f5a28e6c98c77889a2f1c6234840e379dc90f8a71192490f92c6a0e",
-                embedded="depth/weights/refocus_depth_s.safetensors",
-            ),
-        ),
-        licence="Apache-2.0",
-        url="docs/models/refocus-depth-s.md",
-        loader="refocus",
-        dtypes=_FLOATS,
-        tiling=_TILING,
-        notes="Relative depth, ships with Refocus: no download. Small and quick; the larger models are better.",
-        options={"model_type": "refocus_depth", "blocks": 9, "taps": [3, 6, 9]},
-    ),
-)
-
-MODELS: Mapping[str, ModelEntry] = {e.name: e for e in _ENTRIES}
-"""The registered models by name."""
-
-EMBEDDED = "refocus-depth-s"
+SHIPPED = "refocus-depth-s"
 """The model that ships inside the package."""
 
-AUTO_ORDER = ("depth-pro", "depth-anything-v2-large", "depth-anything-v2-base", "depth-anything-v2-small", EMBEDDED)
+AUTO_ORDER = ("depth-pro", "depth-anything-v2-large", "depth-anything-v2-base", "depth-anything-v2-small", SHIPPED)
 """What `model="auto"` takes: the first of these that is on this machine."""
 
 AUTO_DOWNLOAD = "depth-anything-v2-small"
-"""What "auto" downloads when no better model than the embedded one is here and the caller allows it: the smallest, and free for
+"""What "auto" downloads when no better model than the shipped one is here and the caller allows it: the smallest, and free for
 any use."""
 
 
@@ -182,7 +42,7 @@ def available(folders: Iterable[Path | str] | None = None) -> tuple[str, ...]:
 def choose(name: str = "auto", folders: Iterable[Path | str] | None = None, *, allow_download: bool = False) -> ModelEntry:
     """The model that `name` stands for.
 
-    "auto" is the first of `AUTO_ORDER` that is on this machine. If that is the embedded one and downloads are allowed, it is
+    "auto" is the first of `AUTO_ORDER` that is on this machine. If that is the shipped one and downloads are allowed, it is
     `AUTO_DOWNLOAD`.
 
     Raises:
@@ -191,5 +51,5 @@ def choose(name: str = "auto", folders: Iterable[Path | str] | None = None, *, a
     if name != "auto":
         return entry(name)
     here = available(folders)
-    chosen = here[0] if here else EMBEDDED
-    return MODELS[AUTO_DOWNLOAD if allow_download and chosen == EMBEDDED else chosen]
+    chosen = here[0] if here else SHIPPED
+    return MODELS[AUTO_DOWNLOAD if allow_download and chosen == SHIPPED else chosen]

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checks import check_image
+from ..models import WEIGHT_SUFFIXES
 from ..types import Progress
-from .registry import WEIGHT_SUFFIXES
 
 log = logging.getLogger(__name__)
 

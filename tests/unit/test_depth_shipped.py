@@ -14,12 +14,12 @@ from safetensors.torch import load_file
 
 from refocus_core import cli, depth, models
 from refocus_core.depth.network import Architecture
-from refocus_core.depth.registry import EMBEDDED
+from refocus_core.depth.registry import SHIPPED
 from refocus_core.files import pictures
 from refocus_core.train.depth import run as training
 from refocus_core.train.depth.scores import score
 
-ENTRY = depth.MODELS[EMBEDDED]
+ENTRY = depth.MODELS[SHIPPED]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -27,7 +27,9 @@ REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 def make_entry(**file: object) -> ModelEntry:
     values: dict = {"bytes": len(DATA), "sha256": SHA, "repo_id": "someone/some-model", "revision": REVISION, **file}
-    return ModelEntry("tiny", "Tiny Model", (ModelFile("tiny.safetensors", **values),), "MIT", "https://example.org/tiny", "none")
+    return ModelEntry(
+        "tiny", "Tiny Model", (ModelFile("tiny.safetensors", **values),), "MIT", "https://example.org/tiny", "depth"
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -132,12 +134,12 @@ def test_found_in_the_hub_cache_without_network(tmp_path: Path, no_network: None
     assert models.locate(make_entry(), [tmp_path], allow_download=True) == (expected,)
 
 
-def test_embedded_file_is_found_first_and_stays_inside_the_package() -> None:
-    entry = make_entry(embedded="models/__init__.py", bytes=None, sha256=None)  # any file of the package stands for the weights
+def test_shipped_file_is_found_first_and_stays_inside_the_package() -> None:
+    entry = make_entry(shipped="models/__init__.py", bytes=None, sha256=None)  # any file of the package stands for the weights
     (path,) = models.locate(entry, [])
     assert path == Path(models.__file__).resolve()
     with pytest.raises(ValueError, match="inside the package"):
-        make_entry(embedded="../../x.safetensors")
+        make_entry(shipped="../../x.safetensors")
 
 
 @pytest.mark.parametrize("name", ["../x.safetensors", "a/b.safetensors", "a\\b.safetensors", "x.pt", ".safetensors", ""])
