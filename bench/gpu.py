@@ -26,13 +26,12 @@ from typing import Any
 from unittest import mock
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path.insert(0, str(ROOT))
 if "--interpret" in sys.argv:  # read where kernels are defined
     os.environ["TRITON_INTERPRET"] = "1"
 
 import torch  # noqa: E402 - after the path and the interpreter are set
 import torch.nn.functional as F  # noqa: E402
-from data import motorcycle  # noqa: E402
 from torch import Tensor  # noqa: E402
 
 from refocus_core import bokeh  # noqa: E402
@@ -45,6 +44,7 @@ from refocus_core.bokeh.plan import QUALITIES, Plan  # noqa: E402
 from refocus_core.bokeh.surfaces.layers import Layers  # noqa: E402
 from refocus_core.color import srgb_to_linear  # noqa: E402
 from refocus_core.types import DefocusMap  # noqa: E402
+from tests.helpers import motorcycle  # noqa: E402
 
 RESULTS = ROOT / "bench" / "results"
 SIZES = {"1080p": (1920, 1080), "4K": (3840, 2160), "24 MP": (6000, 4000)}

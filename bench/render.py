@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402 - after the path is set
 import torch.nn.functional as F  # noqa: E402
@@ -177,7 +177,7 @@ def energy_errors(methods: dict[str, Method]) -> dict[str, float]:
 
 def photo_and_disparity() -> tuple[Tensor, Tensor]:
     """A part of the motorcycle photo [3,h,w] in linear light, and its measured disparity [h,w] in 1/m."""
-    from data import motorcycle
+    from tests.helpers import motorcycle
 
     rows, cols = PHOTO_CROP
     image = color.srgb_to_linear(motorcycle.photo())[0, :, rows, cols]

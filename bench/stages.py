@@ -26,17 +26,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402 - after the path is set
 import torch.nn.functional as F  # noqa: E402
-from data import motorcycle  # noqa: E402
 
 from refocus_core import bokeh, defocus, depth, restore  # noqa: E402
 from refocus_core.color import linear_to_srgb, srgb_to_linear  # noqa: E402
 from refocus_core.files import pictures  # noqa: E402
 from refocus_core.optics import Blur  # noqa: E402
 from refocus_core.types import DefocusMap  # noqa: E402
+from tests.helpers import motorcycle  # noqa: E402
 
 RESULTS = ROOT / "bench" / "results"
 LARGE = (2848, 4220)

@@ -20,10 +20,10 @@ from typing import Any
 from PIL import Image
 
 REPO = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPO / "tests" / "comfy"))
-import rig  # noqa: E402
-from page import Page, open_browser  # noqa: E402
-from ui import View  # noqa: E402
+sys.path.insert(0, str(REPO))
+from tests.helpers import rig  # noqa: E402
+from tests.helpers.page import Page, open_browser  # noqa: E402
+from tests.helpers.ui import View  # noqa: E402
 
 SIZE = (6000, 4000)
 CLICKS = [(0.735, 0.31), (0.2, 0.2), (0.5, 0.6), (0.8, 0.8), (0.3, 0.7), (0.6, 0.4), (0.1, 0.9), (0.45, 0.55)]

@@ -17,9 +17,9 @@ from typing import Any
 
 REPO = Path(__file__).resolve().parents[1]
 LOCALES = REPO / "locales"
-sys.path.insert(0, str(REPO / "tests" / "comfy"))
+sys.path.insert(0, str(REPO))
 
-import rig  # noqa: E402
+from tests.helpers import rig  # noqa: E402
 
 Texts = dict[str, Any]
 """Nested: node id -> display_name, description, inputs -> name -> (name, tooltip), outputs -> index -> (name, tooltip)."""

@@ -24,13 +24,12 @@ import torch
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageSequence
 
 REPO = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(REPO), str(REPO / "tests" / "comfy")]
-
-import rig  # noqa: E402
-from page import Page, open_page  # noqa: E402
+sys.path[:0] = [str(REPO), str(REPO / "scripts")]
 
 from refocus_core import bokeh, color  # noqa: E402
 from refocus_core.types import DefocusMap  # noqa: E402
+from tests.helpers import rig  # noqa: E402
+from tests.helpers.page import Page, open_page  # noqa: E402
 
 GAP = 60
 """Space between nodes, in graph pixels."""

@@ -16,10 +16,10 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 REPO = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPO / "tests" / "comfy"))
-import rig  # noqa: E402
-from page import Page, open_browser  # noqa: E402
-from ui import View, workflow  # noqa: E402
+sys.path.insert(0, str(REPO))
+from tests.helpers import rig  # noqa: E402
+from tests.helpers.page import Page, open_browser  # noqa: E402
+from tests.helpers.ui import View, workflow  # noqa: E402
 
 OUT = REPO / "docs" / "click_to_focus.webp"
 CLIP = {"x": 66.0, "y": 96.0, "width": 820.0, "height": 770.0}

@@ -43,7 +43,7 @@ ENERGIES = len(BANK_PX) + 6
 MULTIPLE = 8
 """Sides are extended to a multiple of this."""
 CONTEXT_PX = 96
-"""What is farther away than this has no visible effect (measured in `tests/unit/test_restore_embedded.py`)."""
+"""What is farther away than this has no visible effect (measured in `tests/unit/restore/test_restore_embedded.py`)."""
 
 
 @dataclass(frozen=True)

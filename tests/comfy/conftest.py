@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
-import rig
+
+from tests.helpers import rig
 
 if TYPE_CHECKING:
-    from page import Page
     from playwright.sync_api import Browser
+
+    from tests.helpers.page import Page
 
 SIZE = {"width": 1600, "height": 900}
 COMFY = rig.comfy_dir()
@@ -42,7 +44,7 @@ def browser() -> Iterator[Browser]:
     if rig.chromium() is None:
         pytest.skip("needs Chromium: on Debian `sudo apt-get install chromium`, or set REFOCUS_CHROMIUM")
     pytest.importorskip("playwright.sync_api", reason="needs playwright: run `bash scripts/setup.sh tests`")
-    from page import open_browser
+    from tests.helpers.page import open_browser
 
     with open_browser() as opened:
         yield opened
@@ -51,7 +53,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def comfy_page(comfy_server: rig.Server, browser: Browser) -> Page:
     """The page of that server."""
-    from page import Page
+    from tests.helpers.page import Page
 
     return Page(browser.new_page(viewport=SIZE), comfy_server.url)
 
@@ -59,7 +61,7 @@ def comfy_page(comfy_server: rig.Server, browser: Browser) -> Page:
 @pytest.fixture(scope="session")
 def ui_page(comfy_server: rig.Server, browser: Browser) -> Callable[[str], Page]:
     """A page of that server by version of the front end; "own" is the one that this ComfyUI requires."""
-    from page import Page
+    from tests.helpers.page import Page
 
     @functools.cache
     def opened(version: str) -> Page:

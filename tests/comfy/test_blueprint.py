@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-import rig
-import twin
+
+from tests.helpers import paths, rig, twin
 
 if TYPE_CHECKING:
-    from page import Page
+    from tests.helpers.page import Page
 
-FILE = rig.REPO / "subgraphs" / "Refocus.json"
+FILE = paths.REPO / "subgraphs" / "Refocus.json"
 CONNECT = """() => {
   const graph = window.app.graph, node = graph.nodes[0], make = type => {
     const made = window.LiteGraph.createNode(type);

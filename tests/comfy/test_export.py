@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import rig
 import torch
 
 from refocus_core.generative import save_lora
+from tests.helpers import rig
 
 DIM, RANK = 32, 3
 SIZES = {

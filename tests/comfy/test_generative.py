@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import genfocus_twin
 import pytest
-import rig
 import torch
-import twin
-from test_nodes import fails, node, noise
 
 from refocus_core import bokeh, color, generative
 from refocus_core.types import DefocusMap
+from tests.helpers import genfocus_twin, rig, twin
+from tests.helpers.graphs import fails, node, noise
 
 
 def loaders(server: rig.Server) -> rig.Graph:

@@ -9,31 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import rig
 import torch
-import twin
 from PIL import Image
 
-DEFAULTS: dict[str, dict[str, Any]] = {}
-
-
-def node(server: rig.Server, kind: str, **inputs: Any) -> dict[str, Any]:
-    """A node in API form; widgets that are not given have their defaults from /object_info."""
-    if kind not in DEFAULTS:
-        info = server.get(f"/object_info/{kind}")[kind]["input"]
-        every = {**info.get("required", {}), **info.get("optional", {})}
-        DEFAULTS[kind] = {}
-        for name, (type_, *rest) in every.items():
-            options = rest[0] if rest else {}
-            if "default" in options:
-                DEFAULTS[kind][name] = options["default"]
-            elif isinstance(type_, list) or "options" in options:
-                DEFAULTS[kind][name] = (type_ if isinstance(type_, list) else options["options"])[0]
-    return {"class_type": kind, "inputs": {**DEFAULTS[kind], **inputs}}
-
-
-def noise(server: rig.Server, width: int = 64, height: int = 48, **inputs: Any) -> dict[str, Any]:
-    return node(server, "ProbeImage", **{"content": "noise", "width": width, "height": height, **inputs})
+from tests.helpers import rig, twin
+from tests.helpers.graphs import fails, node, noise
 
 
 def chain(server: rig.Server, batch: int = 1, width: int = 64, height: int = 48, **image: Any) -> rig.Graph:
@@ -47,13 +27,6 @@ def chain(server: rig.Server, batch: int = 1, width: int = 64, height: int = 48,
         "6": node(server, "RefocusReblur", image=["1", 0], defocus=["4", 0], kernel=["5", 0]),
         "7": node(server, "PreviewImage", images=["6", 0]),
     }
-
-
-def fails(server: rig.Server, graph: rig.Graph) -> str:
-    """The message of a graph that must fail while it runs."""
-    run = server.run(graph)
-    assert run.end == "execution_error", run.end
-    return run.error
 
 
 # --- what ComfyUI knows of us -------------------------------------------------------------------------------------------

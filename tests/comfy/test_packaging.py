@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import rig
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tests.helpers import paths, rig
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     tomllib = pytest.importorskip("tomli", reason="needs tomli: run `bash scripts/setup.sh tests`")
 
-PROJECT: dict[str, Any] = tomllib.loads((rig.REPO / "pyproject.toml").read_text())
+PROJECT: dict[str, Any] = tomllib.loads((paths.REPO / "pyproject.toml").read_text())
 NEVER_NAMED_WITH_A_VERSION = ("torch", "torchvision", "torchaudio", "numpy")
 THROUGH = {"huggingface-hub": "transformers"}
 """What ComfyUI's list does not name, and the package on it that needs it."""
@@ -31,7 +32,7 @@ def requirements(path: Path) -> dict[str, Requirement]:
     return {canonicalize_name(r.name): r for r in (Requirement(line) for line in lines if line and not line.startswith("-"))}
 
 
-OURS = requirements(rig.REPO / "requirements.txt")
+OURS = requirements(paths.REPO / "requirements.txt")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def test_requirements_name_only_what_comfyui_installs_and_narrow_nothing(comfyui
 def test_pip_would_change_nothing_beside_comfyui() -> None:
     """The real resolver, in the environment in which the server of these tests runs, without a network."""
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--disable-pip-version-check"]
-    found = subprocess.run([*command, "-r", str(rig.REPO / "requirements.txt")], capture_output=True, text=True)
+    found = subprocess.run([*command, "-r", str(paths.REPO / "requirements.txt")], capture_output=True, text=True)
     assert found.returncode == 0, found.stdout + found.stderr
     assert "Would install" not in found.stdout
 
@@ -76,15 +77,15 @@ def test_the_description_is_complete() -> None:
     project, comfy = PROJECT["project"], PROJECT["tool"]["comfy"]
     assert re.fullmatch(r"[a-z](?:[-_.]?[a-z0-9])*", project["name"]) and "comfyui" not in project["name"]
     assert re.fullmatch(r"\d+\.\d+\.\d+", project["version"])
-    assert re.search(rf"^## {re.escape(project['version'])} \(", (rig.REPO / "CHANGELOG.md").read_text(), re.M)
-    assert (rig.REPO / project["license"]["file"]).is_file() and (rig.REPO / project["readme"]).is_file()
+    assert re.search(rf"^## {re.escape(project['version'])} \(", (paths.REPO / "CHANGELOG.md").read_text(), re.M)
+    assert (paths.REPO / project["license"]["file"]).is_file() and (paths.REPO / project["readme"]).is_file()
     assert project["description"] and project["urls"]["Repository"].startswith("https://")
     assert comfy["DisplayName"] and comfy["PublisherId"]
     assert re.fullmatch(r">=\d+\.\d+\.\d+", comfy["requires-comfyui"])
     assert "web" not in comfy, "WEB_DIRECTORY says it already; both would load the page's part twice"
     icon = comfy["Icon"]
-    assert icon.startswith("https://") and (rig.REPO / "web" / icon.rsplit("/", 1)[1]).is_file()
-    head = (rig.REPO / "web" / "icon.svg").read_text()[:200]
+    assert icon.startswith("https://") and (paths.REPO / "web" / icon.rsplit("/", 1)[1]).is_file()
+    head = (paths.REPO / "web" / "icon.svg").read_text()[:200]
     assert 'width="400" height="400"' in head  # the largest that the registry takes
 
 
@@ -100,7 +101,7 @@ def archive() -> list[str]:
 
     def listed(*arguments: str) -> set[str]:
         command = ["git", "-c", "core.quotepath=off", "ls-files", "-z", "--cached", *arguments]
-        out = subprocess.run(command, cwd=rig.REPO, capture_output=True, check=True).stdout.decode()
+        out = subprocess.run(command, cwd=paths.REPO, capture_output=True, check=True).stdout.decode()
         return set(filter(None, out.split("\0")))
 
     return sorted(listed() - listed("--ignored", "--exclude-from=.comfyignore"))
@@ -121,14 +122,14 @@ def test_the_pack_runs_from_the_archive_alone(tmp_path: Path) -> None:
     pack = tmp_path / "refocus-optics"  # as the registry's installer names it
     for file in archive():
         (pack / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(rig.REPO / file, pack / file)
+        shutil.copy(paths.REPO / file, pack / file)
     server = rig.Server(tmp_path / "base", comfy, links={pack.name: pack})
     try:
         server.wait()
         nodes = server.get("/object_info")
         assert set(rig.NODE_IDS) <= set(nodes)
         assert {n for n in nodes if n.startswith("Refocus")} == set(rig.NODE_IDS)
-        graphs = sorted(f.stem for f in (rig.REPO / "workflows").glob("*.json"))
+        graphs = sorted(f.stem for f in (paths.REPO / "workflows").glob("*.json"))
         assert sorted(server.get("/workflow_templates")[pack.name]) == graphs
         assert set(server.get("/i18n")) >= {"en", "zh"}
         blueprints = [b["name"] for b in server.get("/global_subgraphs").values() if b["source"] == "custom_node"]

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from page import Page
-from ui import View, workflow
+
+from tests.helpers.page import Page
+from tests.helpers.ui import View, workflow
 
 WITH = [("own", False), ("own", True), ("1.58.1", True)]
 """Front end (own: the one that this ComfyUI requires) and whether nodes are Vue components."""

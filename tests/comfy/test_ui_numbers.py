@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import rig
 import torch
-from page import Page
 
 from refocus_core import bokeh, defocus
 from refocus_core.optics import Blur, Lens
 from refocus_core.types import DepthMap
+from tests.helpers import rig
+from tests.helpers.page import Page
 
 W, H = 96, 64
 SETTINGS: dict[str, Any] = {

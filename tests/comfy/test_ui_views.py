@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from page import Page
-from ui import View, workflow
 
 from refocus_core import bokeh
+from tests.helpers.page import Page
+from tests.helpers.ui import View, workflow
 
 WITH = [("own", False), ("1.58.1", True)]
 if os.environ.get("REFOCUS_ALL_FRONTENDS"):

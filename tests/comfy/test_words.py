@@ -6,9 +6,10 @@ import re
 import sys
 
 import pytest
-import rig
 
-sys.path.insert(0, str(rig.REPO / "scripts"))
+from tests.helpers import paths, rig
+
+sys.path.insert(0, str(paths.REPO / "scripts"))
 import make_locales
 
 LANGUAGES = ("en", "zh")

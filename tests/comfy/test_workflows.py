@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-import rig
 import torch
-import twin
+
+from tests.helpers import paths, rig, twin
 
 if TYPE_CHECKING:
-    from page import Page
+    from tests.helpers.page import Page
 
-FILES = sorted((rig.REPO / "workflows").glob("*.json"))
+FILES = sorted((paths.REPO / "workflows").glob("*.json"))
 ONE_STEP = 1.5 / 255
 """SaveImage cuts to 8 bits, which is less than one step; the rest is room for rounding."""
 
 
 def specs() -> dict[str, Any]:
     """The descriptions that the files were built from: they say what to change where a graph needs a real model."""
-    sys.path.insert(0, str(rig.REPO / "scripts"))
+    sys.path.insert(0, str(paths.REPO / "scripts"))
     try:
         from workflow_specs import WORKFLOWS
     finally:
@@ -57,7 +57,7 @@ def test_every_picture_that_a_workflow_loads_is_named_in_its_note_and_is_part_of
         if node["type"] == "LoadImage":
             file = painted.get(node["widgets_values"][0], node["widgets_values"][0])
             assert f"`{file}`" in note, f"the note of {path.stem} does not say where {file} comes from"
-            assert (rig.REPO / "tests" / "data" / file).is_file() or (rig.REPO / "workflows" / file).is_file()
+            assert (paths.REPO / "tests" / "data" / file).is_file() or (paths.REPO / "workflows" / file).is_file()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)

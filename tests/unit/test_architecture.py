@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-REPO = Path(__file__).resolve().parents[2]
+from tests.helpers.paths import REPO
+
 CORE = sorted((REPO / "refocus_core").rglob("*.py"))
 NODES = sorted((REPO / "nodes").rglob("*.py"))
 NODE_FILES = [p for p in NODES if p.parent.name == "nodes" and p.name != "__init__.py"]

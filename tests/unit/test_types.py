@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from data import motorcycle
 
 from refocus_core.checks import check_image, check_map, match_batch
 from refocus_core.types import DefocusMap, DepthMap, Kernel
+from tests.helpers import motorcycle
 
 D = torch.rand(2, 5, 7, generator=torch.Generator().manual_seed(0))
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from data import motorcycle
 from PIL import Image, TiffImagePlugin
 from torch import Tensor
 
@@ -47,6 +46,7 @@ from refocus_core.train.genfocus.data import main
 from refocus_core.train.genfocus.measure import exposure_between, shift_between, shifted
 from refocus_core.train.genfocus.synthetic import render_pair
 from refocus_core.types import DefocusMap, DepthMap
+from tests.helpers import motorcycle
 
 RECIPE = Recipe(
     size_px=96,

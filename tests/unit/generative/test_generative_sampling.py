@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tiny_flux
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
@@ -10,6 +9,7 @@ from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from refocus_core import generative
 from refocus_core.generative import sampling
 from refocus_core.generative.backbones import bind_diffusers
+from tests.helpers import tiny_flux
 
 
 def test_tokens_are_those_of_diffusers():

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from refocus_core.train import Settings, fit, generator
 from refocus_core.train.common.loop import checkpoints
+from tests.helpers.paths import REPO
 
 SETTINGS = Settings(steps=24, batch_size=4, warmup_steps=4, save_every=5, log_every=7, ema=0.9, seed=3)
 
@@ -156,8 +157,8 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     script = tmp_path / "run.py"
     script.write_text(
         "import sys, json, pathlib\n"
-        f"sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parents[2])!r}]\n"
-        "import test_train_loop as t\n"
+        f"sys.path[:0] = [{str(REPO)!r}]\n"
+        "import tests.unit.train.test_train_loop as t\n"
         "model = t.network()[0:2]\n"
         "import torch\n"
         "model.append(torch.nn.Linear(8, 3))\n"

@@ -13,8 +13,7 @@ from torch import Tensor
 
 from bench import focus_pairs
 from bench.deblur import blurred
-
-DATA = Path(__file__).resolve().parent.parent / "data"
+from tests.helpers.paths import DATA
 
 
 def sharp() -> Tensor:

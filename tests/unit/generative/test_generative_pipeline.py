@@ -3,7 +3,6 @@
 import itertools
 
 import pytest
-import tiny_flux
 import torch
 from safetensors.torch import save_file
 
@@ -13,6 +12,7 @@ from refocus_core.generative import pipeline
 from refocus_core.generative.transfer import resized
 from refocus_core.models import WeightsMismatchError
 from refocus_core.types import DefocusMap
+from tests.helpers import tiny_flux
 
 
 def prompts():

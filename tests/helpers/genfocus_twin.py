@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import rig
 import torch
 from diffusers import AutoencoderTiny
 from safetensors.torch import load_file
 
 from refocus_core import generative
 from refocus_core.generative.pipeline import load_transformer
+from tests.helpers import rig
 
 
 def autoencoder(server: rig.Server) -> AutoencoderTiny:

@@ -1,12 +1,12 @@
 """Adapter files: what is read, what is refused and how it is named, and the way back."""
 
 import pytest
-import tiny_flux
 import torch
 from safetensors.torch import save_file
 
 from refocus_core import generative
 from refocus_core.models import WeightsMismatchError
+from tests.helpers import tiny_flux
 
 
 def released(path, rank, doubles=19, singles=38, dim=4):

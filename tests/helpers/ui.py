@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import rig
-from page import Page
+from tests.helpers import paths
+from tests.helpers.page import Page
 
-OUT = rig.REPO / "out" / "ui"
+OUT = paths.REPO / "out" / "ui"
 """Screenshots, for people."""
 NODES = {"focus": "RefocusDefocusMap", "compare": "RefocusReblur", "kernel": "RefocusBokehKernel"}
 
@@ -102,4 +102,4 @@ class View:
 
 def workflow(name: str) -> dict[str, Any]:
     """A shipped graph."""
-    return json.loads((Path(rig.REPO) / "workflows" / f"{name}.json").read_text())
+    return json.loads((Path(paths.REPO) / "workflows" / f"{name}.json").read_text())

@@ -7,7 +7,6 @@ import sys
 
 import pytest
 import torch
-from data import motorcycle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +23,7 @@ from refocus_core.defocus import (
 )
 from refocus_core.optics import Blur, Lens
 from refocus_core.types import DefocusMap, DepthMap
+from tests.helpers import motorcycle
 
 
 def scene(b: int = 1, h: int = 31, w: int = 45, seed: int = 0, metric: bool = False) -> DepthMap:

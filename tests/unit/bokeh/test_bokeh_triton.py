@@ -21,6 +21,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.helpers.paths import REPO
+
 _BEFORE = os.environ.get("TRITON_INTERPRET")
 os.environ["TRITON_INTERPRET"] = "1"  # read where kernels are defined
 pytest.importorskip("triton", reason="needs the package triton (Linux; scripts/requirements-tests.txt)")
@@ -40,7 +42,6 @@ if _BEFORE is None:
 else:
     os.environ["TRITON_INTERPRET"] = _BEFORE
 
-REPO = Path(__file__).resolve().parents[2]
 
 WORST, MEAN, MOST, SHARE = 2e-4, 2e-6, 2e-6, 0.98
 """Largest and mean difference of two engines, and the one that a SHARE of the values keeps to, relative to the brightest pixel.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
 from refocus_core.files import pictures
 from refocus_core.types import DepthMap
+from tests.helpers import paths
 
-FOLDER = Path(__file__).parent
+FOLDER = paths.DATA
 PHOTO = FOLDER / "motorcycle.png"
 DISPARITY = FOLDER / "motorcycle_disparity.png"
 NEAR_BRIGHT = FOLDER / "motorcycle_near_bright.png"

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from data import motorcycle
 from PIL import Image, ImageCms
 
 from refocus_core import bokeh, cli, defocus, depth, restore
@@ -17,6 +16,7 @@ from refocus_core.cli import main
 from refocus_core.color import linear_to_srgb, srgb_to_linear
 from refocus_core.files import pictures
 from refocus_core.optics import Blur, Lens
+from tests.helpers import motorcycle
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 SIZE = (185, 125)

@@ -14,8 +14,8 @@ from refocus_core.restore.shipped import read_network
 from refocus_core.train.common import photos
 from refocus_core.train.deblur import pairs
 from refocus_core.train.deblur import run as deblur
+from tests.helpers.paths import DATA
 
-DATA = Path(__file__).resolve().parent.parent / "data"
 SMALL = ["--set", "shape.widths=[8,8,16]", "--set", "shape.middle=1"]
 
 

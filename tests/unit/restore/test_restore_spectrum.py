@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +13,7 @@ from torch import Tensor
 
 from refocus_core import color, psf
 from refocus_core.restore import spectrum
-
-DATA = Path(__file__).resolve().parent.parent / "data"
+from tests.helpers.paths import DATA
 
 
 def light(name: str, side: int = 208) -> Tensor:

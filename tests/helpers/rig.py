@@ -22,8 +22,9 @@ from typing import Any
 
 import websocket
 
-REPO = Path(__file__).resolve().parents[2]
-HERE = Path(__file__).resolve().parent
+from tests.helpers import paths
+
+HERE = paths.TESTS / "comfy"
 PACK = "refocus"
 """Name of our folder in custom_nodes."""
 NODE_IDS = (
@@ -34,7 +35,7 @@ NODE_IDS = (
     "RefocusBokehKernel",
     "RefocusGenfocusApply",
 )
-FRONTENDS = REPO / ".comfy" / "frontends"
+FRONTENDS = paths.REPO / ".comfy" / "frontends"
 """Other versions of ComfyUI's front end than the one it brings, a folder each; scripts/setup.sh fetches them."""
 Graph = dict[str, dict[str, Any]]
 """A prompt in API form: node id -> {"class_type": ..., "inputs": {name: value or [node id, output index]}}."""
@@ -42,7 +43,7 @@ Graph = dict[str, dict[str, Any]]
 
 def comfy_dir() -> Path | None:
     """The checkout to test with: $REFOCUS_COMFYUI, or what scripts/setup.sh fetched, or None."""
-    path = Path(os.environ.get("REFOCUS_COMFYUI") or REPO / ".comfy" / "ComfyUI")
+    path = Path(os.environ.get("REFOCUS_COMFYUI") or paths.REPO / ".comfy" / "ComfyUI")
     return path if (path / "main.py").is_file() else None
 
 
@@ -217,8 +218,8 @@ class Server:
 
 def fill_inputs(folder: Path) -> None:
     """The pictures that the workflows name, in ComfyUI's input folder."""
-    data = REPO / "tests" / "data"
-    for place, suffixes in ((data, (".png", ".jpg")), (REPO / "workflows", (".png",))):  # the others there are thumbnails
+    data = paths.REPO / "tests" / "data"
+    for place, suffixes in ((data, (".png", ".jpg")), (paths.REPO / "workflows", (".png",))):  # the others there are thumbnails
         for picture in place.iterdir():
             if picture.suffix in suffixes:
                 shutil.copy(picture, folder)
@@ -267,7 +268,7 @@ def prepared_server(base: Path, comfy: Path, *arguments: str) -> Iterator[Server
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    links = {PACK: REPO, "probe_pack": HERE / "probe_pack"}
+    links = {PACK: paths.REPO, "probe_pack": HERE / "probe_pack"}
     server = Server(base, comfy, links=links, arguments=("--extra-model-paths-config", str(config), *arguments))
     try:
         fill_inputs(base / "input")

@@ -8,10 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import tiny_flux
 import torch
 import torch.nn.functional as F
-from data import motorcycle
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
@@ -21,6 +19,7 @@ from refocus_core import bokeh, generative
 from refocus_core.color import linear_to_srgb, srgb_to_linear
 from refocus_core.files import pictures
 from refocus_core.types import DefocusMap
+from tests.helpers import motorcycle, tiny_flux
 
 
 def picture(path: Path, value: float = 0.5, size: tuple[int, int] = (24, 32)) -> None:

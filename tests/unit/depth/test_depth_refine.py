@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -14,8 +12,7 @@ from scipy.ndimage import gaussian_filter, shift
 from refocus_core import depth
 from refocus_core.depth.common import fill
 from refocus_core.types import DepthMap
-
-DATA = Path(__file__).parents[1] / "data"
+from tests.helpers.paths import DATA
 
 
 def spread(d: torch.Tensor, radius: int) -> tuple[torch.Tensor, torch.Tensor]:

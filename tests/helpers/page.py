@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import rig
 from playwright.sync_api import Browser, sync_playwright
+
+from tests.helpers import rig
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 FLAGS += ["--disable-features=LocalNetworkAccessChecks"]  # a page whose files the test gives is not local to Chromium

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import tiny_flux
 import torch
 import yaml
 from accelerate.commands.config.config_args import load_config_from_file
@@ -35,6 +34,8 @@ from refocus_core.train.genfocus import Shards, write
 from refocus_core.train.genfocus import run as generative
 from refocus_core.train.genfocus.data import main as data_main
 from refocus_core.train.genfocus.run import Data, Training, Validation
+from tests.helpers import tiny_flux
+from tests.helpers.paths import REPO
 
 STAGES = {
     "synthetic": "bokeh",
@@ -435,7 +436,7 @@ def test_two_processes_have_the_loss_curve_of_one_also_with_spread_weights(folde
     generative.train(chosen, tmp_path / "one")
     (tmp_path / "stage.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(asdict(chosen)))))
     (tmp_path / "run.py").write_text(
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
+        f"import sys; sys.path.insert(0, {str(REPO)!r})\n"
         "from accelerate.state import AcceleratorState\n"
         "from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin\n"
         "from refocus_core.train.common import loop\n"

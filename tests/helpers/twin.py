@@ -11,7 +11,6 @@ import json
 from typing import Any
 
 import numpy as np
-import rig
 import torch
 from PIL import Image, ImageSequence
 from safetensors import safe_open
@@ -20,6 +19,7 @@ from torch import Tensor
 from refocus_core import bokeh, color, defocus, depth, restore
 from refocus_core.optics import SENSORS_MM, Blur, Lens
 from refocus_core.types import DefocusMap
+from tests.helpers import rig
 
 
 def probed(graph: rig.Graph, *outputs: tuple[str, int]) -> rig.Graph:

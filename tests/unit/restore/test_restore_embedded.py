@@ -17,8 +17,8 @@ from refocus_core import color, psf, restore
 from refocus_core.restore import deconvolution, network, registry, shipped
 from refocus_core.restore.network import DeblurNetwork
 from refocus_core.types import DefocusMap
+from tests.helpers.paths import DATA
 
-DATA = Path(__file__).resolve().parent.parent / "data"
 NAME = "refocus-deblur-s"
 BLIND = "blind-deconvolution"
 BLIND_GAIN_DB = 3.0

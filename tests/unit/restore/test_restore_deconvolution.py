@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +14,8 @@ from PIL import Image
 from refocus_core import psf, restore
 from refocus_core.color import linear_to_srgb, srgb_to_linear
 from refocus_core.types import DefocusMap, Kernel
+from tests.helpers.paths import DATA
 
-DATA = Path(__file__).parents[1] / "data"
 NOISE = 0.004
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from data import motorcycle
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -18,6 +17,7 @@ from refocus_core.depth.registry import SHIPPED
 from refocus_core.files import pictures
 from refocus_core.train.depth import run as training
 from refocus_core.train.depth.scores import score
+from tests.helpers import motorcycle
 
 ENTRY = depth.MODELS[SHIPPED]
 

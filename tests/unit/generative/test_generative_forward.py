@@ -1,11 +1,10 @@
 """The conditional forward against a twin that shares no code with it, and against diffusers where no condition is given."""
 
-import flux_twin
 import pytest
-import tiny_flux
 import torch
 
 from refocus_core import generative
+from tests.helpers import flux_twin, tiny_flux
 
 
 def twin(model, arguments, adapter="probe"):
