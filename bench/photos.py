@@ -42,6 +42,7 @@ from torch import Tensor  # noqa: E402
 
 from bench import matching  # noqa: E402
 from refocus_core import bokeh, color, depth  # noqa: E402
+from refocus_core.optics import BlurLaw  # noqa: E402
 from refocus_core.types import DefocusMap, DepthMap  # noqa: E402
 
 CACHE = ROOT / "bench" / ".cache" / "photos"
@@ -691,7 +692,7 @@ def refocused(photo: Photo, quality: str = "normal") -> Generator[tuple[str, Ima
     for name, quantile in FOCI.items():
         focus = torch.quantile(d.flatten()[::7], quantile)
         gain = RENDER_RADIUS_PX / (d - focus).abs().max().clamp_min(1e-9)
-        defocus_map = DefocusMap(gain * (focus - d), d, focus[None], gain[None])
+        defocus_map = DefocusMap.from_law(d, BlurLaw.thin_lens(gain[None], focus[None]))
         linear = bokeh.render(color.srgb_to_linear(image), defocus_map, quality=quality, cache=cache)
         pixels = (color.linear_to_srgb(linear)[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
         yield name, Image.fromarray(pixels.numpy())

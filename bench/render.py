@@ -36,6 +36,7 @@ from torch import Tensor  # noqa: E402
 from bench import baselines, metrics, scenes, stereo  # noqa: E402
 from refocus_core import bokeh, color  # noqa: E402
 from refocus_core.bokeh import reference  # noqa: E402
+from refocus_core.optics import BlurLaw  # noqa: E402
 from refocus_core.types import DefocusMap, Kernel  # noqa: E402
 
 CACHE = ROOT / "bench" / ".cache"
@@ -271,7 +272,7 @@ def refocus_times(qualities: Iterable[str], device: torch.device) -> list[dict[s
                 first: list[float] = []
                 again: list[float] = []
                 for focus in (0.04, 0.0, -0.02, 0.02)[: 1 + RUNS]:
-                    made = DefocusMap(r * (focus - disparity), disparity, torch.tensor([focus]), gain).to(device)
+                    made = DefocusMap.from_law(disparity, BlurLaw.thin_lens(gain, torch.tensor([focus]))).to(device)
                     for kept, taken in ((None, first), (cache, again)):
                         method = functools.partial(bokeh.render, quality=quality, cache=kept)
                         taken.append(timed(method, picture[None].to(device), made, kernel)[1])

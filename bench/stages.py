@@ -34,7 +34,7 @@ import torch.nn.functional as F  # noqa: E402
 from refocus_core import bokeh, defocus, depth, restore  # noqa: E402
 from refocus_core.color import linear_to_srgb, srgb_to_linear  # noqa: E402
 from refocus_core.files import pictures  # noqa: E402
-from refocus_core.optics import Blur  # noqa: E402
+from refocus_core.optics import Blur, BlurLaw  # noqa: E402
 from refocus_core.types import DefocusMap  # noqa: E402
 from tests.helpers import motorcycle  # noqa: E402
 
@@ -179,7 +179,7 @@ def _reblur_bytes(device_name: str, quality: str, edges: str, focus_name: str) -
     low, high = torch.aminmax(disparity)
     focus = torch.lerp(low, high, REBLUR_FOCI[focus_name])
     gain = REBLUR_RADIUS_PX / torch.maximum(high - focus, focus - low)
-    made = DefocusMap(gain * (focus - disparity), disparity, focus[None], gain[None])
+    made = DefocusMap.from_law(disparity, BlurLaw.thin_lens(gain[None], focus[None]))
     meter = Meter(device, 1)
     out = meter(f"24 MP, {edges}, {focus_name}", lambda: bokeh.render(image, made, kernel, quality=quality))
     return round((meter.rows[0]["above_start_mib"] * 2**20 - out.numel() * out.element_size()) / (h * w), 1)

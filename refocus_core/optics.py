@@ -11,7 +11,7 @@ positive behind the focal plane, negative in front of it (Potmesil & Chakravarty
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -101,9 +101,133 @@ def blur_gain_px(blur: Blur, focus_disparity: Tensor, nearest_disparity: Tensor,
     return blur.percent / 100.0 * long_edge_px / torch.maximum(focus_disparity, floor)
 
 
-def coc_radius_px(disparity: Tensor, focus_disparity: Tensor, gain_px: Tensor) -> Tensor:
-    """Signed circle-of-confusion radius [B,H,W] in px: `gain_px * (focus_disparity - disparity)`, both of shape [B]."""
-    return gain_px.view(-1, 1, 1) * (focus_disparity.view(-1, 1, 1) - disparity)
+@dataclass(frozen=True, eq=False)
+class BlurLaw:
+    """How disparity becomes signed radius, for each frame: a line in front, a zone that stays sharp, a line behind.
+
+        radius_px = behind_px * max(sharp_far - disparity, 0) + front_px * min(sharp_near - disparity, 0)
+
+    A frame in which all four values are NaN follows no such law.
+
+    Attributes:
+        front_px, behind_px: [B] slopes in front of and behind the focal plane, in px per unit of disparity, not negative.
+        sharp_near, sharp_far: [B] disparities of the nearer and the farther end of the sharp zone; equal for a thin lens.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+
+    front_px: Tensor
+    behind_px: Tensor
+    sharp_near: Tensor
+    sharp_far: Tensor
+
+    def __post_init__(self) -> None:
+        shapes = [list(value.shape) for value in self._values()]
+        if len(shapes[0]) != 1 or any(shape != shapes[0] for shape in shapes):
+            raise ValueError(f"BlurLaw needs four values of shape [B], one for each frame, got {shapes}.")
+
+    @classmethod
+    def thin_lens(
+        cls,
+        gain_px: Tensor,
+        focus_disparity: Tensor,
+        *,
+        half_width: Tensor | float = 0.0,
+        near_gain: float = 1.0,
+        far_gain: float = 1.0,
+    ) -> BlurLaw:
+        """The law of a lens: `gain_px * (focus_disparity - disparity)`.
+
+        Args:
+            gain_px: [B], K in px per unit of disparity.
+            focus_disparity: [B].
+            half_width: of the zone around the focal plane that stays sharp, in the unit of disparity, [B] or one for all.
+            near_gain, far_gain: factors on the blur in front of and behind the focal plane.
+        """
+        return cls(gain_px * near_gain, gain_px * far_gain, focus_disparity + half_width, focus_disparity - half_width)
+
+    @classmethod
+    def fit(cls, radius_px: Tensor, disparity: Tensor) -> BlurLaw | None:
+        """The law that a map from outside follows; None if no frame follows one within `FIT_TOLERANCE_PX`.
+
+        Args:
+            radius_px, disparity: [B,H,W].
+        """
+        frames = [_fit_frame(r, d) for r, d in zip(radius_px, disparity, strict=True)]
+        if all(frame is None for frame in frames):
+            return None
+        columns = zip(*(frame or (math.nan,) * 4 for frame in frames), strict=True)
+        return cls(*(radius_px.new_tensor(column) for column in columns))
+
+    def radius_px(self, disparity: Tensor) -> Tensor:
+        """Signed radius in px of disparities [B,...]."""
+        front, behind, near, far = (v.view(-1, *[1] * (disparity.ndim - 1)) for v in self._values())
+        return behind * (far - disparity).clamp_min(0) + front * (near - disparity).clamp_max(0)
+
+    def scaled(self, factor: float) -> BlurLaw:
+        """The law of the same picture at `factor` times its size in px."""
+        return BlurLaw(self.front_px * factor, self.behind_px * factor, self.sharp_near, self.sharp_far)
+
+    def frame(self, index: int) -> BlurLaw | None:
+        """The law of one frame; None if it follows none."""
+        one = BlurLaw(*(value[index : index + 1] for value in self._values()))
+        return None if bool(one.front_px.isnan()) else one
+
+    def to(self, device: torch.device | str) -> BlurLaw:
+        """The same law on another device."""
+        return BlurLaw(*(value.to(device) for value in self._values()))
+
+    def _values(self) -> list[Tensor]:
+        return [getattr(self, field.name) for field in fields(self)]
+
+
+FIT_TOLERANCE_PX = 0.02
+"""Largest difference between a radius map and the law that describes it. A larger one lets maps that other programs rounded pass
+for exact and moves their blur by as much."""
+
+_LEAST_EXTENT_PX = 1e-3
+"""A side of the focal plane whose radii differ by less than this is one plane: the slope there cannot be measured."""
+
+_CHUNK_PX = 1 << 20
+"""Pixels that are compared with a law at a time; more is quicker and takes more memory."""
+
+
+def _fit_frame(radius_px: Tensor, disparity: Tensor) -> tuple[float, float, float, float] | None:
+    """The values of `BlurLaw` for one frame [H,W], or None."""
+    r, d = radius_px.flatten(), disparity.flatten()
+    rough = extreme_slope_px(r, d)
+    front, behind = (_fit_side(r, d, side, rough) for side in (-1.0, 1.0))
+    # Where nothing lies on one side, the line of the other side goes on.
+    front, behind = front or behind, behind or front
+    if front is None or behind is None or not all(math.isfinite(k) and k > 0 for k in (front[0], behind[0])):
+        return None
+    near, far = front[1], behind[1]
+    if far > near:
+        near = far = 0.5 * (far + near)
+    law = BlurLaw(*(r.new_tensor([value]) for value in (front[0], behind[0], near, far)))
+    chunks = zip(r.split(_CHUNK_PX), d.split(_CHUNK_PX), strict=True)
+    close = all(float((law.radius_px(dc[None])[0] - rc).abs().max()) <= FIT_TOLERANCE_PX for rc, dc in chunks)
+    return (front[0], behind[0], near, far) if close else None
+
+
+def extreme_slope_px(radius_px: Tensor, disparity: Tensor) -> float:
+    """Px per unit of disparity between the pixels of the least and the greatest signed radius of one frame; 0 for one plane."""
+    lowest, highest = int(radius_px.flatten().argmin()), int(radius_px.flatten().argmax())
+    (r0, d0), (r1, d1) = ((float(radius_px.flatten()[i]), float(disparity.flatten()[i])) for i in (lowest, highest))
+    return abs((r1 - r0) / (d1 - d0)) if d1 != d0 else 0.0
+
+
+def _fit_side(radius_px: Tensor, disparity: Tensor, side: float, rough_px: float) -> tuple[float, float] | None:
+    """(K, d0) of radius = K * (d0 - disparity) through the extremes of one side of the focus; None if nothing lies there."""
+    extent = side * radius_px
+    far = int(extent.argmax())
+    if float(extent[far]) <= 0:
+        return None
+    near = int(torch.where(extent > 0, extent, math.inf).argmin())
+    (r0, d0), (r1, d1) = ((float(radius_px[i]), float(disparity[i])) for i in (near, far))
+    k = -(r1 - r0) / (d1 - d0) if abs(d1 - d0) * rough_px > _LEAST_EXTENT_PX else rough_px
+    return (k, d0 + r0 / k) if k > 0 else (k, 0.0)
 
 
 def focal_px_to_mm(focal_px: float, sensor_mm: float, long_edge_px: int) -> float:

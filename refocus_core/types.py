@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .checks import check_map
-from .optics import SHARP_RADIUS_PX
+from .optics import FIT_TOLERANCE_PX, SHARP_RADIUS_PX, BlurLaw, extreme_slope_px
 
 Progress = Callable[[int, int], None]
 """`progress(done, total)`, called from long work. It may raise to cancel: the exception passes through untouched."""
@@ -71,15 +71,17 @@ class DefocusMap:
         focus_disparity: [B], the disparity in focus.
         gain_px: [B], K of the lens law, px per unit of disparity. Without focus range and near or far gain,
             `radius_px == gain_px * (focus_disparity - disparity)`.
+        law: how `disparity` becomes `radius_px` in each frame, or None where the radius is no such function of disparity.
 
     Raises:
-        TypeError, ValueError: on wrong shapes or types, or non-finite values.
+        TypeError, ValueError: on wrong shapes or types, non-finite values, or a law that gives other radii.
     """
 
     radius_px: Tensor
     disparity: Tensor
     focus_disparity: Tensor
     gain_px: Tensor
+    law: BlurLaw | None = None
 
     def __post_init__(self) -> None:
         r = check_map(self.radius_px, "DefocusMap.radius_px")
@@ -92,6 +94,17 @@ class DefocusMap:
             value: Tensor = getattr(self, name)
             if value.shape != (r.shape[0],) or not bool(torch.isfinite(value).all()):
                 raise ValueError(f"DefocusMap.{name} must hold {r.shape[0]} finite values, got {value.tolist()}.")
+        if self.law is not None:
+            _check_law(self.law, r, d)
+
+    @classmethod
+    def from_law(cls, disparity: Tensor, law: BlurLaw) -> DefocusMap:
+        """The map of disparity [B,H,W] under a law of which every frame is known.
+
+        `focus_disparity` is the middle of the sharp zone, `gain_px` the steeper of the two slopes.
+        """
+        focus = 0.5 * (law.sharp_near + law.sharp_far)
+        return cls(law.radius_px(disparity), disparity, focus, torch.maximum(law.front_px, law.behind_px), law)
 
     @classmethod
     def from_radius(cls, radius_px: Tensor, disparity: Tensor | None = None) -> DefocusMap:
@@ -100,21 +113,26 @@ class DefocusMap:
         Args:
             radius_px: signed as in the class docstring; converted to float32.
             disparity: [B,H,W], larger = nearer, to order surfaces. Without it a smaller signed radius counts as nearer.
+
+        Returns:
+            `law` is fitted (see `BlurLaw.fit`). In a frame that follows none, `focus_disparity` is that of the sharpest pixel
+            and `gain_px` the slope between the most blurred ones.
         """
         r = (radius_px[None] if radius_px.ndim == 2 else radius_px).float()
         check_map(r, "radius_px")
         if disparity is None:
             zeros = r.new_zeros(r.shape[0])
-            return cls(r, -r, zeros, zeros + 1)
+            return cls(r, -r, zeros, zeros + 1, BlurLaw.thin_lens(zeros + 1, zeros))
         d = (disparity[None] if disparity.ndim == 2 else disparity).float()
         check_map(d, "disparity")
-        # Least-squares line r = K (d_f - d): a description of the map, not used to change it.
-        rm, dm = r.mean((1, 2)), d.mean((1, 2))
-        dc = d - dm.view(-1, 1, 1)
-        slope = (dc * (r - rm.view(-1, 1, 1))).mean((1, 2)) / dc.square().mean((1, 2)).clamp_min(1e-20)
-        gain = -slope
-        focus = torch.where(gain.abs() > 1e-12, dm + rm / gain.where(gain.abs() > 1e-12, torch.ones_like(gain)), dm)
-        return cls(r, d, focus, gain)
+        law = BlurLaw.fit(r, d)
+        focus = torch.stack([df.flatten()[rf.abs().argmin()] for rf, df in zip(r, d, strict=True)])
+        gain = r.new_tensor([extreme_slope_px(rf, df) for rf, df in zip(r, d, strict=True)])
+        if law is not None:
+            known = law.front_px.isfinite()
+            focus = torch.where(known, 0.5 * (law.sharp_near + law.sharp_far), focus)
+            gain = torch.where(known, torch.maximum(law.front_px, law.behind_px), gain)
+        return cls(r, d, focus, gain, law)
 
     def in_focus(self, tolerance_px: float = SHARP_RADIUS_PX) -> Tensor:
         """[B,H,W] float mask, 1 where the radius is at most `tolerance_px`."""
@@ -122,7 +140,22 @@ class DefocusMap:
 
     def to(self, device: torch.device | str) -> DefocusMap:
         """The same map on another device."""
-        return DefocusMap(*(t.to(device) for t in (self.radius_px, self.disparity, self.focus_disparity, self.gain_px)))
+        maps = (t.to(device) for t in (self.radius_px, self.disparity, self.focus_disparity, self.gain_px))
+        return DefocusMap(*maps, law=None if self.law is None else self.law.to(device))
+
+
+def _check_law(law: BlurLaw, radius_px: Tensor, disparity: Tensor) -> None:
+    batch = radius_px.shape[0]
+    if law.front_px.shape != (batch,):
+        raise ValueError(f"DefocusMap.law must hold {batch} frames, got {law.front_px.shape[0]}.")
+    for i in range(batch):
+        one, r = law.frame(i), radius_px[i : i + 1]
+        if one is None:
+            continue
+        # float32 rounds large radii by more than the tolerance for small ones.
+        allowed = FIT_TOLERANCE_PX + 1e-5 * float(r.abs().max())
+        if float((one.radius_px(disparity[i : i + 1]) - r).abs().max()) > allowed:
+            raise ValueError("DefocusMap.radius_px is not what its law gives. For edited radii use DefocusMap.from_radius.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from refocus_core import bokeh, generative, restore
 from refocus_core.color import linear_to_srgb, srgb_to_linear
+from refocus_core.optics import BlurLaw
 from refocus_core.types import DefocusMap, DepthMap
 
 Deblur = Callable[[Tensor], Tensor]
@@ -45,7 +46,7 @@ class MethodError(ValueError):
 
 def defocus_map(depth: DepthMap, focus: float, gain_px: float) -> DefocusMap:
     one = depth.disparity.new_ones(1)
-    return DefocusMap(gain_px * (focus - depth.disparity), depth.disparity, one * focus, one * gain_px)
+    return DefocusMap.from_law(depth.disparity, BlurLaw.thin_lens(one * gain_px, one * focus))
 
 
 @lru_cache(maxsize=1)

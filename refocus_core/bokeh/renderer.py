@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_image, match_batch, same_size
-from ..optics import SHARP_RADIUS_PX
+from ..optics import SHARP_RADIUS_PX, BlurLaw
 from ..types import DefocusMap, Kernel, Progress
 from . import draft
 from .apertures import make_kernel
@@ -93,7 +93,7 @@ def render(
         )
     radius = match_batch(defocus_map.radius_px, batch, "The defocus map").to(image_linear.device)
     disparity = match_batch(defocus_map.disparity, batch, "The defocus map").to(image_linear.device)
-    gain = match_batch(defocus_map.gain_px, batch, "The defocus map").abs()
+    law = None if defocus_map.law is None else defocus_map.law.to(image_linear.device)
     plate = Plate(background) if isinstance(background, Tensor) else background
     if plate is not None:
         check_image(plate.image, "background")
@@ -115,7 +115,7 @@ def render(
             source[b],
             radius[b].float(),
             disparity[b],
-            float(gain[b]),
+            None if law is None else law.frame(b if len(defocus_map.radius_px) > 1 else 0),
             None if plate is None else match_batch(plate.image, batch, "background")[b].to(image_linear.device).float(),
             None
             if plate is None or plate.radius_px is None
@@ -144,7 +144,7 @@ class _Inputs:
     image: Tensor
     radius: Tensor
     disparity: Tensor
-    gain: float
+    law: BlurLaw | None
     plate: Tensor | None
     plate_radius: Tensor | None
     matte: Tensor | None
@@ -155,7 +155,7 @@ class _Inputs:
 
         image, radius, disparity = cut(self.image), cut(self.radius), cut(self.disparity)
         assert image is not None and radius is not None and disparity is not None
-        return _Inputs(image, radius, disparity, self.gain, cut(self.plate), cut(self.plate_radius), cut(self.matte))
+        return _Inputs(image, radius, disparity, self.law, cut(self.plate), cut(self.plate_radius), cut(self.matte))
 
 
 def _mirrored(start: int, stop: int, size: int, device: torch.device) -> Tensor:
@@ -181,7 +181,7 @@ def _render_half(
     if _largest(inputs.radius) <= SHARP_RADIUS_PX:
         steps.advance(_tiles((out.shape[1] + 1) // 2, (out.shape[2] + 1) // 2, out.device))
         return out.copy_(inputs.image)
-    scale = Scale.of(inputs.radius, inputs.disparity, inputs.gain)
+    scale = Scale.of(inputs.law)
     image, rho, radius = draft.halved(inputs.image, _reference(inputs, scale), inputs.radius)
     scale = None if scale is None else scale.reduced(2)
     prepared = _prepared(image, rho, scale, draft.SNAP_REACH_PX if quality.snap else 0, cache)
@@ -210,7 +210,7 @@ def _render_full(
     if inputs.plate is not None:
         layers = _with_plate(inputs)
     else:
-        scale = Scale.of(radius, inputs.disparity, inputs.gain)
+        scale = Scale.of(inputs.law)
         prepared = _prepared(image, _reference(inputs, scale), scale, SNAP_REACH_PX if quality.snap else 0, cache)
         layers = functools.partial(prepared.layers, image, radius, scale)
     _composite(plan, layers, largest, steps, out)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from ..optics import Blur, Lens, blur_gain_px, coc_radius_px, focal_px_to_mm, lens_gain_px
+from ..optics import Blur, BlurLaw, Lens, blur_gain_px, focal_px_to_mm, lens_gain_px
 from ..types import DefocusMap, DepthMap
 from .focus import FocusLike, focus_disparity, focus_half_width
 from .keyframes import Keyframes
@@ -138,11 +138,6 @@ def from_lens(
         gain_px = blur_gain_px(lens, in_focus, nearest.where(nearest > 0, torch.ones_like(nearest)), long_edge_px)
     if keyframes is not None:
         gain_px = gain_px * keyframes.opening(lens, batch).to(gain_px)
-    radius = coc_radius_px(disparity, in_focus, gain_px)
     half_width = half_width + span * (focus_range / 2)
-    if bool((half_width > 0).any()):
-        sharp_px = (gain_px * half_width).view(-1, 1, 1)
-        radius = radius - torch.minimum(torch.maximum(radius, -sharp_px), sharp_px)
-    if near_gain != 1 or far_gain != 1:
-        radius = torch.where(radius < 0, radius * near_gain, radius * far_gain)
-    return DefocusMap(radius, disparity, in_focus, gain_px)
+    law = BlurLaw.thin_lens(gain_px, in_focus, half_width=half_width, near_gain=near_gain, far_gain=far_gain)
+    return DefocusMap(law.radius_px(disparity), disparity, in_focus, gain_px, law)

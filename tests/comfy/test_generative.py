@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from refocus_core import bokeh, color, generative
+from refocus_core.optics import BlurLaw
 from refocus_core.types import DefocusMap
 from tests.helpers import genfocus_twin, rig, twin
 from tests.helpers.graphs import fails, node, noise
@@ -126,7 +127,7 @@ def test_reblur(comfy_server: rig.Server, quality: str) -> None:
         assert inside.any() and torch.equal(got[..., inside], photo[..., inside])
         assert float((got - expected).abs().max()) <= 1e-4
     else:
-        defocus_map = DefocusMap(*(defocus[k] for k in FIELDS))
+        defocus_map = DefocusMap.from_law(defocus["disparity"], BlurLaw.thin_lens(defocus["gain_px"], defocus["focus_disparity"]))
         render = color.linear_to_srgb(bokeh.render(color.srgb_to_linear(photo), defocus_map))
         mask = generative.revealed_mask(bokeh.revealed(defocus_map))
         outside = mask[0] == 0
@@ -135,9 +136,6 @@ def test_reblur(comfy_server: rig.Server, quality: str) -> None:
         # The sampler is ComfyUI's, whose mask and noise levels are applied in its own order: alike, not equal.
         expected = generative.redraw(photo, radius, render, mask, sample, strength=0.5, megapixels=0.1)
         assert float((got - expected).abs().mean()) < 0.02
-
-
-FIELDS = ("radius_px", "disparity", "focus_disparity", "gain_px")
 
 
 def test_a_batch_equals_its_frames_and_the_model_is_left_alone(comfy_server: rig.Server) -> None:

@@ -84,13 +84,14 @@ def test_batch_of_three_equals_three_singles(comfy_server: rig.Server) -> None:
     assert out.shape == (3, 48, 64, 3)
     # Each frame alone, with the defocus that the clip gave it: the depth range is the clip's, so it cannot be made alone.
     from refocus_core import bokeh, color
+    from refocus_core.optics import BlurLaw
     from refocus_core.types import DefocusMap
 
     photo, found = twin.read_probe(comfy_server, "1").movedim(-1, 1), twin.read_probe(comfy_server, "4")
     kernel = twin.Twin(comfy_server, graph).value(["5", 0])
-    names = ("radius_px", "disparity", "focus_disparity", "gain_px")
     for k in range(3):
-        single = DefocusMap(*(found[name][k : k + 1] for name in names))
+        disparity, focus, gain = (found[name][k : k + 1] for name in ("disparity", "focus_disparity", "gain_px"))
+        single = DefocusMap.from_law(disparity, BlurLaw.thin_lens(gain, focus))
         alone = color.linear_to_srgb(bokeh.render(color.srgb_to_linear(photo[k : k + 1]), single, kernel))
         assert float((out[k : k + 1].movedim(-1, 1) - alone).abs().max()) <= 1e-4
 

@@ -11,9 +11,9 @@ import torch
 from refocus_core.optics import (
     SENSORS_MM,
     Blur,
+    BlurLaw,
     Lens,
     blur_gain_px,
-    coc_radius_px,
     focal_px_to_mm,
     lens_gain_px,
 )
@@ -50,15 +50,56 @@ def test_radius_is_that_of_a_ray_through_the_lens_edge(
     want = radius_mm * width / sensor * (1 if s > s_f else -1)
     d_f = torch.tensor([1 / s_f], dtype=torch.float64)
     d = torch.full((1, 1, 1), 1 / s, dtype=torch.float64)
-    got = coc_radius_px(d, d_f, lens_gain_px(Lens(f, n, sensor), d_f, width))
+    got = BlurLaw.thin_lens(lens_gain_px(Lens(f, n, sensor), d_f, width), d_f).radius_px(d)
     assert float(got) == pytest.approx(want, rel=1e-9)
 
 
 def test_signs_and_zero() -> None:
     d = torch.tensor([[[0.1, 0.5, 0.9]]])
     focus = torch.tensor([0.5])
-    near_zero = coc_radius_px(d, focus, lens_gain_px(Lens(), focus, 1000))[0, 0]
+    near_zero = BlurLaw.thin_lens(lens_gain_px(Lens(), focus, 1000), focus).radius_px(d)[0, 0]
     assert near_zero[0] > 0 and near_zero[1] == 0 and near_zero[2] < 0
+
+
+def _disparity() -> torch.Tensor:
+    """[1,60,80]: a block at 1 before a slope from 0.1 to 0.4."""
+    d = torch.linspace(0.1, 0.4, 80).expand(60, 80).clone()
+    d[20:40, 25:50] = 1.0
+    return d[None]
+
+
+def test_a_law_has_two_slopes_and_a_zone_that_stays_sharp() -> None:
+    law = BlurLaw.thin_lens(torch.tensor([10.0]), torch.tensor([0.5]), half_width=0.1, near_gain=0.5, far_gain=2.0)
+    radius = law.radius_px(torch.tensor([[1.0, 0.6, 0.5, 0.4, 0.1]]))
+    assert radius[0].tolist() == pytest.approx([-2.0, 0, 0, 0, 6.0], abs=1e-5)
+    assert torch.allclose(law.scaled(0.5).radius_px(torch.tensor([[1.0, 0.1]])), radius[:, [0, 4]] / 2)
+
+
+def test_the_law_of_a_map_from_outside_is_found() -> None:
+    d = _disparity()
+    law = BlurLaw.thin_lens(torch.tensor([10.0]), torch.tensor([0.3]), half_width=0.04, near_gain=0.5, far_gain=2.0)
+    found = BlurLaw.fit(law.radius_px(d), d)
+    assert found is not None
+    assert float((found.radius_px(d) - law.radius_px(d)).abs().max()) < 1e-3
+    assert (float(found.front_px), float(found.behind_px)) == pytest.approx((5, 20), rel=1e-3)
+
+
+def test_a_map_without_law_has_none_and_other_frames_keep_theirs() -> None:
+    d = _disparity()
+    noise = torch.rand(1, 60, 80, generator=torch.Generator().manual_seed(1)) * 5 - 2
+    assert BlurLaw.fit(noise, d) is None
+    assert BlurLaw.fit(torch.zeros_like(d), d) is None, "nothing is blurred, so nothing is known"
+    both = BlurLaw.fit(torch.cat([noise, 8 * (0.3 - d)]), d.expand(2, -1, -1))
+    assert both is not None and both.frame(0) is None
+    one = both.frame(1)
+    assert one is not None and float(one.front_px) == pytest.approx(8, rel=1e-3)
+
+
+def test_planes_on_one_side_have_a_law() -> None:
+    d = torch.full((1, 4, 5), 0.5)
+    d[0, :2] = 0.25
+    found = BlurLaw.fit(4 * (2 - d), d)
+    assert found is not None and float(found.front_px) == float(found.behind_px) == pytest.approx(4)
 
 
 def test_monotone_in_f_number_focal_length_sensor_and_size() -> None:
@@ -82,7 +123,7 @@ def test_monotone_in_f_number_focal_length_sensor_and_size() -> None:
 def test_blur_is_the_radius_at_infinity(percent: float, focus: float) -> None:
     d_f = torch.tensor([focus])
     gain = blur_gain_px(Blur(percent), d_f, torch.ones(1), 2000)
-    assert float(coc_radius_px(torch.zeros(1, 1, 1), d_f, gain)) == pytest.approx(percent * 20, abs=1e-4)
+    assert float(BlurLaw.thin_lens(gain, d_f).radius_px(torch.zeros(1, 1, 1))) == pytest.approx(percent * 20, abs=1e-4)
 
 
 def test_blur_with_focus_near_infinity_stays_bounded() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from refocus_core.checks import check_image, check_map, match_batch
+from refocus_core.optics import BlurLaw
 from refocus_core.types import DefocusMap, DepthMap, Kernel
 from tests.helpers import motorcycle
 
@@ -54,6 +57,15 @@ def test_from_radius_recovers_the_lens_law() -> None:
     assert torch.allclose(made.gain_px, torch.full((2,), 12.5), rtol=1e-4)
     assert torch.allclose(made.focus_disparity, torch.full((2,), 0.4), rtol=1e-3)
     assert torch.equal(made.radius_px, radius)
+
+
+def test_a_map_whose_radii_were_edited_must_be_made_anew() -> None:
+    made = DefocusMap.from_law(D, BlurLaw.thin_lens(torch.full((2,), 12.5), torch.full((2,), 0.4)))
+    assert torch.equal(made.gain_px, torch.full((2,), 12.5)) and made.to("cpu").law is not None
+    with pytest.raises(ValueError, match=r"DefocusMap.from_radius"):
+        replace(made, radius_px=made.radius_px * 0.5)
+    with pytest.raises(ValueError, match="must hold 2 frames"):
+        replace(made, law=BlurLaw.thin_lens(torch.ones(1), torch.ones(1)))
 
 
 def test_from_radius_alone_orders_by_signed_radius() -> None:

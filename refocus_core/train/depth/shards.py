@@ -51,7 +51,7 @@ def defocused(image: Tensor, disparity: Tensor, g: torch.Generator) -> Tensor:
     # Of nearly all pixels: a few very near ones would leave everything else sharp.
     gain = largest_px / away.flatten(1).quantile(0.95, 1).clamp_min(1e-6)
     radius = (gain[:, None, None] * (focus[:, None, None] - disparity)).clamp(-3 * largest_px, 3 * largest_px)
-    linear = bokeh.render(color.srgb_to_linear(image), DefocusMap(radius, disparity, focus, gain))
+    linear = bokeh.render(color.srgb_to_linear(image), DefocusMap.from_radius(radius, disparity))
     return color.linear_to_srgb(linear).clamp(0, 1)
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from ... import bokeh
 from ...color import linear_to_srgb, srgb_to_linear
 from ...files import pictures
+from ...optics import BlurLaw
 from ...types import DefocusMap, DepthMap, Kernel
 from ..common.config import build
 from . import exif, focus, series, synthetic
@@ -141,7 +142,7 @@ class Wild:
             raise RejectedError(f"{path.name}: {error}") from error
         radius = k.gain_px * (found.disparity - depth_map.disparity)
         one = radius.new_ones(1)
-        made = DefocusMap(radius, depth_map.disparity, one * found.disparity, one * k.gain_px)
+        made = DefocusMap.from_law(depth_map.disparity, BlurLaw.thin_lens(one * k.gain_px, one * found.disparity))
         render = linear_to_srgb(bokeh.render(srgb_to_linear(sharp), made)).clamp(0, 1)
         agreement = ssim(render[0], photo[0])
         # Each part says how far one source of K can be believed; together they are as good as the weakest.

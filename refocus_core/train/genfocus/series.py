@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ... import bokeh
 from ...color import linear_to_srgb, srgb_to_linear
+from ...optics import BlurLaw
 from ...types import DefocusMap, DepthMap, Kernel
 from .measure import exposure_between, shift_between, shifted, ssim
 
@@ -121,7 +122,7 @@ def search_gain(
     ones = disparity.new_ones(1)
 
     def score(k: float) -> float:
-        m = DefocusMap(k * (focus_disparity - disparity)[None], disparity[None], ones * focus_disparity, ones * k)
+        m = DefocusMap.from_law(disparity[None], BlurLaw.thin_lens(ones * k, ones * focus_disparity))
         out = bokeh.render(sharp_linear[None], m, kernel, quality=quality, cache=cache)[0]
         return ssim(linear_to_srgb(out).clamp(0, 1), target)
 

@@ -25,7 +25,7 @@ from torch import Tensor
 from ... import bokeh
 from ...color import linear_to_srgb, srgb_to_linear
 from ...files import pictures
-from ...optics import Lens, lens_gain_px
+from ...optics import BlurLaw, Lens, lens_gain_px
 from ...types import DefocusMap, Kernel
 from ..common.loop import generator
 
@@ -386,7 +386,7 @@ def render_pair(sharp_srgb: Tensor, disparity: Tensor, spec: PairSpec, device: t
     n = disparity.new_ones(1)
     rendered = bokeh.render(
         linear[None].to(device),
-        DefocusMap(radius[None], disparity[None], n * spec.focus_disparity, n * spec.gain_px).to(device),
+        DefocusMap.from_law(disparity[None], BlurLaw.thin_lens(n * spec.gain_px, n * spec.focus_disparity)).to(device),
         kernel,
         quality=spec.quality,
         highlight_boost=spec.highlight_boost,

@@ -18,6 +18,7 @@ from bench.eval.__main__ import main
 from refocus_core import bokeh, generative
 from refocus_core.color import linear_to_srgb, srgb_to_linear
 from refocus_core.files import pictures
+from refocus_core.optics import BlurLaw
 from refocus_core.types import DefocusMap
 from tests.helpers import motorcycle, tiny_flux
 
@@ -38,7 +39,7 @@ def scene() -> tuple[Tensor, Tensor]:
 
 def blurred(sharp: Tensor, d: Tensor, focus: float, gain: float) -> Tensor:
     one = torch.ones(1)
-    m = DefocusMap(gain * (focus - d)[None], d[None], one * focus, one * gain)
+    m = DefocusMap.from_law(d[None], BlurLaw.thin_lens(one * gain, one * focus))
     return linear_to_srgb(bokeh.render(srgb_to_linear(sharp), m)).clamp(0, 1)
 
 

@@ -10,6 +10,7 @@ from refocus_core import bokeh
 from refocus_core.bokeh.surfaces import cache as prepared
 from refocus_core.bokeh.surfaces.build import split
 from refocus_core.bokeh.surfaces.scale import Scale
+from refocus_core.optics import BlurLaw
 from refocus_core.types import DefocusMap
 
 
@@ -22,7 +23,7 @@ def _scene(h: int = 60, w: int = 80) -> tuple[Tensor, Tensor]:
 
 
 def _map(disparity: Tensor, focus: float, gain: float) -> DefocusMap:
-    return DefocusMap(gain * (focus - disparity), disparity, torch.tensor([focus]), torch.tensor([gain]))
+    return DefocusMap.from_law(disparity, BlurLaw.thin_lens(torch.tensor([gain]), torch.tensor([focus])))
 
 
 @pytest.fixture
@@ -83,31 +84,21 @@ def test_what_is_too_large_is_not_kept(splits: list[int]) -> None:
     assert len(splits) == 4
 
 
-def test_scale_describes_a_focus_range_and_gains_of_each_side_exactly() -> None:
+def test_the_scale_of_surfaces_is_a_power_of_two_not_below_the_steeper_side() -> None:
     _, disparity = _scene()
-    d = disparity[0]
-    radius = 10 * (0.3 - d)
-    radius = radius - radius.clamp(-0.4, 0.4)
-    radius = torch.where(radius < 0, radius * 0.5, radius * 2)
-    scale = Scale.of(radius, d, 10.0)
-    assert scale is not None
-    assert float((scale.radius(-scale.gain * d) - radius).abs().max()) < 1e-3
-    assert scale.gain == 32.0, "a power of two, not below the steeper side"
+    law = BlurLaw.thin_lens(torch.tensor([10.0]), torch.tensor([0.3]), half_width=0.04, near_gain=0.5, far_gain=2.0)
+    scale = Scale.of(law)
+    assert scale is not None and scale.gain == 32.0
+    assert torch.equal(scale.radius(-scale.gain * disparity[0]), law.radius_px(disparity)[0])
+    assert Scale.of(law.scaled(0.0)) is None, "nothing is blurred"
 
 
-def test_a_radius_that_does_not_follow_disparity_is_its_own_scale() -> None:
+def test_a_radius_that_follows_no_law_is_rendered_on_its_own_scale() -> None:
     image, disparity = _scene()
-    assert Scale.of(torch.rand(60, 80) * 5 - 2, disparity[0], 5.0) is None
     radius = torch.rand(1, 60, 80, generator=torch.Generator().manual_seed(1)) * 5 - 2
-    out = bokeh.render(image, DefocusMap.from_radius(radius, disparity))
-    assert torch.isfinite(out).all()
-
-
-def test_planes_on_one_side_or_one_depth_have_a_scale() -> None:
-    flat = torch.full((4, 5), 0.5)
-    scale = Scale.of(torch.full((4, 5), 3.0), flat, 6.0)
-    assert scale is not None and float((scale.radius(-scale.gain * flat) - 3).abs().max()) < 1e-4
-    assert Scale.of(torch.zeros(4, 5), flat, 6.0) is None, "nothing is blurred, so nothing is known"
+    defocus = DefocusMap.from_radius(radius, disparity)
+    assert defocus.law is None
+    assert torch.isfinite(bokeh.render(image, defocus)).all()
 
 
 def test_parts_find_the_surfaces_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor
 from refocus_core import bokeh
 from refocus_core.color import linear_to_srgb, srgb_to_linear
 from refocus_core.files import pictures
-from refocus_core.optics import Lens, lens_gain_px
+from refocus_core.optics import BlurLaw, Lens, lens_gain_px
 from refocus_core.train.common import config
 from refocus_core.train.genfocus import (
     Aperture,
@@ -304,7 +304,7 @@ def test_gain_is_recovered_from_a_render(gain: float, focal_plane: float) -> Non
     image, d = metric_disparity(96)
     sharp = srgb_to_linear(image)
     one = torch.ones(1)
-    m = DefocusMap(gain * (focal_plane - d)[None], d[None], one * focal_plane, one * gain)
+    m = DefocusMap.from_law(d[None], BlurLaw.thin_lens(one * gain, one * focal_plane))
     real = shifted(bokeh.render(sharp[None], m)[0], 0.4, -1.3) * torch.tensor([0.8, 0.75, 0.7]).view(3, 1, 1)
     real = srgb_to_linear((linear_to_srgb(real).clamp(0, 1) * 255).round() / 255)
     ready = series.prepare(real, sharp)
@@ -345,7 +345,7 @@ def test_focus_is_found_by_sharpness(focal_plane: float) -> None:
     noise = torch.rand(3, 24, 32, generator=torch.Generator().manual_seed(1)).repeat_interleave(8, 1).repeat_interleave(8, 2)
     d = torch.linspace(0.2, 1.0, 256).expand(192, 256).contiguous()
     one = torch.ones(1)
-    m = DefocusMap((12 * (focal_plane - d))[None], d[None], one * focal_plane, one * 12)
+    m = DefocusMap.from_law(d[None], BlurLaw.thin_lens(one * 12, one * focal_plane))
     photo = bokeh.render(noise[None], m)[0]
     found = focus.from_sharpness(photo, DepthMap(d[None], True))
     assert found.disparity == pytest.approx(focal_plane, abs=0.08)
@@ -358,7 +358,7 @@ def test_focus_of_a_small_photo_is_not_one_lucky_bin(focal_plane: float) -> None
     """A real photo has few edges at some distances: there the sharpest bin alone is off by up to .34 of .8."""
     image, d = metric_disparity(128)
     one = torch.ones(1)
-    m = DefocusMap(4 * (focal_plane - d)[None], d[None], one * focal_plane, one * 4)
+    m = DefocusMap.from_law(d[None], BlurLaw.thin_lens(one * 4, one * focal_plane))
     photo = bokeh.render(srgb_to_linear(image[None]), m)[0]
     assert focus.from_sharpness(photo, DepthMap(d[None], True)).disparity == pytest.approx(focal_plane, abs=0.15)
 
@@ -381,7 +381,7 @@ def wild_folder(tmp_path: Path, gain_focal: float = 0.5) -> tuple[Path, Tensor]:
     lens = exif.reading(exif.Exif(190, 128, 85.0, 2.0, 85.0))
     k = exif.gain(lens, max(image.shape[1:]), gain_focal).gain_px
     one = torch.ones(1)
-    m = DefocusMap(k * (gain_focal - d)[None], d[None], one * gain_focal, one * k)
+    m = DefocusMap.from_law(d[None], BlurLaw.thin_lens(one * k, one * gain_focal))
     photo = linear_to_srgb(bokeh.render(srgb_to_linear(image)[None], m))
     (tmp_path / "photos").mkdir()
     block = Image.Exif()
@@ -418,7 +418,7 @@ def test_aperture_series_become_pairs(tmp_path: Path) -> None:
     scene.mkdir()
     one = torch.ones(1)
     for n, k in ((2.0, 8.0), (4.0, 4.0)):
-        m = DefocusMap(k * (0.6 - d)[None], d[None], one * 0.6, one * k)
+        m = DefocusMap.from_law(d[None], BlurLaw.thin_lens(one * k, one * 0.6))
         pictures.save(scene / f"f{n:g}.png", linear_to_srgb(bokeh.render(srgb_to_linear(image)[None], m)))
     pictures.save(scene / "f16.png", image[None])
     pictures.save_map(scene / "mask.png", ((d - 0.6).abs() < 0.03).float())
