@@ -1,1 +1,8 @@
-"""Pictures in and out: file formats, EXIF and colour profiles. The public functions are those of `pictures`."""
+"""Pictures in and out.
+
+pictures       `load`, `save`, `load_map`, `save_map`: what everyone uses, over all formats
+formats        which file type holds what, and the error
+output         what can be written where, and files that appear only when they are complete
+exif           lens data, orientation, the EXIF block;  profiles: ICC
+png16, tiff, pfm_exr      formats that Pillow does not do in full: one file each, from bytes to arrays and back
+"""

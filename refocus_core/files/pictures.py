@@ -1,7 +1,7 @@
 """Reading and writing pictures and maps: PNG, TIFF, JPEG, WebP with 8 or 16 bits, and floating point.
 
-What Pillow cannot do is done here: 16-bit RGB in PNG and TIFF, and 32-bit float RGB. EXIF and the ICC profile travel with the
-picture; a file appears under its name only when it is complete.
+What Pillow cannot do is done in this package: 16-bit RGB in PNG and TIFF, and 32-bit float RGB. EXIF and the ICC profile travel
+with the picture; a file appears under its name only when it is complete.
 
 Colour: pixels are never converted between profiles. The mathematics takes the profile's curve to be like that of sRGB, which
 holds for sRGB and Display P3 and nearly for Adobe RGB. Integer files hold sRGB-encoded values. Floating-point files (TIFF, PFM,
@@ -10,62 +10,46 @@ EXR) hold linear light, as compositing and raw software expects of them, and are
 
 from __future__ import annotations
 
-import io
 import logging
-import os
 import struct
-import tempfile
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from ..color import linear_to_srgb, srgb_to_linear
-from ..optics import film_equivalent_sensor_mm
-from . import tiff as codecs
-from .tiff import Array, PictureError
+from .exif import CameraData, camera_data, turn_upright, upright_block
+from .formats import FLOAT_SUFFIXES, INTEGER_BITS, MAP_SUFFIXES, Array, PictureError
+from .output import FLOAT_BITS, check_map_output, check_output, write_whole
+from .pfm_exr import read_exr, read_pfm, write_exr, write_pfm
+from .png16 import is_wide_colour, read_png16, write_png16
+from .profiles import is_srgb, profile_name, usable_profile
+from .tiff import read_tiff, write_tiff
+
+__all__ = [
+    "FLOAT_SUFFIXES",
+    "INTEGER_BITS",
+    "MAP_SUFFIXES",
+    "CameraData",
+    "Picture",
+    "PictureError",
+    "check_map_output",
+    "check_output",
+    "load",
+    "load_map",
+    "save",
+    "save_map",
+]
 
 log = logging.getLogger(__name__)
 
-INTEGER_BITS: dict[str, tuple[int, ...]] = {
-    ".png": (8, 16),
-    ".tif": (8, 16),
-    ".tiff": (8, 16),
-    ".jpg": (8,),
-    ".jpeg": (8,),
-    ".webp": (8,),
-}
-"""Integer bit depths that each file type can hold."""
-FLOAT_SUFFIXES = (".tif", ".tiff", ".pfm", ".exr")
-"""File types that hold 32-bit floating point, in linear light."""
-MAP_SUFFIXES = (".png", ".tif", ".tiff", ".pfm", ".npy", ".exr")
-"""File types that `save_map` writes."""
-_ALPHA_SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".exr")
-_MAKER_NOTE = 0x927C
-_EXIF_LIMIT = 65500
-
-
-@dataclass(frozen=True)
-class CameraData:
-    """What the camera wrote into EXIF; None where it wrote nothing usable.
-
-    Attributes:
-        focal_mm: focal length in mm.
-        f_number: f-number the photo was taken with.
-        sensor_mm: long side of the sensor in mm, from the 35 mm equivalent focal length and the picture's shape.
-        model: maker's name of the camera, for people.
-    """
-
-    focal_mm: float | None = None
-    f_number: float | None = None
-    sensor_mm: float | None = None
-    model: str = ""
+_LARGEST_16_BIT = 65535
+"""White in 16 bits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +70,7 @@ class Picture:
     bits: int = 8
     exif: bytes | None = None
     icc: bytes | None = None
-    camera: CameraData = CameraData()
+    camera: CameraData = field(default_factory=CameraData)
 
 
 # --- reading -------------------------------------------------------------------------------------------------------------
@@ -102,17 +86,18 @@ def load(path: str | Path) -> Picture:
         PictureError: if the file is missing, unreadable, CMYK, or of a kind that cannot be read.
     """
     path = Path(path)
-    pixels, bits, meta = _read(path)
+    read = _read(path)
+    pixels = read.pixels
     if not np.isfinite(pixels).all():
         raise PictureError(f"{path} holds NaN or infinite values. Repair it in the program that wrote it.")
     if pixels.shape[2] in (1, 2):
         pixels = np.concatenate([pixels[..., :1].repeat(3, 2), pixels[..., 1:]], 2)
     tensor = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
     image, alpha = tensor[:, :3].contiguous(), tensor[:, 3:4].contiguous() if tensor.shape[1] > 3 else None
-    if bits == 32:
+    if read.bits == FLOAT_BITS:
         image = linear_to_srgb(image)
-    icc = _usable_profile(meta.icc, path)
-    return Picture(image, alpha, bits, _upright(meta.exif), icc, _camera(meta.exif, *image.shape[-2:]))
+    icc = usable_profile(read.icc, path)
+    return Picture(image, alpha, read.bits, upright_block(read.exif), icc, camera_data(read.exif, *image.shape[-2:]))
 
 
 def load_map(path: str | Path) -> Tensor:
@@ -124,23 +109,28 @@ def load_map(path: str | Path) -> Tensor:
         PictureError: as `load`; for NPY also if it is not a numeric [H,W] or [H,W,C] array.
     """
     path = Path(path)
-    if path.suffix.lower() == ".npy":
-        try:
-            array = np.load(_existing(path), allow_pickle=False)
-        except ValueError as error:
-            raise PictureError(f"{path} is not a NumPy array of numbers: {error}") from error
-        if array.dtype.kind not in "fiu" or array.ndim not in (2, 3) or array.size == 0:
-            raise PictureError(f"{path} must hold numbers as [H,W] or [H,W,C], got {array.dtype} {list(array.shape)}.")
-        pixels = np.atleast_3d(array).astype(np.float32)
-    else:
-        pixels, _, _ = _read(path)
+    pixels = _read_npy(path) if path.suffix.lower() == ".npy" else _read(path).pixels
     return torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].contiguous()
 
 
-@dataclass
-class _Meta:
+def _read_npy(path: Path) -> Array:
+    try:
+        array = np.load(_existing(path), allow_pickle=False)
+    except ValueError as error:
+        raise PictureError(f"{path} is not a NumPy array of numbers: {error}") from error
+    if array.dtype.kind not in "fiu" or array.ndim not in (2, 3) or array.size == 0:
+        raise PictureError(f"{path} must hold numbers as [H,W] or [H,W,C], got {array.dtype} {list(array.shape)}.")
+    return np.atleast_3d(array).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Pixels [H,W,C] float32 (integers scaled to 0..1), bits, metadata."""
+
+    pixels: Array
+    bits: int
     exif: Image.Exif
-    icc: bytes | None
+    icc: bytes | None = None
 
 
 def _existing(path: Path) -> Path:
@@ -151,48 +141,54 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _read(path: Path) -> tuple[Array, int, _Meta]:
-    """Pixels [H,W,C] float32 upright (integers scaled to 0..1), bits, metadata."""
+def _read(path: Path) -> _Read:
+    """A file of any format, upright."""
     _existing(path)
     suffix = path.suffix.lower()
     if suffix == ".pfm":
-        return codecs.read_pfm(path), 32, _Meta(Image.Exif(), None)
+        return _Read(read_pfm(path), FLOAT_BITS, Image.Exif())
     if suffix == ".exr":
-        return codecs.read_exr(path), 32, _Meta(Image.Exif(), None)
+        return _Read(read_exr(path), FLOAT_BITS, Image.Exif())
     try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-        if magic in (b"II*\0", b"MM\0*"):
-            wide = codecs.read_tiff(path)
-            if wide is not None:  # more than Pillow can hold
-                pixels, bits, exif, icc = wide
-                return _transpose(pixels, int(exif.get(ExifTags.Base.Orientation, 1))), bits, _Meta(exif, icc)
-        with Image.open(path) as im:
-            exif, icc = im.getexif(), im.info.get("icc_profile")
-            if im.mode == "CMYK":
-                raise PictureError(f"{path} is a CMYK picture. Convert it to RGB first.")
-            if getattr(im, "n_frames", 1) > 1 and im.format != "TIFF":
-                log.warning("%s has %d frames; the first one is used.", path, getattr(im, "n_frames", 1))
-            pixels, bits = _decode(path, im)
+        read = _read_wide_tiff(path) or _read_with_pillow(path)
     except UnidentifiedImageError as error:
         raise PictureError(f"{path} is not a picture that can be read (PNG, JPEG, WebP, TIFF, PFM, EXR).") from error
     except (OSError, SyntaxError, zlib.error, struct.error) as error:  # Pillow reports broken PNG files as SyntaxError
         raise PictureError(f"{path} is damaged or incomplete: {error}") from error
-    return _transpose(pixels, int(exif.get(ExifTags.Base.Orientation, 1))), bits, _Meta(exif, icc)
+    return _Read(turn_upright(read.pixels, read.exif), read.bits, read.exif, read.icc)
+
+
+def _read_wide_tiff(path: Path) -> _Read | None:
+    """A TIFF that holds more than Pillow can, as it lies in the file; None for any other file."""
+    with path.open("rb") as file:
+        if file.read(4) not in (b"II*\0", b"MM\0*"):
+            return None
+    wide = read_tiff(path)
+    return None if wide is None else _Read(*wide)
+
+
+def _read_with_pillow(path: Path) -> _Read:
+    with Image.open(path) as im:
+        exif, icc = im.getexif(), im.info.get("icc_profile")
+        if im.mode == "CMYK":
+            raise PictureError(f"{path} is a CMYK picture. Convert it to RGB first.")
+        if getattr(im, "n_frames", 1) > 1 and im.format != "TIFF":
+            log.warning("%s has %d frames; the first one is used.", path, getattr(im, "n_frames", 1))
+        pixels, bits = _decode(path, im)
+    return _Read(pixels, bits, exif, icc)
 
 
 def _decode(path: Path, im: Image.Image) -> tuple[Array, int]:
-    if im.format == "PNG":
-        header = path.read_bytes()[:33]
-        if header[24] == 16 and header[25] != 0:  # 16-bit colour: Pillow would return 8 bits
-            return codecs.read_png16(path), 16
+    """[H,W,C] float32 and bits of a picture that Pillow has opened."""
+    if im.format == "PNG" and is_wide_colour(path):  # Pillow would return 8 bits
+        return read_png16(path), 16
     if im.mode == "F":
-        return np.asarray(im, np.float32)[..., None], 32
+        return np.asarray(im, np.float32)[..., None], FLOAT_BITS
     if im.mode.startswith("I"):  # "I" holds 16-bit grey in older versions of Pillow
         grey = np.asarray(im).astype(np.float32)
-        if grey.size and (grey.min() < 0 or grey.max() > 65535):
+        if grey.size and (grey.min() < 0 or grey.max() > _LARGEST_16_BIT):
             raise PictureError(f"{path} holds 32-bit integers. Save it with 8 or 16 bits, or as floating point.")
-        return grey[..., None] / 65535.0, 16
+        return grey[..., None] / _LARGEST_16_BIT, 16
     transparent = "A" in im.getbands() or "transparency" in im.info
     grey_only = im.mode in ("1", "L", "LA") and "transparency" not in im.info
     im = im.convert(("LA" if transparent else "L") if grey_only else ("RGBA" if transparent else "RGB"))
@@ -200,135 +196,7 @@ def _decode(path: Path, im: Image.Image) -> tuple[Array, int]:
     return pixels if pixels.ndim == 3 else pixels[..., None], 8
 
 
-def _transpose(pixels: Array, orientation: int) -> Array:
-    """Apply an EXIF orientation 1..8 to [H,W,C]."""
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
-
-
-def _upright(exif: Image.Exif) -> bytes | None:
-    """The EXIF block of an upright picture; the thumbnail, which shows the old picture, is not kept."""
-    if not len(exif):
-        return None
-    turned = int(exif.get(ExifTags.Base.Orientation, 1)) in (5, 6, 7, 8)
-    if ExifTags.Base.Orientation in exif:
-        exif[ExifTags.Base.Orientation] = 1
-    details = exif.get_ifd(ExifTags.IFD.Exif)
-    size = ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight
-    if turned and size[0] in details and size[1] in details:
-        details[size[0]], details[size[1]] = details[size[1]], details[size[0]]
-    for tag in [
-        t for t in exif if t in codecs.TIFF_LAYOUT or t in codecs.TIFF_BULK
-    ]:  # in a TIFF these describe the old file's pixels
-        del exif[tag]
-    block = exif.tobytes()
-    if len(block) > _EXIF_LIMIT and _MAKER_NOTE in details:
-        log.warning("The camera maker's private EXIF notes are left out: %d bytes are more than a JPEG can hold.", len(block))
-        del details[_MAKER_NOTE]
-        block = exif.tobytes()
-    return block
-
-
-def _camera(exif: Image.Exif, height_px: int, width_px: int) -> CameraData:
-    details = exif.get_ifd(ExifTags.IFD.Exif)
-
-    def positive(tag: int) -> float | None:
-        try:
-            value = float(details[tag])
-        except (KeyError, TypeError, ValueError, ZeroDivisionError):
-            return None
-        return value if 0 < value < 1e5 else None
-
-    focal, film = positive(ExifTags.Base.FocalLength), positive(ExifTags.Base.FocalLengthIn35mmFilm)
-    sensor = film_equivalent_sensor_mm(focal, film, width_px, height_px) if focal and film else None
-    model = str(exif.get(ExifTags.Base.Model, "")).strip("\0 ")
-    return CameraData(focal, positive(ExifTags.Base.FNumber), sensor, model)
-
-
-def _usable_profile(icc: bytes | None, path: Path) -> bytes | None:
-    """The profile if it describes RGB; logs what a person should know about it."""
-    if not icc:
-        return None
-    space = icc[16:20].decode("ascii", "replace").strip()
-    if space != "RGB":
-        log.warning("%s: its %s colour profile cannot describe the RGB result and is left out.", path, space)
-        return None
-    try:
-        name = ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc))).strip()
-    except (ImageCms.PyCMSError, OSError) as error:
-        log.warning("%s: its colour profile is damaged (%s); it is kept as it is.", path, error)
-        return icc
-    if "srgb" not in name.lower():
-        log.info("%s has the colour profile '%s'. It is kept; light is added as if its curve were that of sRGB.", path, name)
-    return icc
-
-
 # --- writing -------------------------------------------------------------------------------------------------------------
-
-
-def check_output(path: str | Path, bits: int | None = None, alpha: bool = False, protect: tuple[Path, ...] = ()) -> int:
-    """Before long work: can a picture be written there? Returns the bits per channel to write.
-
-    Args:
-        bits: 8, 16 or 32 (floating point); None for the most common of the file type: 32 for PFM and EXR, else 8.
-        alpha: whether the picture has transparency.
-        protect: inputs that must not be overwritten.
-
-    Raises:
-        PictureError: if the type is unknown or cannot hold `bits` or alpha, the folder is missing or closed, the package for it
-            is missing, or the file is one of `protect`.
-    """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in INTEGER_BITS and suffix not in FLOAT_SUFFIXES:
-        known = ", ".join(dict.fromkeys([*INTEGER_BITS, *FLOAT_SUFFIXES]))
-        raise PictureError(f"{path}: pictures are written as {known}. Choose one of these endings.")
-    if bits is None:
-        bits = 8 if suffix in INTEGER_BITS else 32
-    if bits not in (INTEGER_BITS.get(suffix, ()) if bits != 32 else (32,)) or (bits == 32 and suffix not in FLOAT_SUFFIXES):
-        able = [s for s, b in INTEGER_BITS.items() if bits in b] if bits != 32 else list(FLOAT_SUFFIXES)
-        raise PictureError(f"{path}: a {suffix} file cannot hold {_named(bits)}. Choose {' or '.join(able)}, or other bits.")
-    if alpha and suffix not in _ALPHA_SUFFIXES:
-        raise PictureError(
-            f"{path}: the photo has transparency, which {suffix} cannot hold. Choose {' or '.join(_ALPHA_SUFFIXES)}."
-        )
-    _check_place(path, protect)
-    return bits
-
-
-def check_map_output(path: str | Path, protect: tuple[Path, ...] = ()) -> None:
-    """Like `check_output`, for `save_map`.
-
-    Raises:
-        PictureError: likewise.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in MAP_SUFFIXES:
-        raise PictureError(f"{path}: maps are written as {', '.join(MAP_SUFFIXES)}. Choose one of these endings.")
-    _check_place(path, protect)
-
-
-def _check_place(path: Path, protect: tuple[Path, ...]) -> None:
-    if path.suffix.lower() == ".exr":
-        codecs.openexr(path)
-    if path.is_dir():
-        raise PictureError(f"{path} is a folder. Give the name of a file in it.")
-    if not path.absolute().parent.is_dir():
-        raise PictureError(f"The folder {path.absolute().parent} does not exist. Create it first.")
-    if not os.access(path.absolute().parent, os.W_OK):
-        raise PictureError(f"The folder {path.absolute().parent} cannot be written to.")
-    for source in protect:
-        if path.exists() and source.exists() and path.samefile(source):
-            raise PictureError(f"{path} is the input. Choose another name for the output, or allow --overwrite.")
-
-
-def _named(bits: int) -> str:
-    return "32-bit floating point" if bits == 32 else f"{bits} bits per channel"
 
 
 def save(
@@ -362,25 +230,35 @@ def save(
         raise PictureError(f"{path}: one file holds one picture, got a batch of {image.shape[0]}.")
     if not bool(torch.isfinite(pixels).all()):
         raise PictureError(f"{path}: the picture holds NaN or infinite values and is not written.")
-    if bits == 32:
+    if bits == FLOAT_BITS:
         pixels = srgb_to_linear(pixels)
-        if icc is not None and "srgb" not in _profile_name(icc).lower():
-            log.warning("%s: linear light in the primaries of '%s'; the file does not say so.", path, _profile_name(icc))
+        if icc is not None and not is_srgb(icc):
+            name = profile_name(icc) or "a damaged colour profile"
+            log.warning("%s: linear light in the primaries of '%s'; the file does not say so.", path, name)
     array: Array = pixels.permute(1, 2, 0).numpy()
     if alpha is not None:
         array = np.concatenate([array, alpha.detach().float().cpu().reshape(*array.shape[:2], 1).numpy()], 2)
+    if bits == FLOAT_BITS:
+        _write_floats(path, array.astype(np.float32))
+    else:
+        quantised = np.rint(np.clip(array, 0, 1) * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
+        _write_integers(path, quantised, exif, icc, quality)
+
+
+def _write_floats(path: Path, array: Array) -> None:
+    """[H,W,C] float32 into any of `FLOAT_SUFFIXES`."""
+    writer = {".pfm": write_pfm, ".exr": write_exr}.get(path.suffix.lower(), write_tiff)
+    write_whole(path, lambda f: writer(f, array))
+
+
+def _write_integers(path: Path, array: Array, exif: bytes | None, icc: bytes | None, quality: int) -> None:
+    """[H,W,C] uint8 or uint16 into any of `INTEGER_BITS`."""
     suffix = path.suffix.lower()
-    if bits == 32:
-        writer = {".pfm": codecs.write_pfm, ".exr": codecs.write_exr}.get(suffix, codecs.write_tiff)
-        _atomic(path, lambda f: writer(f, array.astype(np.float32)))
-        return
-    top = 2**bits - 1
-    quantised = np.rint(np.clip(array, 0, 1) * top).astype(np.uint8 if bits == 8 else np.uint16)
     if suffix in (".tif", ".tiff"):
-        _atomic(path, lambda f: codecs.write_tiff(f, quantised, exif, icc))
+        write_whole(path, lambda f: write_tiff(f, array, exif, icc))
         return
-    if bits == 16:
-        _atomic(path, lambda f: codecs.write_png16(f, quantised, exif, icc))
+    if array.dtype == np.uint16:
+        write_whole(path, lambda f: write_png16(f, array, exif, icc))
         return
     options: dict[str, Any] = {"icc_profile": icc} if icc else {}
     if exif:
@@ -391,8 +269,8 @@ def save(
         options |= {"format": "WEBP", "quality": quality, "lossless": quality == 100, "exact": True}
     else:
         options |= {"format": "PNG"}
-    picture = Image.fromarray(quantised)
-    _atomic(path, lambda f: picture.save(f, **options))
+    picture = Image.fromarray(array)
+    write_whole(path, lambda f: picture.save(f, **options))
 
 
 def save_map(path: str | Path, values: Tensor, *, protect: tuple[Path, ...] = ()) -> None:
@@ -408,41 +286,12 @@ def save_map(path: str | Path, values: Tensor, *, protect: tuple[Path, ...] = ()
     array: Array = values.detach().float().cpu().reshape(values.shape[-2], values.shape[-1], 1).numpy()
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        _atomic(path, lambda f: np.save(f, array[..., 0]))
+        write_whole(path, lambda f: np.save(f, array[..., 0]))
     elif suffix == ".png":
         if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
             raise PictureError(
                 f"{path}: PNG holds 0..1 only, but the map spans {array.min():g}..{array.max():g}. Use .tif, .pfm or .npy."
             )
-        _atomic(path, lambda f: codecs.write_png16(f, np.rint(array * 65535).astype(np.uint16), None, None))
+        write_whole(path, lambda f: write_png16(f, np.rint(array * _LARGEST_16_BIT).astype(np.uint16), None, None))
     else:
-        writer = {".pfm": codecs.write_pfm, ".exr": codecs.write_exr}.get(suffix, codecs.write_tiff)
-        _atomic(path, lambda f: writer(f, array))
-
-
-def _profile_name(icc: bytes) -> str:
-    try:
-        return ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc))).strip()
-    except (ImageCms.PyCMSError, OSError):
-        return "a damaged colour profile"
-
-
-def _atomic(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write to a hidden neighbour, then rename: nobody ever sees half a file."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.absolute().parent)
-    try:
-        with os.fdopen(handle, "w+b") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            mode = path.stat().st_mode & 0o777
-        else:
-            umask = os.umask(0)
-            os.umask(umask)
-            mode = 0o666 & ~umask
-        os.chmod(name, mode)  # mkstemp makes files that only their owner reads
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+        _write_floats(path, array)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import struct
 import sys
 import zlib
@@ -16,7 +17,6 @@ from PIL import Image, ImageCms, ImageOps
 
 from refocus_core.color import linear_to_srgb, srgb_to_linear
 from refocus_core.files import pictures
-from refocus_core.files import tiff as codecs
 from refocus_core.files.pictures import PictureError, load, load_map, save, save_map
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -292,10 +292,10 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     save(path, noise(), bits=16)
     before = path.read_bytes()
 
-    def broken(*_: object) -> None:
+    def full_disk(*_: object) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(codecs, "write_png16", broken)
+    monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(OSError, match="No space left"):
         save(path, noise(seed=5), bits=16)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]

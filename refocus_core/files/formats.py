@@ -1,0 +1,31 @@
+"""Which file type holds what, and the error that all readers and writers raise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+"""A picture as readers return and writers take it: [H,W,C], C = 1..4."""
+
+
+class PictureError(ValueError):
+    """A file that cannot be read or written, and what to do about it."""
+
+
+INTEGER_BITS: dict[str, tuple[int, ...]] = {
+    ".png": (8, 16),
+    ".tif": (8, 16),
+    ".tiff": (8, 16),
+    ".jpg": (8,),
+    ".jpeg": (8,),
+    ".webp": (8,),
+}
+"""Integer bit depths that each file type can hold."""
+FLOAT_SUFFIXES = (".tif", ".tiff", ".pfm", ".exr")
+"""File types that hold 32-bit floating point, in linear light."""
+MAP_SUFFIXES = (".png", ".tif", ".tiff", ".pfm", ".npy", ".exr")
+"""File types that maps are written as."""
+ALPHA_SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".exr")
+"""File types that hold transparency."""

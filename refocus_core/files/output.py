@@ -1,0 +1,96 @@
+"""Where pictures go: what can be written there, asked before long work, and files that appear only when they are complete."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from .formats import ALPHA_SUFFIXES, FLOAT_SUFFIXES, INTEGER_BITS, MAP_SUFFIXES, PictureError
+from .pfm_exr import openexr
+
+FLOAT_BITS = 32
+"""Bits per channel of floating point."""
+
+
+def check_output(path: str | Path, bits: int | None = None, alpha: bool = False, protect: tuple[Path, ...] = ()) -> int:
+    """Before long work: can a picture be written there? Returns the bits per channel to write.
+
+    Args:
+        bits: 8, 16 or 32 (floating point); None for the most common of the file type: 32 for PFM and EXR, else 8.
+        alpha: whether the picture has transparency.
+        protect: inputs that must not be overwritten.
+
+    Raises:
+        PictureError: if the type is unknown or cannot hold `bits` or alpha, the folder is missing or closed, the package for it
+            is missing, or the file is one of `protect`.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in INTEGER_BITS and suffix not in FLOAT_SUFFIXES:
+        known = ", ".join(dict.fromkeys([*INTEGER_BITS, *FLOAT_SUFFIXES]))
+        raise PictureError(f"{path}: pictures are written as {known}. Choose one of these endings.")
+    if bits is None:
+        bits = 8 if suffix in INTEGER_BITS else FLOAT_BITS
+    able = FLOAT_SUFFIXES if bits == FLOAT_BITS else tuple(s for s, b in INTEGER_BITS.items() if bits in b)
+    if suffix not in able:
+        raise PictureError(f"{path}: a {suffix} file cannot hold {_named(bits)}. Choose {' or '.join(able)}, or other bits.")
+    if alpha and suffix not in ALPHA_SUFFIXES:
+        raise PictureError(
+            f"{path}: the photo has transparency, which {suffix} cannot hold. Choose {' or '.join(ALPHA_SUFFIXES)}."
+        )
+    _check_place(path, protect)
+    return bits
+
+
+def check_map_output(path: str | Path, protect: tuple[Path, ...] = ()) -> None:
+    """Like `check_output`, for maps.
+
+    Raises:
+        PictureError: as `check_output`.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in MAP_SUFFIXES:
+        raise PictureError(f"{path}: maps are written as {', '.join(MAP_SUFFIXES)}. Choose one of these endings.")
+    _check_place(path, protect)
+
+
+def _check_place(path: Path, protect: tuple[Path, ...]) -> None:
+    if path.suffix.lower() == ".exr":
+        openexr(path)
+    if path.is_dir():
+        raise PictureError(f"{path} is a folder. Give the name of a file in it.")
+    if not path.absolute().parent.is_dir():
+        raise PictureError(f"The folder {path.absolute().parent} does not exist. Create it first.")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise PictureError(f"The folder {path.absolute().parent} cannot be written to.")
+    for source in protect:
+        if path.exists() and source.exists() and path.samefile(source):
+            raise PictureError(f"{path} is the input. Choose another name for the output, or allow --overwrite.")
+
+
+def _named(bits: int) -> str:
+    return "32-bit floating point" if bits == FLOAT_BITS else f"{bits} bits per channel"
+
+
+def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Write to a hidden neighbour, then rename: nobody ever sees half a file, and a failure keeps the old one."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.absolute().parent)
+    try:
+        with os.fdopen(handle, "w+b") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            mode = path.stat().st_mode & 0o777
+        else:
+            umask = os.umask(0)
+            os.umask(umask)
+            mode = 0o666 & ~umask
+        os.chmod(name, mode)  # mkstemp makes files that only their owner reads
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
