@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import sys
 
 import pytest
 
-from tests.helpers import paths, rig
-
-sys.path.insert(0, str(paths.REPO / "scripts"))
-import make_locales
+from tests.helpers import rig
+from tools import locales
 
 LANGUAGES = ("en", "zh")
-HINT = "run `python scripts/make_locales.py`"
+HINT = "run `python -m tools.locales`"
 HAN = re.compile(r"[\u4e00-\u9fff]")
 UNTRANSLATABLE = re.compile(r"^[\W\d_]*$")
 
@@ -22,18 +19,18 @@ def texts(language: str) -> dict[str, str]:
     return {
         f"{file}:{key}": text
         for file in ("main.json", "nodeDefs.json")
-        for key, text in make_locales.flat(make_locales.read(language, file))
+        for key, text in locales.flat(locales.read(language, file))
     }
 
 
 def test_english_is_what_the_server_says(comfy_server: rig.Server) -> None:
-    said = make_locales.english(comfy_server.get("/object_info"))
+    said = locales.english(comfy_server.get("/object_info"))
     assert set(said) == set(rig.NODE_IDS)
-    assert make_locales.read("en", "nodeDefs.json") == said, HINT
+    assert locales.read("en", "nodeDefs.json") == said, HINT
 
 
 def test_every_text_is_there_in_every_language_and_none_is_left_over() -> None:
-    assert sorted(p.name for p in make_locales.LOCALES.iterdir()) == sorted(LANGUAGES)
+    assert sorted(p.name for p in locales.LOCALES.iterdir()) == sorted(LANGUAGES)
     source = texts("en")
     for language in LANGUAGES[1:]:
         found = texts(language)
@@ -53,14 +50,14 @@ def test_no_text_is_empty_or_means_something_to_the_message_format(language: str
     for key, text in texts(language).items():
         assert text.strip(), f"{language}: {key} is empty; every input and output needs a tooltip"
         if not key.endswith("tooltip"):  # tooltips are shown as they are
-            assert not set(text) & set(make_locales.SPECIAL), f"{language}: {key}: one of {make_locales.SPECIAL} in {text!r}"
+            assert not set(text) & set(locales.SPECIAL), f"{language}: {key}: one of {locales.SPECIAL} in {text!r}"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_server_serves_the_translations(language: str, comfy_server: rig.Server) -> None:
     given = comfy_server.get("/i18n")[language]
-    assert given["nodeDefs"] == make_locales.read(language, "nodeDefs.json")
-    assert given["nodeCategories"] == make_locales.read(language, "main.json")["nodeCategories"]
+    assert given["nodeDefs"] == locales.read(language, "nodeDefs.json")
+    assert given["nodeCategories"] == locales.read(language, "main.json")["nodeCategories"]
 
 
 @pytest.mark.parametrize("node_id", rig.NODE_IDS)
@@ -69,7 +66,7 @@ def test_help_has_a_small_picture_and_names_every_input_in_both_languages(node_i
     they lay in docs/, because the page resolves it from there."""
     picture = comfy_server.raw(f"/extensions/{rig.PACK}/docs/{node_id}.webp")
     assert picture[8:12] == b"WEBP" and len(picture) < 60_000
-    said = make_locales.read("en", "nodeDefs.json")[node_id]
+    said = locales.read("en", "nodeDefs.json")[node_id]
     for address in (f"{node_id}.md", f"{node_id}/zh.md"):
         text = comfy_server.raw(f"/extensions/{rig.PACK}/docs/{address}").decode()
         assert f"]({node_id}.webp)" in text, f"{address} does not show its picture"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -12,6 +11,7 @@ import pytest
 import torch
 
 from tests.helpers import paths, rig, twin
+from tools.workflows.specs import WORKFLOWS
 
 if TYPE_CHECKING:
     from tests.helpers.page import Page
@@ -23,11 +23,6 @@ ONE_STEP = 1.5 / 255
 
 def specs() -> dict[str, Any]:
     """The descriptions that the files were built from: they say what to change where a graph needs a real model."""
-    sys.path.insert(0, str(paths.REPO / "scripts"))
-    try:
-        from workflow_specs import WORKFLOWS
-    finally:
-        sys.path.pop(0)
     return {w.name: w for w in WORKFLOWS}
 
 
@@ -50,7 +45,7 @@ def test_every_picture_that_a_workflow_loads_is_named_in_its_note_and_is_part_of
     nodes = json.loads(path.read_text())["nodes"]
     (note,) = [n["widgets_values"][0] for n in nodes if n["type"] == "MarkdownNote"]
     assert note.strip() == specs()[path.stem].note.strip(), (
-        "the file is older than its description: run scripts/make_workflows.py"
+        "the file is older than its description: run python -m tools.workflows.build"
     )
     painted = {"portrait.png": "astronaut.png", "small_subject.png": "missed_focus.jpg"}  # the user paints these
     for node in nodes:

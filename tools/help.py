@@ -1,29 +1,26 @@
 """Draws the pictures of the nodes' help pages into web/docs, from real renders of the sample pictures.
 
-.venv/bin/python scripts/make_help.py [NODE_ID ...]
+python -m tools.help [NODE_ID ...]
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-REPO = Path(__file__).resolve().parents[1]
-DATA, OUT = REPO / "tests" / "data", REPO / "web" / "docs"
-sys.path[:0] = [str(REPO), str(REPO / "scripts")]
+from refocus_core import bokeh, color, defocus, depth, restore
+from refocus_core.files import pictures
+from refocus_core.optics import Blur, Lens
+from refocus_core.types import DefocusMap, DepthMap
+from tests.helpers.motorcycle import FAR_M, NEAR_M
+from tests.helpers.paths import DATA, REPO
+from tools.samples import tensor
 
-from make_samples import FAR_M, NEAR_M, tensor  # noqa: E402
-
-from refocus_core import bokeh, color, defocus, depth, restore  # noqa: E402
-from refocus_core.files import pictures  # noqa: E402
-from refocus_core.optics import Blur, Lens  # noqa: E402
-from refocus_core.types import DefocusMap, DepthMap  # noqa: E402
-
+OUT = REPO / "web" / "docs"
 WIDTH, GAP = 720, 6
 HEADLIGHT = defocus.FocusPoint(0.735, 0.31)
 
@@ -97,10 +94,10 @@ def bokeh_kernel(out: str) -> None:
 
 
 def genfocus_apply(out: str) -> None:
-    """The middle of the graph as the page showed it to make_workflows.py: nothing can be rendered here without FLUX.1."""
+    """The middle of the graph as the page showed it to tools.workflows.build: nothing can be rendered here without FLUX.1."""
     graph = REPO / "out" / "graphs" / "Genfocus, step by step.png"
     if not graph.exists():
-        raise SystemExit(f"{graph} is missing: run scripts/make_workflows.py 'Genfocus, step by step' first.")
+        raise SystemExit(f"{graph} is missing: run python -m tools.workflows.build 'Genfocus, step by step' first.")
     shown = Image.open(graph).convert("RGB")
     row([shown.crop((0, 0, shown.width * 31 // 100, shown.height * 72 // 100))], out)
 

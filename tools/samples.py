@@ -1,6 +1,6 @@
 """Draws the sample pictures of the example graphs that are not photographs, into tests/data. The same every time.
 
-    .venv/bin/python scripts/make_samples.py [NAME ...]
+    python -m tools.samples [NAME ...]
 
 city_lights.jpg, city_lights_depth.png  a cat on a wall before a city at night; near is bright
 ramp.png                                bright at the bottom: depth for a tilt-shift lens, any size after scaling
@@ -11,22 +11,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFilter
 
-REPO = Path(__file__).resolve().parents[1]
-DATA = REPO / "tests" / "data"
-sys.path.insert(0, str(REPO))
+from refocus_core import bokeh, color, defocus, depth
+from refocus_core.files import pictures
+from refocus_core.optics import Lens
+from tests.helpers.motorcycle import FAR_M, NEAR_M
+from tests.helpers.paths import DATA
 
-from refocus_core import bokeh, color, defocus, depth  # noqa: E402
-from refocus_core.files import pictures  # noqa: E402
-from refocus_core.optics import Lens  # noqa: E402
-
-NEAR_M, FAR_M = 2.1103559, 5.01685
-"""Of motorcycle_near_bright.png (tests/data/LICENSES.md)."""
 FINER = 4
 """Shapes are drawn this much larger and reduced, which smooths their edges."""
 

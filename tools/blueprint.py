@@ -1,7 +1,7 @@
 """Writes subgraphs/Refocus.json: the five nodes behind one, as ComfyUI's own page makes and saves a subgraph. The page offers it
 under Subgraph Blueprints and in its node search. Run it after an input changes that the blueprint shows.
 
-    .venv/bin/python scripts/make_blueprint.py
+    python -m tools.blueprint
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from make_workflows import BUILD, GAP, REPO, TINT, Node, open_page, rig
+from tests.helpers import rig
+from tests.helpers.page import open_page
+from tests.helpers.paths import REPO
+from tools.workflows.build import BUILD
+from tools.workflows.graph import GAP, TINT, Node
 
 NAME = "Refocus"
 DESCRIPTION = (

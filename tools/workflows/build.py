@@ -1,7 +1,7 @@
-"""Writes workflows/*.json: each graph is described here and put together by ComfyUI's own page, so that it is what a person
+"""Writes workflows/*.json: each graph of `specs` is put together by ComfyUI's own page, so that it is what a person
 would have saved. Run it after a node's inputs change, look at the pictures, and commit what it wrote.
 
-    .venv/bin/python scripts/make_workflows.py [NAME ...] [--pictures DIR]
+    python -m tools.workflows.build [NAME ...] [--pictures DIR]
 
 writes the graphs, runs each one (with the tiny random models of the tests where a model is needed), and saves a thumbnail
 beside it. Screenshots go into DIR (default out/graphs).
@@ -15,69 +15,17 @@ import json
 import sys
 import tempfile
 import uuid
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageSequence
+from PIL import Image, ImageChops
 
-REPO = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(REPO), str(REPO / "scripts")]
-
-from refocus_core import bokeh, color  # noqa: E402
-from refocus_core.types import DefocusMap  # noqa: E402
-from tests.helpers import rig  # noqa: E402
-from tests.helpers.page import Page, open_page  # noqa: E402
-
-GAP = 60
-"""Space between nodes, in graph pixels."""
-THUMBNAIL = (480, 320)
-TINT = {"color": "#2a363b", "bgcolor": "#3f5159"}
-"""Of our nodes among core's: the page's own "pale blue"."""
-
-
-@dataclass
-class Node:
-    """One node. `inputs`: name -> (key, output index) for a link, else a widget's value."""
-
-    type: str
-    inputs: dict[str, Any] = field(default_factory=dict)
-    title: str = ""
-    width: int = 0
-    height: int = 0
-    """0: as high as its widgets; more leaves room for the picture that it shows after a run."""
-    models: tuple[dict[str, str], ...] = ()
-    """What ComfyUI offers to download when the file is missing: name, url, directory."""
-
-
-@dataclass
-class Workflow:
-    """`columns`: from left to right, the keys of the nodes from top to bottom. `name` is the file's, which the template browser
-    shows as the title."""
-
-    name: str
-    note: str
-    nodes: dict[str, Node]
-    columns: list[list[str]]
-    result: str
-    """Key of the node that saves the result; its picture becomes the thumbnail."""
-    card: str = ""
-    """Words for a drawn thumbnail, where no picture can be had here: a generated one."""
-    thumbnail_values: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Key -> widget values of a second run, only for the thumbnail: the pack's own depth in place of a model that is not here."""
-    before: str = ""
-    """Key of a Load Image node: the thumbnail shows its picture on the left half, the result on the right."""
-    show: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
-    """Part of the picture for the thumbnail: left, top, right, bottom in 0..1."""
-    exact: bool = True
-    """Whether the tests can compute the result themselves: not where a sampler of ComfyUI takes part in it."""
-    test_values: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Key -> widget values with which it is run here and in the tests, where the shipped ones need a real model."""
-    halved: bool = False
-    """Whether the tests, to be quick, run it on pictures of half the size."""
-
+from tests.helpers import rig
+from tests.helpers.page import Page, open_page
+from tests.helpers.paths import REPO
+from tools.workflows.cards import thumbnail
+from tools.workflows.graph import GAP, TINT, Node, Workflow
+from tools.workflows.specs import WORKFLOWS
 
 BUILD = """async (spec) => {
   const app = window.app, graph = app.graph, made = {};
@@ -174,66 +122,6 @@ def set_values(page: Page, workflow: Workflow, changed: dict[str, dict[str, Any]
         )
 
 
-def newest(server: rig.Server) -> list[Image.Image]:
-    """The picture or the frames of the clip that was saved last."""
-    file = max((p for p in (server.base / "output").iterdir() if p.suffix in (".png", ".webp")), key=lambda p: p.stat().st_mtime)
-    return [frame.convert("RGB") for frame in ImageSequence.Iterator(Image.open(file))]
-
-
-def fitted(picture: Image.Image) -> Image.Image:
-    """A picture, cut to the thumbnails' shape."""
-    w, h = THUMBNAIL
-    scale = max(w / picture.width, h / picture.height)
-    picture = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
-    left, top = (picture.width - w) // 2, (picture.height - h) // 2
-    return picture.crop((left, top, left + w, top + h))
-
-
-def part(picture: Image.Image, show: tuple[float, float, float, float]) -> Image.Image:
-    """What lies between the shares left, top, right, bottom."""
-    w, h = picture.size
-    return picture.crop((round(show[0] * w), round(show[1] * h), round(show[2] * w), round(show[3] * h)))
-
-
-def side_by_side(before: Image.Image, after: Image.Image) -> Image.Image:
-    """The left half of one picture and the right half of the other, with a white line between them."""
-    picture, other, (w, h) = fitted(before), fitted(after), THUMBNAIL
-    picture.paste(other.crop((w // 2, 0, w, h)), (w // 2, 0))
-    picture.paste((255, 255, 255), (w // 2 - 1, 0, w // 2 + 1, h))
-    return picture
-
-
-def card(words: str) -> Image.Image:
-    """Lights out of focus, drawn by the renderer itself, and words over them."""
-    w, h = THUMBNAIL
-    rng = np.random.default_rng(len(words))
-    lights = torch.full((1, 3, h, w), 0.004)
-    for _ in range(70):
-        x, y = rng.integers(0, w), rng.integers(0, h)
-        tint = torch.tensor(rng.choice([[1, 0.5, 0.15], [1, 0.8, 0.5], [0.3, 0.5, 1], [0.9, 0.2, 0.4]]), dtype=torch.float32)
-        lights[0, :, y, x] += tint * float(rng.uniform(40, 240))
-    blades = bokeh.make_kernel("polygon", blades=6, curvature=0.4)
-    blurred = bokeh.render(lights, DefocusMap.from_radius(torch.full((1, h, w), 22.0)), blades)
-    pixels = (color.linear_to_srgb(blurred).clamp(0, 1)[0].movedim(0, -1) * 255).round().to(torch.uint8).numpy()
-    picture = Image.fromarray(pixels)
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(40)
-    draw.multiline_text((w / 2, h / 2), words, "white", font, "mm", 14, "center", stroke_width=3, stroke_fill=(10, 10, 20))
-    return picture
-
-
-def thumbnail(workflow: Workflow, server: rig.Server) -> Image.Image:
-    """A card; else the result; half the photo and half the result; the first and the last frame of a clip."""
-    if workflow.card:
-        return card(workflow.card)
-    frames = [part(frame, workflow.show) for frame in newest(server)]
-    if len(frames) > 1:
-        return side_by_side(frames[0], frames[-1])
-    if workflow.before:
-        file = server.base / "input" / workflow.nodes[workflow.before].inputs["image"]
-        return side_by_side(part(Image.open(file).convert("RGB"), workflow.show), frames[0])
-    return fitted(frames[0])
-
-
 def shoot(page: Page, out: Path) -> None:
     """A screenshot of the whole graph, without the page around it."""
     page.page.keyboard.press("Escape")
@@ -257,8 +145,6 @@ def main() -> None:
     if comfy is None:
         sys.exit("No ComfyUI: run scripts/setup.sh tests, or set REFOCUS_COMFYUI.")
     args.pictures.mkdir(parents=True, exist_ok=True)
-    from workflow_specs import WORKFLOWS
-
     with tempfile.TemporaryDirectory() as base, rig.prepared_server(Path(base), comfy) as server:
         for workflow in WORKFLOWS:
             if args.names and workflow.name not in args.names:

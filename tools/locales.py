@@ -1,6 +1,6 @@
 """Writes locales/en/nodeDefs.json from what a real ComfyUI says about the nodes, and brings the other languages into its shape.
 
-    .venv/bin/python scripts/make_locales.py
+    python -m tools.locales
 
 Run it after a node's inputs, outputs or words change. A text that a language lacks is listed at the end and has to be written
 by hand into that language's file; texts whose input is gone are dropped. Nothing is translated here.
@@ -15,12 +15,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-REPO = Path(__file__).resolve().parents[1]
+from tests.helpers import rig
+from tests.helpers.paths import REPO
+
 LOCALES = REPO / "locales"
-sys.path.insert(0, str(REPO))
-
-from tests.helpers import rig  # noqa: E402
-
 Texts = dict[str, Any]
 """Nested: node id -> display_name, description, inputs -> name -> (name, tooltip), outputs -> index -> (name, tooltip)."""
 SPECIAL = "{}|@"

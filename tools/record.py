@@ -1,6 +1,6 @@
 """Makes docs/click_to_focus.webp: the views of the nodes in use, recorded in a real page.
 
-    python scripts/record_ui.py
+    python -m tools.record
 
 Needs what the tests need (scripts/setup.sh tests). Every picture is a screenshot; only the pointer is drawn in.
 """
@@ -8,18 +8,16 @@ Needs what the tests need (scripts/setup.sh tests). Every picture is a screensho
 from __future__ import annotations
 
 import io
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
 
-REPO = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPO))
-from tests.helpers import rig  # noqa: E402
-from tests.helpers.page import Page, open_browser  # noqa: E402
-from tests.helpers.ui import View, workflow  # noqa: E402
+from tests.helpers import rig
+from tests.helpers.page import Page, open_browser
+from tests.helpers.paths import REPO
+from tests.helpers.ui import View, workflow
 
 OUT = REPO / "docs" / "click_to_focus.webp"
 CLIP = {"x": 66.0, "y": 96.0, "width": 820.0, "height": 770.0}

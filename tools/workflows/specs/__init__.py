@@ -1,0 +1,39 @@
+"""The example graphs, one a file, in the order in which they are built."""
+
+from __future__ import annotations
+
+from tools.workflows.graph import Workflow
+from tools.workflows.specs import (
+    aperture_shapes,
+    change_focus_in_a_group,
+    depth_from_da3,
+    depth_from_moge,
+    fix_missed_focus,
+    generative_refocus,
+    genfocus_steps,
+    image_to_image,
+    painted_portrait,
+    rack_focus,
+    refocus_a_photo,
+    sharpen_a_subject,
+    text_to_image,
+    tilt_shift,
+)
+
+WORKFLOWS: tuple[Workflow, ...] = (
+    refocus_a_photo.WORKFLOW,
+    fix_missed_focus.WORKFLOW,
+    change_focus_in_a_group.WORKFLOW,
+    sharpen_a_subject.WORKFLOW,
+    painted_portrait.WORKFLOW,
+    aperture_shapes.WORKFLOW,
+    tilt_shift.WORKFLOW,
+    rack_focus.WORKFLOW,
+    depth_from_da3.WORKFLOW,
+    depth_from_moge.WORKFLOW,
+    text_to_image.WORKFLOW,
+    image_to_image.WORKFLOW,
+    generative_refocus.WORKFLOW,
+    genfocus_steps.WORKFLOW,
+)
+"""What the template browser of ComfyUI offers, and what tests run."""
