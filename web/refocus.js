@@ -126,6 +126,8 @@ var Toggle = class {
     this.element.setAttribute("aria-pressed", String(on));
   }
 };
+
+// src/ui/style.ts
 var STYLE = `
 .rf-view{box-sizing:border-box;display:flex;flex-direction:column;gap:6px;width:100%;height:100%;overflow:hidden;
   color:var(--input-text,#ddd);font:12px/1.35 Inter,system-ui,sans-serif;user-select:none;-webkit-user-select:none}
@@ -162,8 +164,6 @@ var STYLE = `
 .rf-status b:first-child{margin-left:0}
 .rf-scene{cursor:grab;pointer-events:auto!important;touch-action:none}
 .rf-status.rf-warn{color:var(--error-text,#ff6b6b)}
-.rf-legend{display:inline-flex;gap:10px;color:var(--descrip-text,#999);align-items:center}
-.rf-legend i{display:inline-block;width:9px;height:9px;border-radius:2px;margin-right:4px;vertical-align:-1px}
 .rf-halo{fill:none;stroke:rgba(0,0,0,.65);stroke-width:4px;vector-effect:non-scaling-stroke}
 .rf-ring{fill:none;stroke:#fff;stroke-width:1.8px;vector-effect:non-scaling-stroke}
 .rf-ring.rf-second{stroke-dasharray:5 3}
@@ -468,6 +468,15 @@ function windowSum(source, w, h, halfWidth) {
 }
 
 // src/ui/stage.ts
+var BUTTONS_HEIGHT = 30;
+var STATUS_HEIGHT = 22;
+var PICTURE_HEIGHT = { least: 150, most: 420 };
+var NODE_MARGIN = 30;
+var LEAST_WIDTH = 200;
+function viewHeight(nodeWidth, aspect) {
+  const width = Math.max(nodeWidth - NODE_MARGIN, LEAST_WIDTH);
+  return BUTTONS_HEIGHT + STATUS_HEIGHT + clamp(width / aspect, PICTURE_HEIGHT.least, PICTURE_HEIGHT.most);
+}
 var Stage = class {
   element;
   canvas = html("canvas");
@@ -504,10 +513,6 @@ var Stage = class {
   screenDistance(a, b) {
     const box = this.box();
     return Math.hypot((a.x - b.x) * box.width, (a.y - b.y) * box.height);
-  }
-  /** Width of the picture on the screen. */
-  get screenWidth() {
-    return this.box().width;
   }
   context() {
     return this.canvas.getContext("2d", { willReadFrequently: true });
@@ -603,7 +608,7 @@ var CompareView = class {
     this.draw();
   }
   minHeight() {
-    return 30 + 22 + clamp(Math.max(this.node.size[0] - 30, 200) / this.stage.shape, 150, 420);
+    return viewHeight(this.node.size[0], this.stage.shape);
   }
   listen() {
     const stage = this.stage.element;
@@ -719,15 +724,12 @@ var Values = class {
     return names.map((n) => String(this.find(n)?.value)).join("|");
   }
 };
-var Step = class {
+var UndoStep = class {
   constructor(app2) {
     this.app = app2;
   }
   app;
   open = false;
-  get running() {
-    return this.open;
-  }
   begin() {
     if (this.open) return;
     this.open = true;
@@ -738,10 +740,20 @@ var Step = class {
     this.open = false;
     this.app.canvas.emitAfterChange?.();
   }
+  /** Do it as a step of its own, or as a part of the one that has begun. */
+  run(act) {
+    const outer = this.open;
+    if (!outer) this.begin();
+    act();
+    if (!outer) this.end();
+  }
 };
 
 // src/law/keyframes.ts
 var EASES = ["ease", "linear", "hold"];
+function setsFocus(key) {
+  return key.x !== void 0 || key.distance_m !== void 0;
+}
 var NUMBERS = ["frame", "x", "y", "distance_m", "f_number", "percent"];
 function parseKeyframes(text) {
   if (text.trim() === "") return null;
@@ -811,6 +823,289 @@ function disparityAt(map, index, disc) {
   return median(values);
 }
 
+// src/focus/widgets.ts
+var NUMBERS2 = [
+  "x",
+  "y",
+  "x2",
+  "y2",
+  "distance_m",
+  "percent",
+  "f_number",
+  "focal_mm",
+  "near_gain",
+  "far_gain",
+  "focus_range",
+  "focus_radius",
+  "near_m",
+  "far_m"
+];
+var OTHERS = ["focus", "strength", "sensor", "keyframes", "sensor_mm"];
+function round3(v) {
+  return Math.round(v * 1e3) / 1e3;
+}
+var FocusWidgets = class {
+  values;
+  constructor(app2, node) {
+    this.values = new Values(app2, node);
+  }
+  read() {
+    const { values } = this;
+    const numbers = Object.fromEntries(NUMBERS2.map((n) => [n, values.number(n)]));
+    const named = /\(([\d.]+) mm\)/.exec(values.text("sensor"));
+    return {
+      ...numbers,
+      sensor_mm: named ? Number(named[1]) : values.number("sensor_mm"),
+      focus: values.text("focus"),
+      strength: values.text("strength"),
+      keyframes: values.text("keyframes")
+    };
+  }
+  write(values) {
+    this.values.set(values);
+  }
+  /** All values in one string, to see whether any has changed. */
+  signature() {
+    return this.values.signature([...NUMBERS2, ...OTHERS]);
+  }
+  /** Whether the focus is shown by a point, or by two. */
+  get focusIsPoint() {
+    return ["point", "two points"].includes(this.values.text("focus"));
+  }
+  /** Inputs of the focus that another node drives: what the page cannot set. */
+  get linkedFocus() {
+    return ["focus", "x", "y"].filter((n) => this.values.linked(n));
+  }
+  get distanceIsLinked() {
+    return this.values.linked("distance_m");
+  }
+  /** Keys of the keyframes; none where the text cannot be read, which the status line then says. */
+  keys() {
+    try {
+      return parseKeyframes(this.values.text("keyframes")) ?? [];
+    } catch {
+      return [];
+    }
+  }
+  /** What a new key holds: the focus and the aperture that are set now. */
+  currentKey() {
+    const s = this.read();
+    const aperture = s.strength === "camera" ? { f_number: s.f_number } : { percent: s.percent };
+    return s.focus === "distance" ? { distance_m: s.distance_m, ...aperture } : { x: s.x, y: s.y, ...aperture };
+  }
+};
+
+// src/focus/edits.ts
+var AREA_RADIUS = { least: 2e-3, most: 0.5 };
+var DISTANCE_M = { least: 0.01, most: 1e5 };
+var FocusEdits = class {
+  constructor(model, draw) {
+    this.model = model;
+    this.draw = draw;
+  }
+  model;
+  draw;
+  dragged = null;
+  /** Focus on a point. A key of the focus at the shown frame moves with it. */
+  point(at) {
+    const point = onPicture(at);
+    const keys = this.model.widgets.keys();
+    const { frame } = this.model;
+    if (keys.some((k) => k.frame === frame && k.x !== void 0)) {
+      const moved = keys.map((k) => k.frame === frame ? { ...k, ...point } : k);
+      this.write({ focus: "point", ...point, keyframes: formatKeyframes(moved) });
+    } else this.write({ focus: "point", ...point });
+  }
+  /** A plain click: as `point`, and what an area dragged before it had set goes back. */
+  click(at) {
+    const { dragged } = this;
+    this.dragged = null;
+    const { focus_radius, focus_range } = this.model.widgets.read();
+    if (dragged?.radius === focus_radius && dragged.range === focus_range)
+      this.model.widgets.write({
+        focus_radius: dragged.before.focus_radius,
+        focus_range: dragged.before.focus_range
+      });
+    this.point(at);
+  }
+  /** Keep everything between the point and a second one sharp. */
+  secondPoint(at) {
+    const { x, y } = onPicture(at);
+    this.write({ focus: "two points", x2: x, y2: y });
+  }
+  /**
+   * A disc to focus on: its median is the focal plane, and the surface that fills most of it stays sharp.
+   *
+   * `aspect` is width over height of the picture.
+   */
+  area(centre, edge, aspect) {
+    const [w, h] = aspect >= 1 ? [1, 1 / aspect] : [aspect, 1];
+    const dragged = Math.hypot((edge.x - centre.x) * w, (edge.y - centre.y) * h);
+    const radius = round3(clamp(dragged, AREA_RADIUS.least, AREA_RADIUS.most));
+    const point = onPicture(centre);
+    const range = this.rangeOfDisc({ ...point, radius });
+    const { widgets } = this.model;
+    const before = this.dragged?.before ?? widgets.read();
+    this.write({
+      focus: "point",
+      ...point,
+      focus_radius: radius,
+      ...range === null ? {} : { focus_range: range }
+    });
+    const { focus_radius, focus_range } = widgets.read();
+    this.dragged = { radius: focus_radius, range: focus_range, before };
+  }
+  /** The focus range that covers the surface in a disc; null where its depth is not known. */
+  rangeOfDisc(disc) {
+    const { state } = this.model;
+    if (state.kind !== "solved") return null;
+    const { run, index, solved } = state;
+    const disparities = valuesInDisc(run.map, index, disc);
+    if (disparities.length === 0) return null;
+    const halfWidth = 2 * medianDeviation(disparities) * Math.abs(solved.scale);
+    return solved.span > 0 ? Math.ceil(clamp(2 * halfWidth / solved.span, 0, 1) * 100) / 100 : 0;
+  }
+  /** Move the point. */
+  nudge(dx, dy) {
+    const { x, y } = this.model.widgets.read();
+    this.point({ x: x + dx, y: y + dy });
+  }
+  /** Widen the focus range, or narrow it. */
+  widenRange(by) {
+    const { focus_range } = this.model.widgets.read();
+    this.write({ focus_range: round3(clamp(focus_range + by, 0, 1)) });
+  }
+  /** Focal plane between the farthest (0) and the nearest thing (1): a distance in metres, else the nearest point there. */
+  focusShare(share) {
+    const { state, widgets } = this.model;
+    if (state.kind === "not run" || widgets.linkedFocus.length > 0) return;
+    const disparity = state.run.disparityAtShare(share, state.index);
+    if (state.kind === "solved" && state.solved.metric && !widgets.distanceIsLinked) {
+      const { offset, scale } = state.solved;
+      const metres = 1 / Math.max(offset + scale * disparity, 1 / DISTANCE_M.most);
+      this.write({
+        focus: "distance",
+        distance_m: Math.round(clamp(metres, DISTANCE_M.least, DISTANCE_M.most) * 100) / 100
+      });
+      return;
+    }
+    const point = this.model.pointAtDisparity(disparity);
+    if (point) this.point(point);
+  }
+  /** Replace the keys. */
+  keys(keys) {
+    this.write({ keyframes: formatKeyframes(keys) });
+  }
+  write(values) {
+    this.model.widgets.write(values);
+    this.draw();
+  }
+};
+function onPicture(at) {
+  return { x: round3(clamp(at.x, 0, 1)), y: round3(clamp(at.y, 0, 1)) };
+}
+
+// src/focus/gestures.ts
+var DRAG_PX = 6;
+var GRAB_PX = 10;
+var NUDGE = { small: 0.01, large: 0.05 };
+var RANGE_STEP = 0.01;
+var Gestures = class {
+  constructor(host) {
+    this.host = host;
+    const { element } = host.stage;
+    const release = (event) => {
+      this.release(event);
+    };
+    element.addEventListener("pointerdown", (event) => {
+      this.down(event);
+    });
+    element.addEventListener("pointermove", (event) => {
+      this.move(event);
+    });
+    element.addEventListener("pointerup", release);
+    element.addEventListener("pointercancel", release);
+    element.addEventListener("pointerleave", () => {
+      host.hover(null);
+    });
+    element.addEventListener("keydown", (event) => {
+      this.key(event);
+    });
+  }
+  host;
+  press = null;
+  get blocked() {
+    return this.host.widgets.linkedFocus.length > 0;
+  }
+  down(event) {
+    const { app: app2, stage, widgets, undo } = this.host;
+    if (event.button !== 0 || app2.canvas.read_only) return;
+    event.stopPropagation();
+    const start = stage.at(event);
+    if (start.x < 0 || start.x > 1 || start.y < 0 || start.y > 1 || this.blocked) return;
+    stage.element.focus({ preventScroll: true });
+    stage.element.setPointerCapture(event.pointerId);
+    const onPoint = widgets.focusIsPoint && stage.screenDistance(start, widgets.read()) <= GRAB_PX;
+    this.press = { start, kind: event.shiftKey ? "second point" : onPoint ? "point" : "area", dragged: false };
+    undo.begin();
+  }
+  move(event) {
+    const { stage, edits, hover } = this.host;
+    const at = stage.at(event);
+    hover(at);
+    const { press } = this;
+    if (!press || !press.dragged && stage.screenDistance(press.start, at) < DRAG_PX) return;
+    press.dragged = true;
+    if (press.kind === "point") edits.point(at);
+    else if (press.kind === "second point") edits.secondPoint(at);
+    else edits.area(press.start, at, stage.shape);
+  }
+  release(event) {
+    const { widgets, edits, undo, done } = this.host;
+    const { press } = this;
+    if (!press) return;
+    this.press = null;
+    if (event.type === "pointerup" && !press.dragged) {
+      if (press.kind === "second point") edits.secondPoint(press.start);
+      else if (press.kind === "area" || widgets.read().focus !== "point") edits.click(press.start);
+    }
+    undo.end();
+    done();
+  }
+  key(event) {
+    const { edits, undo, done } = this.host;
+    if (event.ctrlKey || event.metaKey || event.altKey || this.blocked) return;
+    const by = event.shiftKey ? NUDGE.large : NUDGE.small;
+    const acts = {
+      ArrowLeft: () => {
+        edits.nudge(-by, 0);
+      },
+      ArrowRight: () => {
+        edits.nudge(by, 0);
+      },
+      ArrowUp: () => {
+        edits.nudge(0, -by);
+      },
+      ArrowDown: () => {
+        edits.nudge(0, by);
+      }
+    };
+    const widen = (step) => () => {
+      edits.widenRange(step);
+    };
+    for (const plus of ["+", "="]) acts[plus] = widen(RANGE_STEP);
+    for (const minus of ["-", "_"]) acts[minus] = widen(-RANGE_STEP);
+    const act = acts[event.key];
+    if (!act) return;
+    event.preventDefault();
+    event.stopPropagation();
+    undo.begin();
+    act();
+    undo.end();
+    done();
+  }
+};
+
 // src/law/solve.ts
 var BLUR_FOCUS_FLOOR = 0.25;
 var FLOAT32_TINY = 11754943508222875e-54;
@@ -875,9 +1170,6 @@ function focalPlane(numbers, map, s, keys, unit, index, frame) {
     }
   }
 }
-function setsFocus(key) {
-  return key.x !== void 0 || key.distance_m !== void 0;
-}
 function disparityOf(metres, metric) {
   if (!metric) throw new Error("a distance needs depth in metres: set near_m and far_m, or focus by point");
   return 1 / metres;
@@ -932,6 +1224,190 @@ function largestRadiusPx(numbers, map, s) {
   return largest;
 }
 
+// src/focus/model.ts
+var SMALLEST_APERTURE = 22;
+var LARGEST_PERCENT_HEIGHT = 0.92;
+var DEPTH_OVER_DISTANCE = 50;
+var FocusModel = class {
+  constructor(widgets) {
+    this.widgets = widgets;
+    this.current = { kind: "not run", settings: widgets.read() };
+  }
+  widgets;
+  run = null;
+  frameShown = 0;
+  current;
+  get state() {
+    return this.current;
+  }
+  /** Frame of the clip that is shown. */
+  get frame() {
+    return this.frameShown;
+  }
+  showFrame(frame) {
+    this.frameShown = frame;
+  }
+  takeRun(run) {
+    this.run = run;
+  }
+  /** Read the widgets and solve for the focus anew. */
+  update() {
+    const settings = this.widgets.read();
+    const { run } = this;
+    if (!run) return this.current = { kind: "not run", settings };
+    const index = nearestShown(run.numbers, this.frame);
+    try {
+      const solved = solve(run.numbers, run.map, settings, index, this.frame);
+      return this.current = { kind: "solved", settings, run, index, solved };
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : String(error);
+      return this.current = { kind: "unsolved", settings, run, index, problem };
+    }
+  }
+  /** Focal plane between the farthest (0) and the nearest thing (1) of the shown frame. */
+  focusShare() {
+    const { state } = this;
+    if (state.kind !== "solved") return null;
+    const { run, index, solved } = state;
+    return run.shareOf((solved.focusDisparity - solved.offset) / solved.scale, index);
+  }
+  /** Focal plane at any frame of the clip, between the farthest (0) and the nearest thing (1) of all frames. */
+  focusAt(frame) {
+    const { state } = this;
+    if (state.kind === "not run") return null;
+    const { numbers, map } = state.run;
+    try {
+      const solved = solve(numbers, map, this.widgets.read(), state.index, frame);
+      const low = outputDisparity(Math.min(...map.lowest), solved);
+      const high = outputDisparity(Math.max(...map.highest), solved);
+      return high > low ? (solved.focusDisparity - low) / (high - low) : 0.5;
+    } catch {
+      return null;
+    }
+  }
+  /** Aperture of the keys at any frame, 0..1: in stops, or in percent up to the largest key. */
+  apertureAt(frame) {
+    const field = apertureField(this.widgets.read());
+    const keys = this.widgets.keys().filter((k) => k[field] !== void 0);
+    if (keys.length === 0) return null;
+    if (field === "f_number")
+      return 1 - track(keys, (k) => Math.log2(k.f_number), frame) / Math.log2(SMALLEST_APERTURE);
+    const most = Math.max(...keys.map((k) => k.percent), 1e-6);
+    return LARGEST_PERCENT_HEIGHT * track(keys, (k) => k.percent, frame) / most;
+  }
+  extent() {
+    const { state } = this;
+    if (state.kind !== "solved") return null;
+    const { settings, solved } = state;
+    const { lowest, highest } = state.run.map;
+    return {
+      focusDisparity: solved.focusDisparity,
+      metric: solved.metric,
+      nearPx: Math.max(0, -radiusPx(Math.max(...highest), solved, settings)),
+      farPx: Math.max(0, radiusPx(Math.min(...lowest), solved, settings))
+    };
+  }
+  /** Disparity (in the unit of the output) and signed radius under a position on the picture. */
+  under(at) {
+    const { state } = this;
+    if (state.kind !== "solved" || at.x < 0 || at.x >= 1 || at.y < 0 || at.y >= 1) return null;
+    const { run, index, solved, settings } = state;
+    const { map } = run;
+    const value = map.values[index][Math.floor(at.y * map.h) * map.w + Math.floor(at.x * map.w)];
+    return {
+      disparity: outputDisparity(value, solved),
+      metric: solved.metric,
+      radiusPx: radiusPx(value, solved, settings)
+    };
+  }
+  /** Centre of the pixel whose depth is nearest to a disparity of the thumbnail, of several the one nearest to the point. */
+  pointAtDisparity(disparity) {
+    const { state } = this;
+    if (state.kind === "not run") return null;
+    const { run, index } = state;
+    const { x, y } = this.widgets.read();
+    const { w, h, values, valid, lowest, highest } = run.map;
+    const span = Math.max(highest[index] - lowest[index], 1e-9);
+    let leastCost = Infinity;
+    let nearest = 0;
+    values[index].forEach((value, i) => {
+      if (!valid[index][i]) return;
+      const distance = Math.hypot(i % w + 0.5 - x * w, Math.floor(i / w) + 0.5 - y * h) / w;
+      const cost = Math.abs(value - disparity) / span * DEPTH_OVER_DISTANCE + distance;
+      if (cost < leastCost) [leastCost, nearest] = [cost, i];
+    });
+    return { x: (nearest % w + 0.5) / w, y: (Math.floor(nearest / w) + 0.5) / h };
+  }
+};
+
+// src/focus/picture.ts
+var SOURCE_LONG_EDGE_PX = 768;
+function drawPicture(stage, state, source, mode) {
+  if (state.kind !== "not run") drawRun(stage, state, mode);
+  else if (source) drawSource(stage, source);
+  else stage.context().clearRect(0, 0, stage.canvas.width, stage.canvas.height);
+}
+function drawRun(stage, state, mode) {
+  const { run, index, settings } = state;
+  const { map, numbers } = run;
+  stage.setShape(map.w, map.h);
+  const context = stage.context();
+  const photo = run.photo(index);
+  if (mode === "photo" && photo) {
+    context.drawImage(photo, 0, 0, map.w, map.h);
+    return;
+  }
+  const pixels = context.createImageData(map.w, map.h);
+  if (mode === "defocus" && state.kind === "solved") {
+    const radius = radiiPx(map.values[index], state.solved, settings);
+    paintDefocus(radius, run.grey(index), largestRadiusPx(numbers, map, settings), map, pixels.data);
+  } else paintDepth(map, index, pixels.data);
+  context.putImageData(pixels, 0, 0);
+}
+function drawSource(stage, photo) {
+  const { naturalWidth: w, naturalHeight: h } = photo;
+  const scale = Math.min(1, SOURCE_LONG_EDGE_PX / Math.max(w, h));
+  stage.setShape(Math.max(1, Math.round(w * scale)), Math.max(1, Math.round(h * scale)));
+  stage.context().drawImage(photo, 0, 0, stage.canvas.width, stage.canvas.height);
+}
+
+// src/focus/reticle.ts
+var WIDTH = 1e3;
+var LEAST_RING_PX = 9;
+var DOT_PX = 3;
+var Reticle = class {
+  element = svg("svg", { "aria-hidden": true });
+  /**
+   * Draw what the widgets say, for a picture of that aspect (width over height) in a place so many pixels wide; nothing
+   * where the focus is not a point.
+   */
+  draw(s, aspect, widthPx) {
+    const height = WIDTH / aspect;
+    setAll(this.element, { viewBox: `0 0 ${WIDTH} ${height}` });
+    this.element.replaceChildren();
+    if (s.focus !== "point" && s.focus !== "two points") return;
+    const unitsPerPx = WIDTH / Math.max(widthPx, 1);
+    const radius = Math.max(s.focus_radius * Math.max(WIDTH, height), LEAST_RING_PX * unitsPerPx);
+    const mark = (x, y, ring) => {
+      const centre = { cx: x * WIDTH, cy: y * height };
+      this.element.append(
+        svg("circle", { ...centre, r: radius, class: "rf-halo" }),
+        svg("circle", { ...centre, r: radius, class: ring }),
+        svg("circle", { ...centre, r: DOT_PX * unitsPerPx, class: "rf-dot" })
+      );
+    };
+    if (s.focus === "two points") {
+      const line = { x1: s.x * WIDTH, y1: s.y * height, x2: s.x2 * WIDTH, y2: s.y2 * height };
+      this.element.append(
+        svg("line", { ...line, class: "rf-halo" }),
+        svg("line", { ...line, class: "rf-ring rf-second" })
+      );
+      mark(s.x2, s.y2, "rf-ring rf-second");
+    }
+    mark(s.x, s.y, "rf-ring");
+  }
+};
+
 // src/law/srgb.ts
 var LUMA_WEIGHTS = [0.2126, 0.7152, 0.0722];
 function linearToSrgb(v) {
@@ -951,20 +1427,144 @@ function greyOf(rgba) {
   return out;
 }
 
-// src/focus/scene3d.ts
-var RELIEF = 1.3;
-var RIM = 0.13;
-var TEAR = 0.06;
-var GRID = 220;
+// src/focus/run.ts
+var Run = class _Run {
+  constructor(numbers, map, photos) {
+    this.numbers = numbers;
+    this.map = map;
+    this.photos = photos;
+  }
+  numbers;
+  map;
+  photos;
+  greys = /* @__PURE__ */ new Map();
+  /** Rejects where the temporary files are gone, as after a restart of the server. */
+  static async load(api2, payload) {
+    const photos = payload.photos?.slice(0, payload.shown.length) ?? null;
+    const [map, loaded] = await Promise.all([
+      loadMap(api2, payload.depth, payload),
+      photos && Promise.all(photos.map((file) => loadPicture(address(api2, file))))
+    ]);
+    return new _Run(payload, map, loaded);
+  }
+  photo(index) {
+    return this.photos?.[index] ?? null;
+  }
+  /** Brightness of the photo at the size of the map; null where no photo is known. */
+  grey(index) {
+    const photo = this.photo(index);
+    if (!photo) return null;
+    let grey = this.greys.get(index);
+    if (!grey) {
+      const { w, h } = this.map;
+      const context = new OffscreenCanvas(w, h).getContext("2d", { willReadFrequently: true });
+      context.drawImage(photo, 0, 0, w, h);
+      grey = greyOf(context.getImageData(0, 0, w, h).data);
+      this.greys.set(index, grey);
+    }
+    return grey;
+  }
+  /** Place of a disparity of the thumbnail between the farthest (0) and the nearest thing (1) of its frame. */
+  shareOf(disparity, index) {
+    const [low, high] = [this.map.lowest[index], this.map.highest[index]];
+    return high > low ? (disparity - low) / (high - low) : 0.5;
+  }
+  /** The inverse of `shareOf`. */
+  disparityAtShare(share, index) {
+    const [low, high] = [this.map.lowest[index], this.map.highest[index]];
+    return low + share * (high - low);
+  }
+};
+
+// src/focus/scene3d/camera.ts
+var DISTANCE = 3.1;
+var FOCAL_LENGTH = 2.2;
+var CLIP = { near: 0.1, far: 20 };
+var START = { yaw: -0.55, pitch: 0.28 };
+var MOST = { yaw: 1.35, pitch: 1.1 };
+var Camera = class {
+  yaw = START.yaw;
+  pitch = START.pitch;
+  turn(yaw, pitch) {
+    this.yaw = clamp(this.yaw + yaw, -MOST.yaw, MOST.yaw);
+    this.pitch = clamp(this.pitch + pitch, -MOST.pitch, MOST.pitch);
+  }
+  /** From the scene to clip space, for a relief of that aspect on a canvas of width x height. */
+  matrix(aspect, width, height) {
+    const canvasAspect = Math.max(width, 1) / Math.max(height, 1);
+    const f = FOCAL_LENGTH * Math.min(1, canvasAspect / aspect);
+    const { near, far } = CLIP;
+    const project = new Float32Array(16);
+    project[0] = f / canvasAspect;
+    project[5] = f;
+    project[10] = (far + near) / (near - far);
+    project[11] = -1;
+    project[14] = 2 * far * near / (near - far);
+    const [cy, sy, cp, sp] = [Math.cos(this.yaw), Math.sin(this.yaw), Math.cos(this.pitch), Math.sin(this.pitch)];
+    const yaw = new Float32Array([cy, 0, -sy, 0, 0, 1, 0, 0, sy, 0, cy, 0, 0, 0, 0, 1]);
+    const pitch = new Float32Array([1, 0, 0, 0, 0, cp, sp, 0, 0, -sp, cp, 0, 0, 0, -DISTANCE, 1]);
+    return multiply(project, multiply(pitch, yaw));
+  }
+};
+function onScreen(matrix, [x, y, z]) {
+  const row = (r) => matrix[r] * x + matrix[4 + r] * y + matrix[8 + r] * z + matrix[12 + r];
+  const w = row(3);
+  return [(row(0) / w + 1) / 2, (1 - row(1) / w) / 2];
+}
 function multiply(a, b) {
   const out = new Float32Array(16);
   for (let c = 0; c < 4; c++)
     for (let r = 0; r < 4; r++) for (let k = 0; k < 4; k++) out[4 * c + r] += a[4 * k + r] * b[4 * c + k];
   return out;
 }
-function apply(m, [x, y, z]) {
-  return [0, 1, 2, 3].map((r) => m[r] * x + m[4 + r] * y + m[8 + r] * z + m[12 + r]);
+
+// src/focus/scene3d/relief.ts
+var RELIEF = 1.3;
+var TEAR = 0.06;
+var GRID = 220;
+var POINT_FLOATS = 5;
+function reliefZ(share) {
+  return (share - 0.5) * RELIEF;
 }
+function makeRelief(map, index) {
+  const { w, h } = map;
+  const [low, high] = [map.lowest[index], map.highest[index]];
+  const values = map.values[index];
+  const aspect = w / h;
+  const stride = Math.max(1, Math.ceil(Math.max(w, h) / GRID));
+  const [columns, rows] = [Math.floor((w - 1) / stride) + 1, Math.floor((h - 1) / stride) + 1];
+  const points = new Float32Array(columns * rows * POINT_FLOATS);
+  const share = new Float32Array(columns * rows);
+  for (let j = 0; j < rows; j++)
+    for (let i = 0; i < columns; i++) {
+      const k = j * columns + i;
+      const [u, v] = [(i * stride + 0.5) / w, (j * stride + 0.5) / h];
+      share[k] = high > low ? (values[j * stride * w + i * stride] - low) / (high - low) : 0.5;
+      points.set([(2 * u - 1) * aspect, 1 - 2 * v, reliefZ(share[k]), u, v], POINT_FLOATS * k);
+    }
+  return { points, triangles: trianglesOf(share, columns, rows), aspect };
+}
+function trianglesOf(share, columns, rows) {
+  const triangles = [];
+  const add = (a, b, c) => {
+    const [x, y, z] = [share[a], share[b], share[c]];
+    if (Math.max(x, y, z) - Math.min(x, y, z) < TEAR) triangles.push(a, b, c);
+  };
+  for (let j = 0; j + 1 < rows; j++)
+    for (let i = 0; i + 1 < columns; i++) {
+      const k = j * columns + i;
+      add(k, k + 1, k + columns);
+      add(k + 1, k + columns + 1, k + columns);
+    }
+  return new Uint32Array(triangles);
+}
+
+// src/focus/scene3d/renderer.ts
+var SHEET_RGB = [0.95, 0.84, 0.29];
+var SHEET_ALPHA = { sheet: 0.2, rim: 0.7 };
+var SHEET_ALPHA_HOVER = { sheet: 0.28, rim: 0.95 };
+var NO_PHOTO = new Uint8Array([150, 150, 150, 255]);
+var NOWHERE = 99;
 var VERTEX = `#version 300 es
 in vec3 position; in vec2 at; uniform mat4 view; out vec2 uv; out float depth;
 void main(){ uv=at; depth=position.z; gl_Position=view*vec4(position,1.0); }`;
@@ -974,32 +1574,133 @@ uniform sampler2D photo; uniform vec4 sheet; uniform float plane; uniform float 
 void main(){
   if(sheet.a>0.0){ vec2 d=abs(uv); float edge=step(1.0,max(d.x,d.y)); colour=vec4(sheet.rgb,mix(sheet.a,rim,edge)); return; }
   vec3 c=texture(photo,uv).rgb; float near=1.0-smoothstep(0.0,0.035,abs(depth-plane));
-  colour=vec4(mix(c,vec3(1.0,0.93,0.45),0.55*near),1.0);
+  colour=vec4(mix(c,vec3(${FOCUS_RGB.map((v) => v.toFixed(2)).join(",")}),0.55*near),1.0);
 }`;
-var Scene3D = class {
-  canvas;
-  /** Where the sheet is dragged to, as a share of the depth: 0 far, 1 near. */
-  onFocus = () => void 0;
-  onGrab = () => void 0;
+var Renderer = class {
+  constructor(gl) {
+    this.gl = gl;
+    this.program = linkedProgram(gl);
+    this.texture = gl.createTexture();
+    [this.relief, this.points, this.triangles] = [gl.createVertexArray(), gl.createBuffer(), gl.createBuffer()];
+    [this.sheet, this.corners] = [gl.createVertexArray(), gl.createBuffer()];
+    this.describePoints(this.relief, this.points);
+    this.describePoints(this.sheet, this.corners);
+  }
   gl;
   program;
   texture;
-  mesh;
-  sheet;
+  relief;
   points;
-  indices;
+  triangles;
+  sheet;
   corners;
-  count = 0;
+  indexCount = 0;
+  describePoints(array, buffer) {
+    const { gl } = this;
+    const floatBytes = 4;
+    gl.bindVertexArray(array);
+    gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
+    for (const [name, size, offset] of [
+      ["position", 3, 0],
+      ["at", 2, 3]
+    ]) {
+      const location = gl.getAttribLocation(this.program, name);
+      gl.enableVertexAttribArray(location);
+      gl.vertexAttribPointer(location, size, gl.FLOAT, false, POINT_FLOATS * floatBytes, offset * floatBytes);
+    }
+  }
+  /** Free what the graphics card holds. */
+  close() {
+    this.gl.getExtension("WEBGL_lose_context")?.loseContext();
+  }
+  upload(relief, photo) {
+    const { gl } = this;
+    this.indexCount = relief.triangles.length;
+    gl.bindVertexArray(this.relief);
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.points);
+    gl.bufferData(gl.ARRAY_BUFFER, relief.points, gl.STATIC_DRAW);
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.triangles);
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, relief.triangles, gl.STATIC_DRAW);
+    gl.bindTexture(gl.TEXTURE_2D, this.texture);
+    if (photo) gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, photo);
+    else gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, 1, 1, 0, gl.RGBA, gl.UNSIGNED_BYTE, NO_PHOTO);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
+  }
+  /** One picture of width x height; without a sheet where the focal plane is not known. */
+  draw(view, aspect, sheet, width, height) {
+    const { gl } = this;
+    gl.viewport(0, 0, width, height);
+    gl.clearColor(0, 0, 0, 0);
+    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+    gl.enable(gl.DEPTH_TEST);
+    gl.useProgram(this.program);
+    gl.uniformMatrix4fv(this.uniform("view"), false, view);
+    gl.uniform4f(this.uniform("sheet"), 0, 0, 0, 0);
+    gl.uniform1f(this.uniform("plane"), sheet ? sheet.z : NOWHERE);
+    gl.bindVertexArray(this.relief);
+    gl.drawElements(gl.TRIANGLES, this.indexCount, gl.UNSIGNED_INT, 0);
+    if (sheet) this.drawSheet(sheet, aspect);
+  }
+  drawSheet({ halfWidth: x, halfHeight: y, z, hover }, aspect) {
+    const { gl } = this;
+    const [u, v] = [x / aspect, y];
+    const corners = [-x, -y, z, -u, -v, x, -y, z, u, -v, -x, y, z, -u, v, x, y, z, u, v];
+    const alpha = hover ? SHEET_ALPHA_HOVER : SHEET_ALPHA;
+    gl.bindVertexArray(this.sheet);
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.corners);
+    gl.bufferData(gl.ARRAY_BUFFER, new Float32Array(corners), gl.DYNAMIC_DRAW);
+    gl.enable(gl.BLEND);
+    gl.blendFunc(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA);
+    gl.depthMask(false);
+    gl.uniform4f(this.uniform("sheet"), ...SHEET_RGB, alpha.sheet);
+    gl.uniform1f(this.uniform("rim"), alpha.rim);
+    gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+    gl.depthMask(true);
+    gl.disable(gl.BLEND);
+  }
+  uniform(name) {
+    return this.gl.getUniformLocation(this.program, name);
+  }
+};
+function linkedProgram(gl) {
+  const program = gl.createProgram();
+  for (const [kind, source] of [
+    [gl.VERTEX_SHADER, VERTEX],
+    [gl.FRAGMENT_SHADER, FRAGMENT]
+  ]) {
+    const shader = gl.createShader(kind);
+    gl.shaderSource(shader, source);
+    gl.compileShader(shader);
+    gl.attachShader(program, shader);
+  }
+  gl.linkProgram(program);
+  if (!gl.getProgramParameter(program, gl.LINK_STATUS))
+    throw new Error(`WebGL: ${gl.getProgramInfoLog(program) ?? "no program"}`);
+  return program;
+}
+
+// src/focus/scene3d/scene.ts
+var RIM = 0.13;
+var RIM_SLACK = { outer: 0.04, inner: 0.02 };
+var TURN_BY_DRAG = { yaw: 2.4, pitch: 1.8 };
+var TURN_BY_KEY = 0.1;
+var FOCUS_BY_KEY = 0.02;
+var AXIS_STEP = 0.05;
+var Scene3D = class {
+  canvas = document.createElement("canvas");
+  /** Where the sheet is dragged to, as a share of the depth: 0 far, 1 near. */
+  onFocus = () => void 0;
+  onGrab = () => void 0;
+  renderer;
+  camera = new Camera();
   aspect = 1.5;
   focus = null;
-  yaw = -0.55;
-  pitch = 0.28;
-  distance = 3.1;
-  hot = false;
+  overRim = false;
   grab = null;
   /** @throws Error if the browser has no WebGL 2. */
   constructor() {
-    this.canvas = document.createElement("canvas");
     this.canvas.tabIndex = 0;
     this.canvas.setAttribute("role", "application");
     this.canvas.setAttribute(
@@ -1008,96 +1709,18 @@ var Scene3D = class {
     );
     const gl = this.canvas.getContext("webgl2", { antialias: true, alpha: true });
     if (!gl) throw new Error("this browser has no WebGL 2");
-    this.gl = gl;
-    this.program = gl.createProgram();
-    for (const [kind, source] of [
-      [gl.VERTEX_SHADER, VERTEX],
-      [gl.FRAGMENT_SHADER, FRAGMENT]
-    ]) {
-      const shader = gl.createShader(kind);
-      gl.shaderSource(shader, source);
-      gl.compileShader(shader);
-      gl.attachShader(this.program, shader);
-    }
-    gl.linkProgram(this.program);
-    if (!gl.getProgramParameter(this.program, gl.LINK_STATUS))
-      throw new Error(`WebGL: ${gl.getProgramInfoLog(this.program) ?? "no program"}`);
-    this.texture = gl.createTexture();
-    [this.mesh, this.points, this.indices] = [gl.createVertexArray(), gl.createBuffer(), gl.createBuffer()];
-    [this.sheet, this.corners] = [gl.createVertexArray(), gl.createBuffer()];
-    for (const [array, buffer] of [
-      [this.mesh, this.points],
-      [this.sheet, this.corners]
-    ]) {
-      gl.bindVertexArray(array);
-      gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
-      for (const [name, size, offset] of [
-        ["position", 3, 0],
-        ["at", 2, 12]
-      ]) {
-        const location = gl.getAttribLocation(this.program, name);
-        gl.enableVertexAttribArray(location);
-        gl.vertexAttribPointer(location, size, gl.FLOAT, false, 20, offset);
-      }
-    }
+    this.renderer = new Renderer(gl);
     this.listen();
   }
   /** Free what the graphics card holds. */
   close() {
-    this.gl.getExtension("WEBGL_lose_context")?.loseContext();
+    this.renderer.close();
     this.canvas.remove();
   }
-  setScene(map, frame, photo) {
-    const { gl } = this;
-    const { w, h } = map;
-    const [low, high] = [map.lowest[frame], map.highest[frame]];
-    const values = map.values[frame];
-    this.aspect = w / h;
-    const stride = Math.max(1, Math.ceil(Math.max(w, h) / GRID));
-    const [cols, rows] = [Math.floor((w - 1) / stride) + 1, Math.floor((h - 1) / stride) + 1];
-    const points = new Float32Array(cols * rows * 5);
-    const share = new Float32Array(cols * rows);
-    for (let j = 0; j < rows; j++)
-      for (let i = 0; i < cols; i++) {
-        const k = j * cols + i;
-        const [u, v] = [(i * stride + 0.5) / w, (j * stride + 0.5) / h];
-        share[k] = high > low ? (values[j * stride * w + i * stride] - low) / (high - low) : 0.5;
-        points.set([(2 * u - 1) * this.aspect, 1 - 2 * v, (share[k] - 0.5) * RELIEF, u, v], 5 * k);
-      }
-    const indices = [];
-    const whole = (a, b, c) => {
-      const [x, y, z] = [share[a], share[b], share[c]];
-      if (Math.max(x, y, z) - Math.min(x, y, z) < TEAR) indices.push(a, b, c);
-    };
-    for (let j = 0; j + 1 < rows; j++)
-      for (let i = 0; i + 1 < cols; i++) {
-        const k = j * cols + i;
-        whole(k, k + 1, k + cols);
-        whole(k + 1, k + cols + 1, k + cols);
-      }
-    this.count = indices.length;
-    gl.bindVertexArray(this.mesh);
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.points);
-    gl.bufferData(gl.ARRAY_BUFFER, points, gl.STATIC_DRAW);
-    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, this.indices);
-    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, new Uint32Array(indices), gl.STATIC_DRAW);
-    gl.bindTexture(gl.TEXTURE_2D, this.texture);
-    if (photo) gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, photo);
-    else
-      gl.texImage2D(
-        gl.TEXTURE_2D,
-        0,
-        gl.RGBA,
-        1,
-        1,
-        0,
-        gl.RGBA,
-        gl.UNSIGNED_BYTE,
-        new Uint8Array([150, 150, 150, 255])
-      );
-    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.LINEAR);
-    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
-    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
+  setScene(map, index, photo) {
+    const relief = makeRelief(map, index);
+    this.aspect = relief.aspect;
+    this.renderer.upload(relief, photo);
     this.draw();
   }
   /** Place of the focal plane as a share of the depth, or null where it is not known. */
@@ -1106,200 +1729,409 @@ var Scene3D = class {
     this.focus = share;
     this.draw();
   }
-  view() {
-    const { width, height } = this.canvas;
-    const shape = Math.max(width, 1) / Math.max(height, 1);
-    const f = 2.2 * Math.min(1, shape / this.aspect);
-    const [near, far2] = [0.1, 20];
-    const project = new Float32Array(16);
-    project.set([f / shape], 0);
-    project.set([f], 5);
-    project.set([(far2 + near) / (near - far2), -1], 10);
-    project.set([2 * far2 * near / (near - far2)], 14);
-    const [cy, sy, cp, sp] = [Math.cos(this.yaw), Math.sin(this.yaw), Math.cos(this.pitch), Math.sin(this.pitch)];
-    const yaw = new Float32Array([cy, 0, -sy, 0, 0, 1, 0, 0, sy, 0, cy, 0, 0, 0, 0, 1]);
-    const pitch = new Float32Array([1, 0, 0, 0, 0, cp, sp, 0, 0, -sp, cp, 0, 0, 0, -this.distance, 1]);
-    return multiply(project, multiply(pitch, yaw));
-  }
-  z(share) {
-    return (share - 0.5) * RELIEF;
-  }
   draw() {
-    const { gl } = this;
     const zoom = window.devicePixelRatio || 1;
     const [width, height] = [this.canvas.clientWidth * zoom, this.canvas.clientHeight * zoom].map(Math.round);
     if (width === 0 || height === 0) return;
     if (this.canvas.width !== width || this.canvas.height !== height)
       [this.canvas.width, this.canvas.height] = [width, height];
-    gl.viewport(0, 0, width, height);
-    gl.clearColor(0, 0, 0, 0);
-    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
-    gl.enable(gl.DEPTH_TEST);
-    gl.useProgram(this.program);
-    const at = (name) => gl.getUniformLocation(this.program, name);
-    gl.uniformMatrix4fv(at("view"), false, this.view());
-    gl.uniform4f(at("sheet"), 0, 0, 0, 0);
-    gl.uniform1f(at("plane"), this.focus === null ? 99 : this.z(this.focus));
-    gl.bindVertexArray(this.mesh);
-    gl.drawElements(gl.TRIANGLES, this.count, gl.UNSIGNED_INT, 0);
-    if (this.focus === null) return;
-    const [x, y, z] = [this.aspect + RIM, 1 + RIM, this.z(this.focus)];
-    const [u, v] = [x / this.aspect, y];
-    const corners = [-x, -y, z, -u, -v, x, -y, z, u, -v, -x, y, z, -u, v, x, y, z, u, v];
-    gl.bindVertexArray(this.sheet);
-    gl.bindBuffer(gl.ARRAY_BUFFER, this.corners);
-    gl.bufferData(gl.ARRAY_BUFFER, new Float32Array(corners), gl.DYNAMIC_DRAW);
-    gl.enable(gl.BLEND);
-    gl.blendFunc(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA);
-    gl.depthMask(false);
-    gl.uniform4f(at("sheet"), 0.95, 0.84, 0.29, this.hot ? 0.28 : 0.2);
-    gl.uniform1f(at("rim"), this.hot ? 0.95 : 0.7);
-    gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
-    gl.depthMask(true);
-    gl.disable(gl.BLEND);
+    const sheet = this.focus === null ? null : { halfWidth: this.aspect + RIM, halfHeight: 1 + RIM, z: reliefZ(this.focus), hover: this.overRim };
+    this.renderer.draw(this.view(), this.aspect, sheet, width, height);
   }
-  /** Screen position (0..1 of the canvas) of a place in the scene. */
-  onScreen(place) {
-    const [x, y, , w] = apply(this.view(), place);
-    return [(x / w + 1) / 2, (1 - y / w) / 2];
+  view() {
+    return this.camera.matrix(this.aspect, this.canvas.width, this.canvas.height);
   }
   /** Whether a position lies on the sheet's rim. */
-  onRim(x, y) {
+  isOnRim(at) {
     if (this.focus === null) return false;
-    const z = this.z(this.focus);
-    const inside = (sx, sy) => {
+    const z = reliefZ(this.focus);
+    const view = this.view();
+    const inRectangle = (halfWidth, halfHeight) => {
       const corners = [
-        [-sx, -sy],
-        [sx, -sy],
-        [sx, sy],
-        [-sx, sy]
-      ].map(([a, b]) => this.onScreen([a, b, z]));
-      const sides = corners.map(([ax, ay], i) => {
-        const [bx, by] = corners[(i + 1) % 4];
-        return Math.sign((bx - ax) * (y - ay) - (by - ay) * (x - ax));
-      });
-      return Math.abs(sides.reduce((a, b) => a + b, 0)) === 4;
+        [-halfWidth, -halfHeight],
+        [halfWidth, -halfHeight],
+        [halfWidth, halfHeight],
+        [-halfWidth, halfHeight]
+      ].map(([x, y]) => onScreen(view, [x, y, z]));
+      return isInConvex(corners, at);
     };
-    return inside(this.aspect + RIM + 0.04, 1 + RIM + 0.04) && !inside(this.aspect - 0.02, 0.98);
+    const { outer, inner } = RIM_SLACK;
+    return inRectangle(this.aspect + RIM + outer, 1 + RIM + outer) && !inRectangle(this.aspect - inner, 1 - inner);
   }
-  at(event) {
+  positionOf(event) {
     const box = this.canvas.getBoundingClientRect();
     return [(event.clientX - box.x) / box.width, (event.clientY - box.y) / box.height];
   }
   turn(yaw, pitch) {
-    this.yaw = clamp(this.yaw + yaw, -1.35, 1.35);
-    this.pitch = clamp(this.pitch + pitch, -1.1, 1.1);
+    this.camera.turn(yaw, pitch);
     this.draw();
   }
   listen() {
     const { canvas } = this;
-    canvas.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
-      event.stopPropagation();
-      canvas.focus({ preventScroll: true });
-      canvas.setPointerCapture(event.pointerId);
-      const [x, y] = this.at(event);
-      this.grab = { sheet: this.onRim(x, y), x, y, share: this.focus ?? 0.5 };
-      if (this.grab.sheet) this.onGrab(true);
-    });
-    canvas.addEventListener("pointermove", (event) => {
-      const [x, y] = this.at(event);
-      const { grab } = this;
-      if (!grab) {
-        const hot = this.onRim(x, y);
-        if (hot !== this.hot) {
-          this.hot = hot;
-          canvas.style.cursor = hot ? "move" : "grab";
-          this.draw();
-        }
-        return;
-      }
-      if (!grab.sheet) {
-        this.turn((x - grab.x) * 2.4, (y - grab.y) * 1.8);
-        [grab.x, grab.y] = [x, y];
-        return;
-      }
-      const corner = (share) => this.onScreen([-this.aspect, -1, this.z(share)]);
-      const [a, b] = [corner(grab.share), corner(grab.share + 0.05)];
-      const [dx, dy] = [(b[0] - a[0]) / 0.05, (b[1] - a[1]) / 0.05];
-      const moved = ((x - grab.x) * dx + (y - grab.y) * dy) / Math.max(dx * dx + dy * dy, 1e-4);
-      this.onFocus(clamp(grab.share + moved, 0, 1));
-    });
-    const end = () => {
-      if (this.grab?.sheet) this.onGrab(false);
+    const release = () => {
+      if (this.grab?.kind === "sheet") this.onGrab(false);
       this.grab = null;
     };
-    canvas.addEventListener("pointerup", end);
-    canvas.addEventListener("pointercancel", end);
-    canvas.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      const turns = {
-        ArrowLeft: [-0.1, 0],
-        ArrowRight: [0.1, 0],
-        ArrowUp: [0, -0.1],
-        ArrowDown: [0, 0.1]
-      };
-      const turn = turns[event.key];
-      const move = event.key === "PageUp" ? -0.02 : event.key === "PageDown" ? 0.02 : 0;
-      if (turn) this.turn(...turn);
-      else if (move !== 0 && this.focus !== null) {
-        this.onGrab(true);
-        this.onFocus(clamp(this.focus + move, 0, 1));
-        this.onGrab(false);
-      } else return;
-      event.preventDefault();
-      event.stopPropagation();
+    canvas.addEventListener("pointerdown", (event) => {
+      this.down(event);
     });
+    canvas.addEventListener("pointermove", (event) => {
+      this.move(this.positionOf(event));
+    });
+    canvas.addEventListener("pointerup", release);
+    canvas.addEventListener("pointercancel", release);
+    canvas.addEventListener("keydown", (event) => {
+      this.key(event);
+    });
+  }
+  down(event) {
+    if (event.button !== 0) return;
+    event.stopPropagation();
+    this.canvas.focus({ preventScroll: true });
+    this.canvas.setPointerCapture(event.pointerId);
+    const [x, y] = this.positionOf(event);
+    if (this.isOnRim([x, y])) {
+      this.grab = { kind: "sheet", x, y, share: this.focus ?? 0.5 };
+      this.onGrab(true);
+    } else this.grab = { kind: "scene", x, y };
+  }
+  move([x, y]) {
+    const { grab } = this;
+    if (!grab) this.hover([x, y]);
+    else if (grab.kind === "scene") {
+      this.turn((x - grab.x) * TURN_BY_DRAG.yaw, (y - grab.y) * TURN_BY_DRAG.pitch);
+      [grab.x, grab.y] = [x, y];
+    } else this.onFocus(clamp(grab.share + this.shareAlongAxis(grab.share, x - grab.x, y - grab.y), 0, 1));
+  }
+  hover(at) {
+    const overRim = this.isOnRim(at);
+    if (overRim === this.overRim) return;
+    this.overRim = overRim;
+    this.canvas.style.cursor = overRim ? "move" : "grab";
+    this.draw();
+  }
+  /** Share of the depth for a way on the screen, along the depth axis at the sheet's corner, which moves under the pointer. */
+  shareAlongAxis(share, x, y) {
+    const view = this.view();
+    const corner = (at) => onScreen(view, [-this.aspect, -1, reliefZ(at)]);
+    const [a, b] = [corner(share), corner(share + AXIS_STEP)];
+    const [dx, dy] = [(b[0] - a[0]) / AXIS_STEP, (b[1] - a[1]) / AXIS_STEP];
+    return (x * dx + y * dy) / Math.max(dx * dx + dy * dy, 1e-4);
+  }
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const turns = {
+      ArrowLeft: [-TURN_BY_KEY, 0],
+      ArrowRight: [TURN_BY_KEY, 0],
+      ArrowUp: [0, -TURN_BY_KEY],
+      ArrowDown: [0, TURN_BY_KEY]
+    };
+    const turn = turns[event.key];
+    const move = event.key === "PageUp" ? -FOCUS_BY_KEY : event.key === "PageDown" ? FOCUS_BY_KEY : 0;
+    if (turn) this.turn(...turn);
+    else if (move !== 0 && this.focus !== null) {
+      this.onGrab(true);
+      this.onFocus(clamp(this.focus + move, 0, 1));
+      this.onGrab(false);
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+};
+function isInConvex(corners, [x, y]) {
+  const sides = corners.map(([ax, ay], i) => {
+    const [bx, by] = corners[(i + 1) % corners.length];
+    return Math.sign((bx - ax) * (y - ay) - (by - ay) * (x - ax));
+  });
+  return Math.abs(sides.reduce((a, b) => a + b, 0)) === corners.length;
+}
+
+// src/focus/scene3d/panel.ts
+var ScenePanel = class {
+  constructor(host) {
+    this.host = host;
+  }
+  host;
+  scene = null;
+  filled = null;
+  get isOpen() {
+    return this.scene !== null;
+  }
+  /** @throws Error if the browser has no WebGL 2. */
+  open() {
+    const scene = new Scene3D();
+    scene.canvas.classList.add("rf-scene");
+    scene.onFocus = this.host.onFocus;
+    scene.onGrab = this.host.onGrab;
+    this.host.place.append(scene.canvas);
+    this.scene = scene;
+    this.filled = null;
+  }
+  close() {
+    this.scene?.close();
+    this.scene = null;
+  }
+  draw() {
+    const { scene } = this;
+    const { state } = this.host.model;
+    if (!scene || state.kind === "not run") return;
+    const { run, index } = state;
+    if (this.filled?.run !== run || this.filled.index !== index) {
+      scene.setScene(run.map, index, run.photo(index));
+      this.filled = { run, index };
+    }
+    scene.setFocus(this.host.model.focusShare());
+  }
+};
+
+// src/focus/source.ts
+var SourcePhoto = class {
+  constructor(onChange) {
+    this.onChange = onChange;
+  }
+  onChange;
+  url = null;
+  loaded = null;
+  get image() {
+    return this.loaded;
+  }
+  /** Show the picture at an address; null: none. */
+  show(url) {
+    if (url === this.url) return;
+    this.url = url;
+    this.loaded = null;
+    if (url)
+      loadPicture(url).then(
+        (image) => {
+          if (url !== this.url) return;
+          this.loaded = image;
+          this.onChange();
+        },
+        () => void 0
+        // Load Image shows that its file is missing
+      );
+    this.onChange();
+  }
+};
+
+// src/focus/status.ts
+var USAGE = "Click to focus · drag over what shall be sharp · Shift+click for a second point";
+var MARK = { sharp: "#f2d64b", near: "#3b6cff", far: "#ff4a2e" };
+var StatusLine = class {
+  constructor(model, timelineIsOpen) {
+    this.model = model;
+    this.timelineIsOpen = timelineIsOpen;
+  }
+  model;
+  timelineIsOpen;
+  element = html("div", { class: "rf-status" });
+  spoken = html("div", { class: "rf-sr", "aria-live": "polite" });
+  hover = null;
+  /** The pointer is over a position of the picture; null: it has left. */
+  setHover(at) {
+    this.hover = at;
+    this.draw();
+  }
+  draw() {
+    this.element.classList.toggle("rf-warn", this.problem !== null);
+    const message = this.message();
+    const legend = message === null ? this.legend() : null;
+    if (!legend) {
+      this.element.textContent = this.element.title = message ?? t(USAGE);
+      return;
+    }
+    this.element.title = `${this.summary()}. ${t(USAGE)}.`;
+    this.element.replaceChildren(...legend);
+  }
+  /** Tell the point and the blur to a screen reader. */
+  speak() {
+    const { widgets } = this.model;
+    const { x, y } = widgets.read();
+    const point = widgets.focusIsPoint ? `x ${x}, y ${y}. ` : "";
+    this.spoken.textContent = `${point}${this.problem ?? this.summary()}`;
+  }
+  get problem() {
+    const { state } = this.model;
+    return state.kind === "unsolved" ? state.problem : null;
+  }
+  /** What is said in place of the legend: the most urgent first. */
+  message() {
+    const linked = this.model.widgets.linkedFocus;
+    return this.problem ?? this.pointWithoutKey() ?? (linked.length > 0 ? `${t("Driven by a link:")} ${linked.join(", ")}` : this.underPointer());
+  }
+  /** Keys set the focus, but the point that is set is none of them. */
+  pointWithoutKey() {
+    if (!this.timelineIsOpen() || !this.model.widgets.focusIsPoint) return null;
+    const keys = this.model.widgets.keys().filter(setsFocus);
+    const { x, y } = this.model.widgets.read();
+    if (keys.length === 0 || keys.some((k) => k.x === x && k.y === y)) return null;
+    return `${t("Keys set the focus. Set key: this point, at frame")} ${this.model.frame}`;
+  }
+  underPointer() {
+    const under = this.hover && this.model.under(this.hover);
+    if (!under) return null;
+    const radiusPx2 = Math.abs(under.radiusPx);
+    const side = t(under.radiusPx < 0 ? "in front" : "behind");
+    const blur = radiusPx2 <= SHARP_RADIUS_PX ? t("sharp") : `${t("blur")} ${radiusPx2.toFixed(1)} px ${side}`;
+    return `${t("Here:")} ${distanceInWords(under.disparity, under.metric)} · ${blur}`;
+  }
+  /** Where it is sharp, and the largest radii in front and behind; null before the first run. */
+  parts() {
+    const extent = this.model.extent();
+    return extent && {
+      sharp: `${t("sharp")} ${distanceInWords(extent.focusDisparity, extent.metric)}`,
+      near: `${t("near")} ≤ ${extent.nearPx.toFixed(1)} px`,
+      far: `${t("far")} ≤ ${extent.farPx.toFixed(1)} px`
+    };
+  }
+  legend() {
+    const parts = this.parts();
+    const mark = (colour) => html("b", { style: `background:${colour}` });
+    return parts && [mark(MARK.sharp), parts.sharp, mark(MARK.near), parts.near, mark(MARK.far), parts.far];
+  }
+  summary() {
+    const parts = this.parts();
+    return parts ? `${parts.sharp}, ${parts.near}, ${parts.far}` : t(USAGE);
+  }
+};
+function distanceInWords(disparity, metric) {
+  if (!metric) return `${t("nearness")} ${Math.round(disparity * 100)} %`;
+  return disparity > 0 ? `${(1 / disparity).toPrecision(3)} m` : t("infinity");
+}
+
+// src/focus/plot.ts
+var PLOT_HEIGHT = 104;
+var LEAST_WIDTH2 = 120;
+var MARGIN = { left: 10, right: 10, top: 20, bottom: 18 };
+var COLOUR = { focus: "#f2d64b", aperture: "#59b8ff", shown: "#fff", grid: "#3c3d43" };
+var LEGEND = { focus: 0, aperture: 40 };
+var RULER_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4];
+var RULER_GAP_PX = 36;
+var CURVE_SAMPLES = 240;
+var UNKNOWN_HEIGHT = 0.5;
+var GRAB_PX2 = 8;
+var Plot = class {
+  element = svg("svg", {
+    class: "rf-plot",
+    tabindex: 0,
+    role: "application",
+    "aria-label": t("Timeline. Left and right arrow keys move the frame, Enter sets a key there, Delete removes it.")
+  });
+  width = LEAST_WIDTH2;
+  last = 1;
+  /** Frame under a pointer. */
+  frameAt(event, last) {
+    const box = this.element.getBoundingClientRect();
+    const scale = box.width / Math.max(this.element.clientWidth, 1);
+    const inner = box.width - (MARGIN.left + MARGIN.right) * scale;
+    const share = (event.clientX - box.x - MARGIN.left * scale) / Math.max(inner, 1);
+    return Math.round(clamp(share, 0, 1) * last);
+  }
+  /** How many frames beside a key a press still takes hold of it. */
+  grabFrames(last) {
+    return Math.max(1, Math.round(last * GRAB_PX2 / Math.max(this.element.clientWidth, 1)));
+  }
+  draw(data) {
+    this.last = data.last;
+    this.width = Math.max(this.element.clientWidth, LEAST_WIDTH2);
+    setAll(this.element, { viewBox: `0 0 ${this.width} ${PLOT_HEIGHT}` });
+    this.element.replaceChildren();
+    this.drawRuler();
+    this.drawLegend();
+    this.drawCurve(data.apertureAt, COLOUR.aperture);
+    this.drawCurve(data.focusAt, COLOUR.focus);
+    this.drawUpright(data.frame, 2, `stroke:${COLOUR.shown};stroke-width:1.5`);
+    this.drawKeys(data);
+  }
+  x(frame) {
+    return MARGIN.left + frame / this.last * (this.width - MARGIN.left - MARGIN.right);
+  }
+  /** Of a value in 0..1. */
+  y(value) {
+    const bottom = PLOT_HEIGHT - MARGIN.bottom;
+    return bottom - clamp(value, 0, 1) * (bottom - MARGIN.top);
+  }
+  drawUpright(frame, top, style) {
+    const x = this.x(frame);
+    this.element.append(svg("line", { x1: x, y1: top, x2: x, y2: PLOT_HEIGHT - MARGIN.bottom, style }));
+  }
+  drawText(text, attributes) {
+    const element = svg("text", attributes);
+    element.textContent = text;
+    this.element.append(element);
+  }
+  drawRuler() {
+    const step = RULER_STEPS.find((s) => s / this.last * this.width >= RULER_GAP_PX) ?? RULER_STEPS[RULER_STEPS.length - 1];
+    for (let f = 0; f <= this.last; f += step) {
+      this.drawUpright(f, MARGIN.top, `stroke:${COLOUR.grid};stroke-width:1`);
+      this.drawText(String(f), { x: this.x(f), y: PLOT_HEIGHT - 5, "text-anchor": f === 0 ? "start" : "middle" });
+    }
+  }
+  drawLegend() {
+    for (const name of ["focus", "aperture"])
+      this.drawText(t(name), { x: MARGIN.left + LEGEND[name], y: 12, style: `fill:${COLOUR[name]}` });
+  }
+  drawCurve(valueAt, colour) {
+    const points = [];
+    const samples = Math.min(this.last, CURVE_SAMPLES);
+    for (let i = 0; i <= samples; i++) {
+      const frame = i / samples * this.last;
+      const value = valueAt(frame);
+      if (value !== null) points.push(`${this.x(frame).toFixed(1)},${this.y(value).toFixed(1)}`);
+    }
+    const style = `fill:none;stroke:${colour};stroke-width:2;stroke-linejoin:round`;
+    this.element.append(svg("polyline", { points: points.join(" "), style }));
+  }
+  drawKeys({ keys, frame, focusAt, apertureAt }) {
+    for (const key of keys) {
+      const ofFocus = setsFocus(key);
+      const value = (ofFocus ? focusAt(key.frame) : apertureAt(key.frame)) ?? UNKNOWN_HEIGHT;
+      const fill = key.frame === frame ? COLOUR.shown : ofFocus ? COLOUR.focus : COLOUR.aperture;
+      this.element.append(
+        svg("path", {
+          class: "rf-key",
+          d: `M${this.x(key.frame)} ${this.y(value) - 6}l6 6-6 6-6-6z`,
+          style: `fill:${fill};stroke:rgba(0,0,0,.7);stroke-width:1.2;cursor:ew-resize`
+        })
+      );
+    }
   }
 };
 
 // src/focus/timeline.ts
-var HEIGHT = 104;
-var FOCUS = "#f2d64b";
-var APERTURE = "#59b8ff";
-var MARGIN = { left: 10, right: 10, top: 20, bottom: 18 };
+var FRAMES_WITHOUT_CLIP = 48;
+var BUTTONS_HEIGHT2 = 36;
 var Timeline = class {
   constructor(host) {
     this.host = host;
-    this.add = button("Set key", "Set a key at this frame from the focus and the aperture that are set now", () => {
+    const title = "Set a key at this frame from the focus and the aperture that are set now";
+    this.setButton = button("Set key", title, () => {
       this.setKey();
     });
-    this.remove = button("Remove", "Remove the key at this frame", () => {
-      this.host.write(this.host.keys().filter((k) => k.frame !== this.frame));
+    this.removeButton = button("Remove", "Remove the key at this frame", () => {
+      this.host.write(this.otherKeys());
     });
     for (const name of EASES) this.ease.append(html("option", { value: name }, name));
     this.ease.addEventListener("change", () => {
       const ease = this.ease.value;
       this.host.write(this.host.keys().map((k) => k.frame === this.frame ? { ...k, ease } : k));
     });
-    this.element.append(
-      this.plot,
-      html(
-        "div",
-        { class: "rf-bar" },
-        this.add,
-        this.remove,
-        this.ease,
-        html("span", { class: "rf-space" }),
-        this.where
-      )
-    );
+    const space = html("span", { class: "rf-space" });
+    const bar = html("div", { class: "rf-bar" }, this.setButton, this.removeButton, this.ease, space, this.frameLabel);
+    this.element.append(this.plot.element, bar);
     this.listen();
   }
   host;
+  static height = PLOT_HEIGHT + BUTTONS_HEIGHT2;
   element = html("div", { class: "rf-timeline rf-hidden" });
-  plot = svg("svg", {
-    class: "rf-plot",
-    tabindex: 0,
-    role: "application",
-    "aria-label": t("Timeline. Left and right arrow keys move the frame, Enter sets a key there, Delete removes it.")
-  });
-  add;
-  remove;
+  plot = new Plot();
+  setButton;
+  removeButton;
   ease = html("select", { "aria-label": t("How the way to the next key runs") });
-  where = html("span", { class: "rf-where", "aria-live": "polite" });
+  frameLabel = html("span", { class: "rf-where", "aria-live": "polite" });
   frame = 0;
-  drag = null;
+  /** Frame of the key that is dragged. */
+  dragged = null;
   get open() {
     return !this.element.classList.contains("rf-hidden");
   }
@@ -1307,261 +2139,160 @@ var Timeline = class {
     this.element.classList.toggle("rf-hidden", !on);
     if (on) this.draw();
   }
-  static height = HEIGHT + 36;
   /** Last frame that the plot reaches: that of the clip, or of the last key where that lies beyond. */
   get last() {
-    const keys = this.host.keys();
-    const clip = this.host.frames() - 1;
-    return Math.max(clip > 0 ? clip : 47, ...keys.map((k) => k.frame), 1);
+    const frames = this.host.frames();
+    const clip = (frames > 1 ? frames : FRAMES_WITHOUT_CLIP) - 1;
+    return Math.max(clip, ...this.host.keys().map((k) => k.frame), 1);
+  }
+  /** All keys but the one at the shown frame. */
+  otherKeys() {
+    return this.host.keys().filter((k) => k.frame !== this.frame);
   }
   setKey() {
-    const keys = this.host.keys();
-    const old = keys.find((k) => k.frame === this.frame);
+    const old = this.host.keys().find((k) => k.frame === this.frame);
     const key = { frame: this.frame, ...this.host.current(), ease: old?.ease ?? "ease" };
-    this.host.write([...keys.filter((k) => k.frame !== this.frame), key].sort((a, b) => a.frame - b.frame));
-  }
-  frameAt(event) {
-    const box = this.plot.getBoundingClientRect();
-    const scale = box.width / Math.max(this.plot.clientWidth, 1);
-    const inner = box.width - (MARGIN.left + MARGIN.right) * scale;
-    const share = (event.clientX - box.x - MARGIN.left * scale) / Math.max(inner, 1);
-    return Math.round(clamp(share, 0, 1) * this.last);
+    this.host.write([...this.otherKeys(), key].sort((a, b) => a.frame - b.frame));
   }
   go(frame) {
     this.frame = clamp(frame, 0, this.last);
     this.host.showFrame(this.frame);
   }
   listen() {
-    this.plot.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
-      event.stopPropagation();
-      this.plot.focus({ preventScroll: true });
-      this.plot.setPointerCapture(event.pointerId);
-      const at = this.frameAt(event);
-      const reach = Math.max(1, Math.round(this.last * 8 / Math.max(this.plot.clientWidth, 1)));
-      const near = this.host.keys().filter((k) => Math.abs(k.frame - at) <= reach).sort((a, b) => Math.abs(a.frame - at) - Math.abs(b.frame - at));
-      this.go(near.length > 0 ? near[0].frame : at);
-      if (near.length > 0) {
-        this.drag = { frame: near[0].frame, from: at };
-        this.host.begin();
-      }
-    });
-    this.plot.addEventListener("pointermove", (event) => {
-      if (!this.plot.hasPointerCapture(event.pointerId)) return;
-      const at = this.frameAt(event);
-      const drag = this.drag;
-      if (!drag) this.go(at);
-      else if (at !== drag.frame) {
-        const keys = this.host.keys();
-        if (keys.some((k) => k.frame === at)) return;
-        const moved = keys.map((k) => k.frame === drag.frame ? { ...k, frame: at } : k);
-        drag.frame = at;
-        this.host.write(moved.sort((a, b) => a.frame - b.frame));
-        this.go(at);
-      }
-    });
-    const end = () => {
-      if (this.drag) this.host.end();
-      this.drag = null;
+    const { element } = this.plot;
+    const release = () => {
+      if (this.dragged !== null) this.host.end();
+      this.dragged = null;
     };
-    this.plot.addEventListener("pointerup", end);
-    this.plot.addEventListener("pointercancel", end);
-    this.plot.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      const by = event.shiftKey ? 10 : 1;
-      if (event.key === "ArrowLeft") this.go(this.frame - by);
-      else if (event.key === "ArrowRight") this.go(this.frame + by);
-      else if (event.key === "Enter") this.setKey();
-      else if (event.key === "Delete" || event.key === "Backspace") this.remove.click();
-      else return;
-      event.preventDefault();
-      event.stopPropagation();
+    element.addEventListener("pointerdown", (event) => {
+      this.down(event);
     });
+    element.addEventListener("pointermove", (event) => {
+      this.move(event);
+    });
+    element.addEventListener("pointerup", release);
+    element.addEventListener("pointercancel", release);
+    element.addEventListener("keydown", (event) => {
+      this.key(event);
+    });
+  }
+  /** Go to the frame under the pointer, or take hold of the key beside it. */
+  down(event) {
+    if (event.button !== 0) return;
+    const { element } = this.plot;
+    event.stopPropagation();
+    element.focus({ preventScroll: true });
+    element.setPointerCapture(event.pointerId);
+    const at = this.plot.frameAt(event, this.last);
+    const away = (k) => Math.abs(k.frame - at);
+    const [nearest] = [...this.host.keys()].sort((a, b) => away(a) - away(b));
+    if (!nearest || away(nearest) > this.plot.grabFrames(this.last)) {
+      this.go(at);
+      return;
+    }
+    this.go(nearest.frame);
+    this.dragged = nearest.frame;
+    this.host.begin();
+  }
+  move(event) {
+    if (!this.plot.element.hasPointerCapture(event.pointerId)) return;
+    const at = this.plot.frameAt(event, this.last);
+    const { dragged } = this;
+    if (dragged === null) {
+      this.go(at);
+      return;
+    }
+    const keys = this.host.keys();
+    if (keys.some((k) => k.frame === at)) return;
+    const moved = keys.map((k) => k.frame === dragged ? { ...k, frame: at } : k);
+    this.dragged = at;
+    this.host.write(moved.sort((a, b) => a.frame - b.frame));
+    this.go(at);
+  }
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const by = event.shiftKey ? 10 : 1;
+    if (event.key === "ArrowLeft") this.go(this.frame - by);
+    else if (event.key === "ArrowRight") this.go(this.frame + by);
+    else if (event.key === "Enter") this.setKey();
+    else if (event.key === "Delete" || event.key === "Backspace") this.removeButton.click();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
   }
   draw() {
     if (!this.open) return;
     const keys = this.host.keys();
     const { last } = this;
     this.frame = Math.min(this.frame, last);
-    const width = Math.max(this.plot.clientWidth, 120);
-    const bottom = HEIGHT - MARGIN.bottom;
-    const x = (frame) => MARGIN.left + frame / last * (width - MARGIN.left - MARGIN.right);
-    const y = (share) => bottom - share * (bottom - MARGIN.top);
-    setAll(this.plot, { viewBox: `0 0 ${width} ${HEIGHT}` });
-    this.plot.replaceChildren();
-    const line = (x1, y1, x2, y2, style) => {
-      this.plot.append(svg("line", { x1, y1, x2, y2, style }));
-    };
-    const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3].find((s) => s / last * width >= 36) ?? 1e4;
-    for (let f = 0; f <= last; f += step) {
-      line(x(f), MARGIN.top, x(f), bottom, "stroke:#3c3d43;stroke-width:1");
-      const label = svg("text", { x: x(f), y: HEIGHT - 5, "text-anchor": f === 0 ? "start" : "middle" });
-      label.textContent = String(f);
-      this.plot.append(label);
-    }
-    for (const [text, colour, at] of [
-      ["focus", FOCUS, 0],
-      ["aperture", APERTURE, 40]
-    ]) {
-      const label = svg("text", { x: MARGIN.left + at, y: 12, style: `fill:${colour}` });
-      label.textContent = t(text);
-      this.plot.append(label);
-    }
-    const curve = (value, colour) => {
-      const points = [];
-      const samples = Math.min(last, 240);
-      for (let i = 0; i <= samples; i++) {
-        const frame = i / samples * last;
-        const at = value(frame);
-        if (at !== null) points.push(`${x(frame).toFixed(1)},${y(clamp(at, 0, 1)).toFixed(1)}`);
-      }
-      this.plot.append(
-        svg("polyline", {
-          points: points.join(" "),
-          style: `fill:none;stroke:${colour};stroke-width:2;stroke-linejoin:round`
-        })
-      );
-    };
-    curve((f) => this.host.apertureAt(f), APERTURE);
-    curve((f) => this.host.focusAt(f), FOCUS);
-    line(x(this.frame), 2, x(this.frame), bottom, "stroke:#fff;stroke-width:1.5");
-    for (const key of keys) {
-      const focus = key.x !== void 0 || key.distance_m !== void 0;
-      const at = (focus ? this.host.focusAt(key.frame) : this.host.apertureAt(key.frame)) ?? 0.5;
-      const [cx, cy] = [x(key.frame), y(clamp(at, 0, 1))];
-      const fill = key.frame === this.frame ? "#fff" : focus ? FOCUS : APERTURE;
-      this.plot.append(
-        svg("path", {
-          class: "rf-key",
-          d: `M${cx} ${cy - 6}l6 6-6 6-6-6z`,
-          style: `fill:${fill};stroke:rgba(0,0,0,.7);stroke-width:1.2;cursor:ew-resize`
-        })
-      );
-    }
+    const { focusAt, apertureAt } = this.host;
+    this.plot.draw({ keys, last, frame: this.frame, focusAt, apertureAt });
     const here = keys.find((k) => k.frame === this.frame);
-    this.where.textContent = `${t("frame")} ${this.frame}`;
-    this.add.textContent = t(here ? "Set again" : "Set key");
-    this.remove.disabled = !here;
+    this.frameLabel.textContent = `${t("frame")} ${this.frame}`;
+    this.setButton.textContent = t(here ? "Set again" : "Set key");
+    this.removeButton.disabled = !here;
     this.ease.disabled = !here || this.frame === keys[keys.length - 1].frame;
     this.ease.value = here?.ease ?? "ease";
   }
 };
 
 // src/focus/view.ts
-var NUMBERS2 = [
-  "x",
-  "y",
-  "x2",
-  "y2",
-  "distance_m",
-  "percent",
-  "f_number",
-  "focal_mm",
-  "near_gain",
-  "far_gain",
-  "focus_range",
-  "focus_radius",
-  "near_m",
-  "far_m"
-];
-var TEXTS = ["focus", "strength", "sensor", "keyframes"];
-var DRAG_PX = 6;
-var REST = "Click to focus · drag over what shall be sharp · Shift+click for a second point";
 var LABEL = "Focus point on the photo. Arrow keys move it, with Shift in larger steps; plus and minus change the focus range.";
-var round3 = (v) => Math.round(v * 1e3) / 1e3;
+var LEAST_WIDTH3 = 360;
+var GAP = 6;
+var MODES = [
+  ["defocus", "Defocus", "Blue in front of the focal plane, red behind it, yellow where it is sharp"],
+  ["photo", "Photo", "The photo alone"],
+  ["depth", "Depth", "Near is bright"],
+  ["3d", "3-D", "The photo in depth: drag to turn it, drag the rim of the yellow sheet to move the focal plane"]
+];
 var FocusView = class {
   constructor(app2, api2, node) {
     this.app = app2;
     this.api = api2;
     this.node = node;
-    this.values = new Values(app2, node);
-    this.step = new Step(app2);
-    this.modes = new Choice(
-      "What the picture shows",
-      [
-        ["defocus", "Defocus", "Blue in front of the focal plane, red behind it, yellow where it is sharp"],
-        ["photo", "Photo", "The photo alone"],
-        ["depth", "Depth", "Near is bright"],
-        ["3d", "3-D", "The photo in depth: drag to turn it, drag the rim of the yellow sheet to move the focal plane"]
-      ],
-      (mode) => {
-        this.mode = mode;
-        this.toggleScene();
-        this.draw();
-      }
-    );
-    this.modes.select(this.mode);
-    this.timeline = new Timeline({
-      keys: () => this.keys() ?? [],
-      write: (keys) => {
-        this.gesture(() => {
-          this.set({ keyframes: formatKeyframes(keys) });
-        });
-      },
-      begin: () => {
-        this.step.begin();
-      },
-      end: () => {
-        this.step.end();
-      },
-      frames: () => this.payload?.frames ?? 1,
-      current: () => this.currentKey(),
-      focusAt: (frame) => this.focusAt(frame),
-      apertureAt: (frame) => this.apertureAt(frame),
-      showFrame: (frame) => {
-        this.frame = frame;
-        this.draw();
-      }
-    });
+    const draw = () => {
+      this.draw();
+    };
+    this.undo = new UndoStep(app2);
+    this.widgets = new FocusWidgets(app2, node);
+    this.model = new FocusModel(this.widgets);
+    this.edits = new FocusEdits(this.model, draw);
+    this.source = new SourcePhoto(draw);
+    this.status = new StatusLine(this.model, () => this.timeline.open);
+    this.scene = this.makeScene();
+    this.timeline = this.makeTimeline();
     this.timelineToggle = new Toggle("Timeline", "Keyframes of focus and aperture over a clip", (on) => {
-      this.timeline.show(on);
-      if (!on) this.node.setSize([this.node.size[0], this.node.size[1] - Timeline.height - 6]);
-      this.resize();
+      this.showTimeline(on);
+    });
+    this.modes = new Choice("What the picture shows", MODES, (mode) => {
+      this.mode = mode;
       this.draw();
     });
-    const bar = html("div", { class: "rf-bar" }, this.modes.element, this.timelineToggle.element);
-    this.stage.element.append(this.overlay);
-    this.root.append(bar, this.stage.element, this.status, this.timeline.element, this.spoken);
+    this.modes.select(this.mode);
+    this.build();
     this.listen();
-    replacePreview(node);
-    mount(app2, node, this.root, () => this.minHeight());
-    node.setSize([Math.max(node.size[0], 360), node.size[1]]);
-    fit(node);
-    onOutputs(api2, node, (output) => {
-      this.take(output);
-    });
-    everyFrame(node, this.root, () => {
-      this.tick();
-    });
   }
   app;
   api;
   node;
   root = html("div", { class: "rf-view", "data-refocus": "focus" });
   stage = new Stage(LABEL);
-  overlay = svg("svg", { "aria-hidden": true });
-  status = html("div", { class: "rf-status" });
-  spoken = html("div", { class: "rf-sr", "aria-live": "polite" });
-  modes;
-  scene = null;
-  sceneFrame = -1;
+  reticle = new Reticle();
+  undo;
+  widgets;
+  model;
+  edits;
+  source;
+  status;
+  scene;
   timeline;
   timelineToggle;
-  values;
-  step;
+  modes;
   mode = "defocus";
-  frame = 0;
+  /** The outputs that were taken last; their thumbnails may still be on the way. */
   payload = null;
-  loaded = null;
-  source = null;
-  sourceImage = null;
-  greys = [];
-  solved = null;
-  signature = "";
-  press = null;
-  hover = null;
-  /** What the last dragged area has set, and what was set before it. */
-  areaSet = null;
+  drawnSignature = "";
   /** Outputs of a run: from an event, or from before the page was reloaded. */
   take(output) {
     const [payload] = output?.["refocus_focus"] ?? [];
@@ -1572,462 +2303,145 @@ var FocusView = class {
   get hasOutputs() {
     return this.payload !== null;
   }
+  makeScene() {
+    return new ScenePanel({
+      model: this.model,
+      place: this.stage.element,
+      onFocus: (share) => {
+        this.edits.focusShare(share);
+      },
+      onGrab: (grabbed) => {
+        if (grabbed) this.undo.begin();
+        else this.undo.end();
+      }
+    });
+  }
+  makeTimeline() {
+    return new Timeline({
+      keys: () => this.widgets.keys(),
+      write: (keys) => {
+        this.undo.run(() => {
+          this.edits.keys(keys);
+        });
+      },
+      begin: () => {
+        this.undo.begin();
+      },
+      end: () => {
+        this.undo.end();
+      },
+      frames: () => this.payload?.frames ?? 1,
+      current: () => this.widgets.currentKey(),
+      focusAt: (frame) => this.model.focusAt(frame),
+      apertureAt: (frame) => this.model.apertureAt(frame),
+      showFrame: (frame) => {
+        this.model.showFrame(frame);
+        this.draw();
+      }
+    });
+  }
+  /** Put the parts together, and the whole into the node. */
+  build() {
+    const { app: app2, node } = this;
+    const bar = html("div", { class: "rf-bar" }, this.modes.element, this.timelineToggle.element);
+    this.stage.element.append(this.reticle.element);
+    this.root.append(bar, this.stage.element, this.status.element, this.timeline.element, this.status.spoken);
+    replacePreview(node);
+    mount(app2, node, this.root, () => this.minHeight());
+    node.setSize([Math.max(node.size[0], LEAST_WIDTH3), node.size[1]]);
+    fit(node);
+  }
+  listen() {
+    new Gestures({
+      app: this.app,
+      stage: this.stage,
+      widgets: this.widgets,
+      edits: this.edits,
+      undo: this.undo,
+      hover: (at) => {
+        this.status.setHover(at);
+      },
+      done: () => {
+        this.status.speak();
+      }
+    });
+    onOutputs(this.api, this.node, (output) => {
+      this.take(output);
+    });
+    everyFrame(this.node, this.root, () => {
+      this.tick();
+    });
+  }
   async load(payload) {
     try {
-      const [map, ...photos] = await Promise.all([
-        loadMap(this.api, payload.depth, payload),
-        ...payload.shown.map(
-          (_, i) => payload.photos ? loadPicture(address(this.api, payload.photos[i])) : Promise.resolve(null)
-        )
-      ]);
+      const run = await Run.load(this.api, payload);
       if (payload !== this.payload) return;
-      this.loaded = { numbers: payload, map, photos };
-      this.greys = photos.map(() => null);
-      this.fillScene();
-      if (!this.timeline.open && this.values.text("keyframes") !== "") {
+      this.model.takeRun(run);
+      if (!this.timeline.open && this.widgets.read().keyframes !== "") {
         this.timelineToggle.set(true);
         this.timeline.show(true);
       }
       this.resize();
-      this.draw();
     } catch {
       this.payload = null;
-      this.draw();
     }
+    this.draw();
+  }
+  showTimeline(on) {
+    this.timeline.show(on);
+    if (!on) this.node.setSize([this.node.size[0], this.node.size[1] - Timeline.height - GAP]);
+    this.resize();
+    this.draw();
   }
   resize() {
     this.root.style.minHeight = `${this.minHeight()}px`;
     fit(this.node);
   }
   minHeight() {
-    const wide = Math.max(this.node.size[0] - 30, 200);
-    const picture = clamp(wide / this.stage.shape, 150, 420);
-    return 30 + 22 + picture + (this.timeline.open ? Timeline.height + 6 : 0);
+    const timeline = this.timeline.open ? Timeline.height + GAP : 0;
+    return viewHeight(this.node.size[0], this.stage.shape) + timeline;
   }
-  // --- what is set -----------------------------------------------------------------------------------------------
-  settings() {
-    const v = this.values;
-    const numbers = Object.fromEntries(NUMBERS2.map((n) => [n, v.number(n)]));
-    const named = /\(([\d.]+) mm\)/.exec(v.text("sensor"));
-    return {
-      ...numbers,
-      sensor_mm: named ? Number(named[1]) : v.number("sensor_mm"),
-      focus: v.text("focus"),
-      strength: v.text("strength"),
-      keyframes: v.text("keyframes")
-    };
-  }
-  /** Everything that the drawing depends on, beside what was loaded. */
-  sign() {
-    return `${this.values.signature([...NUMBERS2, ...TEXTS, "sensor_mm"])} ${this.stage.element.clientWidth}`;
-  }
+  /** Once for every picture of the browser. */
   tick() {
     if (!this.payload) {
       this.take(lastOutputs(this.app, this.node));
-      const source = this.hasOutputs ? null : sourcePicture(this.app, this.api, this.node);
-      if (source !== this.source) {
-        this.source = source;
-        this.sourceImage = null;
-        if (source)
-          loadPicture(source).then(
-            (image) => {
-              if (source !== this.source) return;
-              this.sourceImage = image;
-              this.draw();
-            },
-            () => void 0
-            // Load Image shows that its file is missing
-          );
-        this.draw();
-      }
+      this.source.show(this.hasOutputs ? null : sourcePicture(this.app, this.api, this.node));
     }
-    if (this.sign() !== this.signature) this.draw();
+    if (this.signature() !== this.drawnSignature) this.draw();
   }
-  /** Set the focus and draw it before the browser's next picture. */
-  set(values) {
-    this.values.set(values);
-    this.draw();
-  }
-  /** Do it as one step for undo, within a larger one or alone. */
-  gesture(act) {
-    const outer = this.step.running;
-    if (!outer) this.step.begin();
-    act();
-    if (!outer) this.step.end();
-  }
-  // --- keyframes -------------------------------------------------------------------------------------------------
-  /** Keys of the widget; null where it is empty or cannot be read, which the status line then says. */
-  keys() {
-    try {
-      return parseKeyframes(this.values.text("keyframes"));
-    } catch {
-      return null;
-    }
-  }
-  currentKey() {
-    const s = this.settings();
-    const aperture = s.strength === "camera" ? { f_number: s.f_number } : { percent: s.percent };
-    return s.focus === "distance" ? { distance_m: s.distance_m, ...aperture } : { x: s.x, y: s.y, ...aperture };
-  }
-  /** Focus at any frame as a share of the scene's depth. */
-  focusAt(frame) {
-    const { loaded } = this;
-    if (!loaded) return null;
-    const { numbers, map } = loaded;
-    try {
-      const found = solve(numbers, map, this.settings(), this.shown(), frame);
-      const low = found.offset + found.scale * Math.min(...map.lowest);
-      const high = found.offset + found.scale * Math.max(...map.highest);
-      return high > low ? (found.focusDisparity - low) / (high - low) : 0.5;
-    } catch {
-      return null;
-    }
-  }
-  focusShare() {
-    const { loaded, solved } = this;
-    if (!loaded || !solved) return null;
-    const index = this.shown();
-    const [low, high] = [loaded.map.lowest[index], loaded.map.highest[index]];
-    return high > low ? ((solved.focusDisparity - solved.offset) / solved.scale - low) / (high - low) : 0.5;
-  }
-  /** Aperture at any frame, 1 at the widest of the keys. */
-  apertureAt(frame) {
-    const s = this.settings();
-    const own = s.strength === "camera" ? "f_number" : "percent";
-    const keys = this.keys()?.filter((k) => k[own] !== void 0) ?? [];
-    if (keys.length === 0) return null;
-    if (own === "f_number") return 1 - track(keys, (k) => Math.log2(k.f_number), frame) / Math.log2(22);
-    const most = Math.max(...keys.map((k) => k.percent), 1e-6);
-    return 0.92 * track(keys, (k) => k.percent, frame) / most;
-  }
-  blocked() {
-    const driven = ["focus", "x", "y"].filter((n) => this.values.linked(n));
-    return driven.length > 0 ? `${t("Driven by a link:")} ${driven.join(", ")}` : null;
-  }
-  // --- pointer and keys ------------------------------------------------------------------------------------------
-  listen() {
-    const stage = this.stage.element;
-    stage.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0 || this.app.canvas.read_only) return;
-      event.stopPropagation();
-      const start = this.stage.at(event);
-      if (start.x < 0 || start.x > 1 || start.y < 0 || start.y > 1 || this.blocked()) return;
-      stage.focus({ preventScroll: true });
-      stage.setPointerCapture(event.pointerId);
-      const here = { x: this.values.number("x"), y: this.values.number("y") };
-      const onPoint = this.pointIsSet() && this.stage.screenDistance(start, here) <= 10;
-      this.press = { start, shift: event.shiftKey, moving: onPoint && !event.shiftKey, dragged: false };
-      this.step.begin();
-    });
-    stage.addEventListener("pointermove", (event) => {
-      const at = this.stage.at(event);
-      this.hover = at;
-      const press = this.press;
-      if (!press) {
-        this.showStatus();
-        return;
-      }
-      if (!press.dragged && this.stage.screenDistance(press.start, at) < DRAG_PX) return;
-      press.dragged = true;
-      if (press.moving) this.point(at);
-      else if (press.shift) this.second(at);
-      else this.area(press.start, at);
-    });
-    const end = (event) => {
-      const press = this.press;
-      if (!press) return;
-      this.press = null;
-      if (event.type === "pointerup" && !press.dragged) {
-        if (press.shift) this.second(press.start);
-        else if (!press.moving || this.values.text("focus") !== "point") this.click(press.start);
-      }
-      this.step.end();
-      this.say();
-    };
-    stage.addEventListener("pointerup", end);
-    stage.addEventListener("pointercancel", end);
-    stage.addEventListener("pointerleave", () => {
-      this.hover = null;
-      this.showStatus();
-    });
-    stage.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || this.blocked()) return;
-      const by = event.shiftKey ? 0.05 : 0.01;
-      const moves = {
-        ArrowLeft: [-by, 0],
-        ArrowRight: [by, 0],
-        ArrowUp: [0, -by],
-        ArrowDown: [0, by]
-      };
-      const move = moves[event.key];
-      const range = event.key === "+" || event.key === "=" ? 0.01 : event.key === "-" || event.key === "_" ? -0.01 : 0;
-      if (!move && range === 0) return;
-      event.preventDefault();
-      event.stopPropagation();
-      this.step.begin();
-      if (move) this.point({ x: this.values.number("x") + move[0], y: this.values.number("y") + move[1] });
-      else this.set({ focus_range: round3(clamp(this.values.number("focus_range") + range, 0, 1)) });
-      this.step.end();
-      this.say();
-    });
-  }
-  pointIsSet() {
-    return ["point", "two points"].includes(this.values.text("focus"));
-  }
-  point(at) {
-    const place = { x: round3(clamp(at.x, 0, 1)), y: round3(clamp(at.y, 0, 1)) };
-    const keys = this.keys();
-    if (keys?.some((k) => k.frame === this.frame && k.x !== void 0)) {
-      const moved = keys.map((k) => k.frame === this.frame ? { ...k, ...place } : k);
-      this.set({ focus: "point", ...place, keyframes: formatKeyframes(moved) });
-    } else this.set({ focus: "point", ...place });
-  }
-  /** A plain click: as `point`, and what an area dragged before it had set goes back. */
-  click(at) {
-    const { areaSet } = this;
-    this.areaSet = null;
-    const { focus_radius, focus_range } = this.settings();
-    if (areaSet?.radius === focus_radius && areaSet.range === focus_range)
-      this.values.set({ focus_radius: areaSet.before.focus_radius, focus_range: areaSet.before.focus_range });
-    this.point(at);
-  }
-  second(at) {
-    this.set({ focus: "two points", x2: round3(clamp(at.x, 0, 1)), y2: round3(clamp(at.y, 0, 1)) });
-  }
-  /** A disc to focus on: its median is the focal plane, and the surface that fills most of it stays sharp. */
-  area(centre, edge) {
-    const aspect = this.stage.shape;
-    const [w, h] = aspect >= 1 ? [1, 1 / aspect] : [aspect, 1];
-    const radius = round3(clamp(Math.hypot((edge.x - centre.x) * w, (edge.y - centre.y) * h), 2e-3, 0.5));
-    const values = {
-      focus: "point",
-      x: round3(clamp(centre.x, 0, 1)),
-      y: round3(clamp(centre.y, 0, 1)),
-      focus_radius: radius
-    };
-    if (this.loaded) {
-      const disc = { x: values["x"], y: values["y"], radius };
-      const found = valuesInDisc(this.loaded.map, this.shown(), disc);
-      const solved = this.solved;
-      if (found.length > 0 && solved) {
-        const half = 2 * medianDeviation(found) * Math.abs(solved.scale);
-        values["focus_range"] = solved.span > 0 ? Math.ceil(clamp(2 * half / solved.span, 0, 1) * 100) / 100 : 0;
-      }
-    }
-    const before = this.areaSet?.before ?? this.settings();
-    this.set(values);
-    const { focus_radius, focus_range } = this.settings();
-    this.areaSet = { radius: focus_radius, range: focus_range, before };
-  }
-  // --- drawing ---------------------------------------------------------------------------------------------------
-  shown() {
-    return this.loaded ? nearestShown(this.loaded.numbers, this.frame) : 0;
+  /** Everything that the drawing depends on, beside what was loaded. */
+  signature() {
+    return `${this.widgets.signature()} ${this.stage.element.clientWidth}`;
   }
   draw() {
-    this.signature = this.sign();
-    const settings = this.settings();
-    this.solved = null;
-    let problem = null;
-    if (this.loaded) {
-      const { numbers, map, photos } = this.loaded;
-      const index = this.shown();
-      this.stage.setShape(map.w, map.h);
-      try {
-        this.solved = solve(numbers, map, settings, index, this.frame);
-      } catch (error) {
-        problem = error instanceof Error ? error.message : String(error);
-      }
-      const context = this.stage.context();
-      const photo = photos[index];
-      const pixels = context.createImageData(map.w, map.h);
-      if (this.mode === "photo" && photo) context.drawImage(photo, 0, 0, map.w, map.h);
-      else if (this.mode === "defocus" && this.solved) {
-        const radius = radiiPx(map.values[index], this.solved, settings);
-        paintDefocus(radius, this.grey(index), largestRadiusPx(numbers, map, settings), map, pixels.data);
-        context.putImageData(pixels, 0, 0);
-      } else {
-        paintDepth(map, index, pixels.data);
-        context.putImageData(pixels, 0, 0);
-      }
-    } else if (this.sourceImage) {
-      const { naturalWidth: w, naturalHeight: h } = this.sourceImage;
-      const scale = Math.min(1, 768 / Math.max(w, h));
-      this.stage.setShape(Math.max(1, Math.round(w * scale)), Math.max(1, Math.round(h * scale)));
-      this.stage.context().drawImage(this.sourceImage, 0, 0, this.stage.canvas.width, this.stage.canvas.height);
-      this.root.style.minHeight = `${this.minHeight()}px`;
-    } else {
-      this.stage.context().clearRect(0, 0, this.stage.canvas.width, this.stage.canvas.height);
-    }
-    this.stage.element.classList.toggle("rf-photo", this.sourceImage !== null && !this.loaded);
-    this.stage.empty.textContent = this.loaded ? "" : this.sourceImage ? t("Click to focus. After one run the defocus follows at once.") : t("Run once, then click here to focus.");
-    this.toggleScene();
-    this.overlay.classList.toggle("rf-hidden", this.scene !== null);
-    this.stage.canvas.classList.toggle("rf-hidden", this.scene !== null);
-    if (this.scene) {
-      if (this.sceneFrame !== this.shown()) this.fillScene();
-      this.scene.setFocus(this.focusShare());
-    }
-    this.drawReticle(settings);
+    this.drawnSignature = this.signature();
+    const state = this.model.update();
+    const source = state.kind === "not run" ? this.source.image : null;
+    drawPicture(this.stage, state, source, this.mode);
+    if (source) this.root.style.minHeight = `${this.minHeight()}px`;
+    this.stage.element.classList.toggle("rf-photo", source !== null);
+    this.stage.empty.textContent = state.kind === "not run" ? whatToDo(source !== null) : "";
+    this.drawScene();
+    this.reticle.draw(state.settings, this.stage.shape, this.stage.element.clientWidth);
     this.timeline.draw();
-    this.showStatus(problem);
+    this.status.draw();
   }
-  grey(index) {
-    const photo = this.loaded?.photos[index];
-    if (!photo || !this.loaded) return null;
-    const cached2 = this.greys[index];
-    if (cached2) return cached2;
-    const { w, h } = this.loaded.map;
-    const canvas = new OffscreenCanvas(w, h);
-    const context = canvas.getContext("2d", { willReadFrequently: true });
-    context.drawImage(photo, 0, 0, w, h);
-    return this.greys[index] = greyOf(context.getImageData(0, 0, w, h).data);
-  }
-  drawReticle(s) {
-    const w = 1e3;
-    const h = 1e3 / this.stage.shape;
-    setAll(this.overlay, { viewBox: `0 0 ${w} ${h}` });
-    this.overlay.replaceChildren();
-    if (!this.pointIsSet()) return;
-    const radius = Math.max(s.focus_radius * Math.max(w, h), 9 * w / Math.max(this.stage.element.clientWidth, 1));
-    const place = (x, y, second) => {
-      const at = { cx: x * w, cy: y * h };
-      this.overlay.append(
-        svg("circle", { ...at, r: radius, class: "rf-halo" }),
-        svg("circle", { ...at, r: radius, class: second ? "rf-ring rf-second" : "rf-ring" }),
-        svg("circle", { ...at, r: 3 * w / Math.max(this.stage.element.clientWidth, 1), class: "rf-dot" })
-      );
-    };
-    if (s.focus === "two points") {
-      const line = { x1: s.x * w, y1: s.y * h, x2: s.x2 * w, y2: s.y2 * h };
-      this.overlay.append(
-        svg("line", { ...line, class: "rf-halo" }),
-        svg("line", { ...line, class: "rf-ring rf-second" })
-      );
-      place(s.x2, s.y2, true);
-    }
-    place(s.x, s.y, false);
-  }
-  lastProblem = null;
-  showStatus(problem = this.lastProblem) {
-    this.lastProblem = problem;
-    const blocked = this.blocked();
-    this.status.classList.toggle("rf-warn", problem !== null);
-    const keyed = this.timeline.open && this.pointIsSet() ? this.unkeyed() : null;
-    const text = problem ?? keyed ?? (this.hover && !blocked ? this.describeHover() : null) ?? blocked;
-    const found = this.blurs();
-    if (text !== null || !found) {
-      this.status.textContent = this.status.title = text ?? t(REST);
-      return;
-    }
-    const mark = (colour) => html("b", { style: `background:${colour}` });
-    this.status.title = `${this.describe()}. ${t(REST)}.`;
-    this.status.replaceChildren(
-      ...[mark("#f2d64b"), `${t("sharp")} ${found.focus}`, mark("#3b6cff"), `${t("near")} ≤ ${found.near}`],
-      ...[mark("#ff4a2e"), `${t("far")} ≤ ${found.far}`]
-    );
-  }
-  // --- 3-D -------------------------------------------------------------------------------------------------------
-  toggleScene() {
-    const wanted = this.mode === "3d" && this.loaded !== null;
-    if (wanted === (this.scene !== null)) return;
-    if (this.scene) {
-      this.scene.close();
-      this.scene = null;
-      return;
-    }
-    try {
-      const scene = new Scene3D();
-      scene.canvas.classList.add("rf-scene");
-      scene.onFocus = (share) => {
-        this.focusOnShare(share);
-      };
-      scene.onGrab = (grabbed) => {
-        if (grabbed) this.step.begin();
-        else this.step.end();
-      };
-      this.stage.element.append(scene.canvas);
-      this.scene = scene;
-      this.fillScene();
-    } catch (error) {
-      this.mode = "depth";
-      this.modes.select(this.mode);
-      this.lastProblem = error instanceof Error ? error.message : String(error);
-    }
-  }
-  fillScene() {
-    if (!this.scene || !this.loaded) return;
-    this.sceneFrame = this.shown();
-    this.scene.setScene(this.loaded.map, this.sceneFrame, this.loaded.photos[this.sceneFrame]);
-  }
-  /** The sheet in the 3-D view was moved: a distance where there are metres, else the nearest point at that depth. */
-  focusOnShare(share) {
-    const { loaded, solved } = this;
-    if (!loaded || this.blocked()) return;
-    const { map } = loaded;
-    const index = this.shown();
-    const raw = map.lowest[index] + share * (map.highest[index] - map.lowest[index]);
-    if (solved?.metric && !this.values.linked("distance_m")) {
-      const disparity = solved.offset + solved.scale * raw;
-      this.set({
-        focus: "distance",
-        distance_m: Math.round(clamp(1 / Math.max(disparity, 1e-5), 0.01, 1e5) * 100) / 100
-      });
-      return;
-    }
-    const span = Math.max(map.highest[index] - map.lowest[index], 1e-9);
-    const [x, y] = [this.values.number("x") * map.w, this.values.number("y") * map.h];
-    let best = Infinity;
-    let at = 0;
-    map.values[index].forEach((value, i) => {
-      if (!map.valid[index][i]) return;
-      const away = Math.hypot(i % map.w + 0.5 - x, Math.floor(i / map.w) + 0.5 - y) / map.w;
-      const score = Math.abs(value - raw) / span * 50 + away;
-      if (score < best) [best, at] = [score, i];
-    });
-    this.point({ x: (at % map.w + 0.5) / map.w, y: (Math.floor(at / map.w) + 0.5) / map.h });
-  }
-  /** Keys set the focus, but the point that is set is none of them. */
-  unkeyed() {
-    const keys = this.keys()?.filter((k) => k.x !== void 0 || k.distance_m !== void 0) ?? [];
-    const [x, y] = [this.values.number("x"), this.values.number("y")];
-    if (keys.length === 0 || keys.some((k) => k.x === x && k.y === y)) return null;
-    return `${t("Keys set the focus. Set key: this point, at frame")} ${this.frame}`;
-  }
-  describeHover() {
-    const { hover, loaded, solved } = this;
-    if (!hover || !loaded || !solved || hover.x < 0 || hover.x >= 1 || hover.y < 0 || hover.y >= 1) return null;
-    const { map } = loaded;
-    const raw = map.values[this.shown()][Math.floor(hover.y * map.h) * map.w + Math.floor(hover.x * map.w)];
-    const radius = radiusPx(raw, solved, this.settings());
-    const size = `${t("blur")} ${Math.abs(radius).toFixed(1)} px ${t(radius < 0 ? "in front" : "behind")}`;
-    const blur = Math.abs(radius) <= 0.5 ? t("sharp") : size;
-    return `${t("Here:")} ${far(solved.offset + solved.scale * raw, solved.metric)} · ${blur}`;
-  }
-  describe() {
-    const found = this.blurs();
-    if (!found) return t(REST);
-    return `${t("sharp")} ${found.focus}, ${t("near")} ≤ ${found.near}, ${t("far")} ≤ ${found.far}`;
-  }
-  blurs() {
-    const { loaded, solved } = this;
-    if (!loaded || !solved) return null;
-    const s = this.settings();
-    const { lowest, highest } = loaded.map;
-    const behind = Math.max(0, radiusPx(Math.min(...lowest), solved, s));
-    const front = Math.max(0, -radiusPx(Math.max(...highest), solved, s));
-    return {
-      focus: far(solved.focusDisparity, solved.metric),
-      near: `${front.toFixed(1)} px`,
-      far: `${behind.toFixed(1)} px`
-    };
-  }
-  say() {
-    this.spoken.textContent = `${this.pointIsSet() ? `x ${this.values.number("x")}, y ${this.values.number("y")}. ` : ""}${this.lastProblem ?? this.describe()}`;
+  drawScene() {
+    const wanted = this.mode === "3d" && this.model.state.kind !== "not run";
+    if (wanted && !this.scene.isOpen)
+      try {
+        this.scene.open();
+      } catch {
+        this.mode = "depth";
+        this.modes.select(this.mode);
+      }
+    else if (!wanted) this.scene.close();
+    for (const flat of [this.reticle.element, this.stage.canvas]) flat.classList.toggle("rf-hidden", this.scene.isOpen);
+    this.scene.draw();
   }
 };
-function far(disparity, metric) {
-  if (!metric) return `${t("nearness")} ${Math.round(disparity * 100)} %`;
-  return disparity > 0 ? `${(1 / disparity).toPrecision(3)} m` : t("infinity");
+function whatToDo(photoIsShown) {
+  return photoIsShown ? t("Click to focus. After one run the defocus follows at once.") : t("Run once, then click here to focus.");
 }
 
 // src/kernel/shapes.ts
@@ -2154,10 +2568,10 @@ function distances(f) {
 }
 function falloff(open, size, softness) {
   const n = size + 2;
-  const far2 = 1e9;
+  const far = 1e9;
   const grid = new Float64Array(n * n);
   for (let j = 0; j < size; j++)
-    for (let i = 0; i < size; i++) if (open[j * size + i] > 0.5) grid[(j + 1) * n + i + 1] = far2;
+    for (let i = 0; i < size; i++) if (open[j * size + i] > 0.5) grid[(j + 1) * n + i + 1] = far;
   for (let i = 0; i < n; i++) {
     const column = new Float64Array(n);
     for (let j = 0; j < n; j++) column[j] = grid[j * n + i];

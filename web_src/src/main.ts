@@ -9,7 +9,7 @@ import { api as hostApi } from "../../scripts/api.js";
 // @ts-expect-error -- ComfyUI's own module, there at run time only
 import { app as hostApp } from "../../scripts/app.js";
 import type { Api, App, ComfyNode, Outputs } from "./comfy/types";
-import { addStyle } from "./ui/dom";
+import { addStyle } from "./ui/style";
 import { CompareView } from "./compare/view";
 import { FocusView } from "./focus/view";
 import { KernelView } from "./kernel/view";

@@ -50,14 +50,10 @@ export class Values {
 }
 
 /** One step for undo: from `begin` to `end`. */
-export class Step {
+export class UndoStep {
   private open = false;
 
   constructor(private readonly app: App) {}
-
-  get running(): boolean {
-    return this.open;
-  }
 
   begin(): void {
     if (this.open) return;
@@ -69,5 +65,13 @@ export class Step {
     if (!this.open) return;
     this.open = false;
     this.app.canvas.emitAfterChange?.();
+  }
+
+  /** Do it as a step of its own, or as a part of the one that has begun. */
+  run(act: () => void): void {
+    const outer = this.open;
+    if (!outer) this.begin();
+    act();
+    if (!outer) this.end();
   }
 }

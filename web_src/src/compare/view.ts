@@ -7,7 +7,7 @@ import { html, Toggle } from "../ui/dom";
 import { loadMap, loadPicture } from "../ui/files";
 import { paintFocalPlane } from "../law/paint";
 import type { Frames, Numbers } from "../law/unpack";
-import { clamp, Stage } from "../ui/stage";
+import { clamp, Stage, viewHeight } from "../ui/stage";
 import { t } from "../ui/words";
 
 interface Payload extends Numbers {
@@ -115,7 +115,7 @@ export class CompareView {
   }
 
   private minHeight(): number {
-    return 30 + 22 + clamp(Math.max(this.node.size[0] - 30, 200) / this.stage.shape, 150, 420);
+    return viewHeight(this.node.size[0], this.stage.shape);
   }
 
   private listen(): void {

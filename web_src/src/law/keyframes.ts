@@ -15,6 +15,11 @@ export interface Key {
 
 export type Keyframes = Key[];
 
+/** Whether a key takes part in the track of the focus. */
+export function setsFocus(key: Key): boolean {
+  return key.x !== undefined || key.distance_m !== undefined;
+}
+
 const NUMBERS = ["frame", "x", "y", "distance_m", "f_number", "percent"] as const;
 
 /**

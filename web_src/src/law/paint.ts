@@ -5,11 +5,11 @@ import type { Frames } from "./unpack";
 /** Colours in 0..1 of what lies in front of the focal plane, behind it, and in it. */
 const NEAR_RGB = [0.05, 0.3, 1.0] as const;
 const FAR_RGB = [1.0, 0.16, 0.06] as const;
-const FOCUS_RGB = [1.0, 0.93, 0.45] as const;
+export const FOCUS_RGB = [1.0, 0.93, 0.45] as const;
 /** Grey under the colours where no photo is known. */
 const NO_PHOTO_GREY = 0.5;
 /** Largest radius that is shown as sharp: in px, and as a share of the largest one, whichever is more. */
-const SHARP_RADIUS_PX = 0.5;
+export const SHARP_RADIUS_PX = 0.5;
 const SHARP_SHARE = 0.02;
 /** Share of colour over the photo at the smallest and at the largest radius, which grows with the root of the radius. */
 const LEAST_COLOUR = 0.15;

@@ -3,7 +3,7 @@
  * numbers. Radii are in pixels of the full picture.
  */
 
-import { type Key, type Keyframes, parseKeyframes, track } from "./keyframes";
+import { type Key, type Keyframes, parseKeyframes, setsFocus, track } from "./keyframes";
 import { disparityAt } from "./measure";
 import { type Frames, nearestShown, type Numbers } from "./unpack";
 
@@ -160,11 +160,6 @@ function focalPlane(
       return { disparity: unit.offset + unit.scale * byNode[index], halfWidth: 0 };
     }
   }
-}
-
-/** Whether a key takes part in the track of the focus. */
-export function setsFocus(key: Key): boolean {
-  return key.x !== undefined || key.distance_m !== undefined;
 }
 
 function disparityOf(metres: number, metric: boolean): number {

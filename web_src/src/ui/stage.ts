@@ -8,6 +8,20 @@ export interface Place {
   y: number;
 }
 
+/** Heights of a view's buttons and of its status line with the gaps, and of the picture at least and at most, in px. */
+const BUTTONS_HEIGHT = 30;
+const STATUS_HEIGHT = 22;
+const PICTURE_HEIGHT = { least: 150, most: 420 };
+/** How much narrower than its node a picture is, and its least width. */
+const NODE_MARGIN = 30;
+const LEAST_WIDTH = 200;
+
+/** Height of a view with a picture of that aspect (width over height), in a node of that width. */
+export function viewHeight(nodeWidth: number, aspect: number): number {
+  const width = Math.max(nodeWidth - NODE_MARGIN, LEAST_WIDTH);
+  return BUTTONS_HEIGHT + STATUS_HEIGHT + clamp(width / aspect, PICTURE_HEIGHT.least, PICTURE_HEIGHT.most);
+}
+
 export class Stage {
   readonly element: HTMLDivElement;
   readonly canvas = html("canvas");
@@ -50,11 +64,6 @@ export class Stage {
   screenDistance(a: Place, b: Place): number {
     const box = this.box();
     return Math.hypot((a.x - b.x) * box.width, (a.y - b.y) * box.height);
-  }
-
-  /** Width of the picture on the screen. */
-  get screenWidth(): number {
-    return this.box().width;
   }
 
   context(): CanvasRenderingContext2D {
