@@ -304,8 +304,26 @@ function keepImages(api2, node, output) {
   });
 }
 
-// src/law/unpack.ts
+// src/law/constants.ts
+var LUMA_WEIGHTS = [0.2126, 0.7152, 0.0722];
+var SHARP_RADIUS_PX = 0.5;
 var LEVELS = 32767;
+var NEAR_RGB = [0.05, 0.3, 1];
+var FAR_RGB = [1, 0.16, 0.06];
+var FOCUS_RGB = [1, 0.93, 0.45];
+var NO_PHOTO_GREY = 0.5;
+var SHARP_SHARE = 0.02;
+var LEAST_COLOUR = 0.15;
+var MORE_COLOUR = 0.75;
+var SHADE_OVER_BLACK = 0.3;
+var FOCUS_TINT = 0.4;
+var FOCUS_OVER_BLACK = 0.25;
+var OUTLINE_TINT = 0.85;
+var LONG_EDGE_PER_LINE_PX = 900;
+var LEAST_SCALE_PX = 1e-6;
+var FOCUS_POINT_RADIUS = 0.01;
+
+// src/law/unpack.ts
 function unpack(bytes, numbers) {
   const [w, h] = numbers.size;
   const differences = new DataView(bytes);
@@ -377,19 +395,6 @@ function loadPicture(url) {
 }
 
 // src/law/paint.ts
-var NEAR_RGB = [0.05, 0.3, 1];
-var FAR_RGB = [1, 0.16, 0.06];
-var FOCUS_RGB = [1, 0.93, 0.45];
-var NO_PHOTO_GREY = 0.5;
-var SHARP_RADIUS_PX = 0.5;
-var SHARP_SHARE = 0.02;
-var LEAST_COLOUR = 0.15;
-var MORE_COLOUR = 0.75;
-var SHADE_OVER_BLACK = 0.3;
-var FOCUS_TINT = 0.4;
-var FOCUS_OVER_BLACK = 0.25;
-var OUTLINE_TINT = 0.85;
-var LONG_EDGE_PER_LINE_PX = 900;
 var PLANE_ALPHA = 80;
 var PLANE_OUTLINE_ALPHA = 235;
 function paintDefocus(radius, grey, largestPx, { w, h }, rgba) {
@@ -677,7 +682,7 @@ var CompareView = class {
     const canvas = new OffscreenCanvas(map.w, map.h);
     const context = canvas.getContext("2d");
     const pixels = context.createImageData(map.w, map.h);
-    paintFocalPlane(map.values[this.frame], Math.max(numbers.largest, 1e-6), map, pixels.data);
+    paintFocalPlane(map.values[this.frame], Math.max(numbers.largest, LEAST_SCALE_PX), map, pixels.data);
     context.putImageData(pixels, 0, 0);
     return canvas;
   }
@@ -1109,8 +1114,6 @@ var Gestures = class {
 // src/law/solve.ts
 var BLUR_FOCUS_FLOOR = 0.25;
 var FLOAT32_TINY = 11754943508222875e-54;
-var KEY_FOCUS_RADIUS = 0.01;
-var LEAST_COLOUR_SCALE_PX = 1e-6;
 function solve(numbers, map, s, index, frame = numbers.shown[index]) {
   const unit = disparityScale(numbers, s, index);
   const keys = readKeyframes(s.keyframes);
@@ -1150,7 +1153,7 @@ function focalPlane(numbers, map, s, keys, unit, index, frame) {
   const measured = (at, x, y, radius) => unit.offset + unit.scale * disparityAt(map, at, { x, y, radius });
   const focusKeys = keys.filter(setsFocus);
   if (focusKeys.length > 0) {
-    const ofKey = (k) => k.x !== void 0 ? measured(nearestShown(numbers, k.frame), k.x, k.y, KEY_FOCUS_RADIUS) : disparityOf(k.distance_m, unit.metric);
+    const ofKey = (k) => k.x !== void 0 ? measured(nearestShown(numbers, k.frame), k.x, k.y, FOCUS_POINT_RADIUS) : disparityOf(k.distance_m, unit.metric);
     return { disparity: track(focusKeys, ofKey, frame), halfWidth: 0 };
   }
   switch (s.focus) {
@@ -1216,7 +1219,7 @@ function radiiPx(disparity, solved, s) {
   return out;
 }
 function largestRadiusPx(numbers, map, s) {
-  let largest = LEAST_COLOUR_SCALE_PX;
+  let largest = LEAST_SCALE_PX;
   for (let i = 0; i < map.values.length; i++) {
     const solved = solve(numbers, map, s, i);
     for (const end of [map.lowest[i], map.highest[i]]) largest = Math.max(largest, Math.abs(radiusPx(end, solved, s)));
@@ -1409,7 +1412,6 @@ var Reticle = class {
 };
 
 // src/law/srgb.ts
-var LUMA_WEIGHTS = [0.2126, 0.7152, 0.0722];
 function linearToSrgb(v) {
   return v <= 31308e-7 ? v * 12.92 : 1.055 * v ** (1 / 2.4) - 0.055;
 }

@@ -12,9 +12,33 @@ from ..optics import SHARP_RADIUS_PX
 from ..types import DefocusMap
 from .focus import Focus, FocusPoint
 
-_NEAR = (0.05, 0.30, 1.00)
-_FAR = (1.00, 0.16, 0.06)
-_FOCUS = (1.00, 0.93, 0.45)
+NEAR_RGB = (0.05, 0.30, 1.00)
+"""Colour of what lies in front of the focal plane."""
+FAR_RGB = (1.00, 0.16, 0.06)
+"""Colour of what lies behind it."""
+FOCUS_RGB = (1.00, 0.93, 0.45)
+"""Tint and outline of what is in focus."""
+NO_PHOTO_GREY = 0.5
+"""Brightness under the colours where there is no photo."""
+SHARP_SHARE = 0.02
+"""Share of the largest radius that is still shown as in focus, where that is more than `SHARP_RADIUS_PX`. A larger one shows a
+broader focal plane under strong blur."""
+LEAST_COLOUR = 0.15
+"""Share of colour over the photo just outside the focus. More tells the sides apart better and hides more of the photo."""
+MORE_COLOUR = 0.75
+"""What the share of colour gains up to the largest radius, with the root of the radius. More hides more of the photo."""
+SHADE_OVER_BLACK = 0.3
+"""Brightness of a colour over black, 1 over white. Less keeps the photo more readable under full colour."""
+FOCUS_TINT = 0.4
+"""Share of the tint over what is in focus. More is seen sooner and hides more of the photo."""
+FOCUS_OVER_BLACK = 0.25
+"""Brightness of that tint over black, 1 over white. Less keeps more of the photo's contrast."""
+OUTLINE_TINT = 0.85
+"""Share of the outline's colour."""
+LONG_EDGE_PER_LINE_PX = 900
+"""The outline is one pixel wide for each so many pixels of the long edge. Larger draws finer lines."""
+LEAST_SCALE_PX = 1e-6
+"""Least radius that the colours are scaled to, so that a map without blur divides by no zero."""
 _PX_AT_A_TIME = 1 << 18
 """A strip of the picture that stays in the processor's cache, and bounds the memory."""
 
@@ -48,8 +72,8 @@ def preview(defocus_map: DefocusMap, image_srgb: Tensor | None = None, *, focus:
             )
         image = match_batch(image.to(radius), b, "image")
 
-    largest = radius.abs().max().clamp_min(1e-6)
-    line_px = max(1, round(max(h, w) / 900))
+    largest = radius.abs().max().clamp_min(LEAST_SCALE_PX)
+    line_px = max(1, round(max(h, w) / LONG_EDGE_PER_LINE_PX))
     out = radius.new_empty((b, 3, h, w))
     height, beside = max(_PX_AT_A_TIME // w, 1), 4 * line_px  # how far an outline looks
     for frame in range(b):
@@ -66,23 +90,24 @@ def preview(defocus_map: DefocusMap, image_srgb: Tensor | None = None, *, focus:
 def _shaded(radius: Tensor, image: Tensor | None, largest: Tensor, line_px: int) -> Tensor:
     """[B,3,H,W] the preview without the ring, of some rows."""
     if image is None:
-        grey = torch.full_like(radius, 0.5)[:, None]
+        grey = torch.full_like(radius, NO_PHOTO_GREY)[:, None]
     else:
         grey = linear_to_srgb(luminance(srgb_to_linear(image))).clamp_(0, 1)
     strength = (radius.abs() / largest)[:, None]
-    sharp_px = torch.clamp(0.02 * largest, min=SHARP_RADIUS_PX)  # where blur is strong, 2 % of it still looks sharp
+    sharp_px = torch.clamp(SHARP_SHARE * largest, min=SHARP_RADIUS_PX)
     sharp = (radius.abs() <= sharp_px)[:, None].float()
     near = (radius < 0)[:, None]
 
     def colour(rgb: tuple[float, float, float]) -> Tensor:
         return grey.new_tensor(rgb).view(1, 3, 1, 1)
 
-    tint = torch.where(near, colour(_NEAR), colour(_FAR))
-    amount = (0.15 + 0.75 * strength.sqrt()) * (1 - sharp)
-    shaded = tint * (0.30 + 0.70 * grey)  # keeps the photo readable under full colour
+    tint = torch.where(near, colour(NEAR_RGB), colour(FAR_RGB))
+    amount = (LEAST_COLOUR + MORE_COLOUR * strength.sqrt()) * (1 - sharp)
+    shaded = tint * (SHADE_OVER_BLACK + (1 - SHADE_OVER_BLACK) * grey)
     out = grey * (1 - amount) + shaded * amount
-    out = out + sharp * 0.40 * (colour(_FOCUS) * (0.25 + 0.75 * grey) - out)
-    return out + _outline(sharp, line_px) * 0.85 * (colour(_FOCUS) - out)
+    in_focus = colour(FOCUS_RGB) * (FOCUS_OVER_BLACK + (1 - FOCUS_OVER_BLACK) * grey)
+    out = out + sharp * FOCUS_TINT * (in_focus - out)
+    return out + _outline(sharp, line_px) * OUTLINE_TINT * (colour(FOCUS_RGB) - out)
 
 
 def _outline(inside: Tensor, width_px: int) -> Tensor:

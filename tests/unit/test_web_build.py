@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.paths import REPO
+from tools import page_constants
 
 BUILT = REPO / "web" / "refocus.js"
 
@@ -21,6 +22,11 @@ def test_committed_build_is_a_fresh_build(tmp_path: Path) -> None:
     out = tmp_path / "refocus.js"
     subprocess.run([node, "build.mjs", str(out)], cwd=REPO / "web_src", check=True)
     assert out.read_bytes() == BUILT.read_bytes(), "run `npm --prefix web_src run build` and commit web/refocus.js"
+
+
+def test_numbers_shared_with_the_core_are_current() -> None:
+    written = page_constants.OUT.read_text(encoding="utf-8")
+    assert written == page_constants.text(), "run `python -m tools.page_constants` and build the page"
 
 
 def test_it_is_one_small_file_that_asks_nobody_but_its_server() -> None:

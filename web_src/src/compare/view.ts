@@ -5,6 +5,7 @@ import { address, lastOutputs, onOutputs } from "../comfy/server";
 import type { Api, App, ComfyNode, Outputs, ServerFile } from "../comfy/types";
 import { html, Toggle } from "../ui/dom";
 import { loadMap, loadPicture } from "../ui/files";
+import { LEAST_SCALE_PX } from "../law/constants";
 import { paintFocalPlane } from "../law/paint";
 import type { Frames, Numbers } from "../law/unpack";
 import { clamp, Stage, viewHeight } from "../ui/stage";
@@ -188,7 +189,7 @@ export class CompareView {
     const canvas = new OffscreenCanvas(map.w, map.h);
     const context = canvas.getContext("2d")!;
     const pixels = context.createImageData(map.w, map.h);
-    paintFocalPlane(map.values[this.frame], Math.max(numbers.largest, 1e-6), map, pixels.data);
+    paintFocalPlane(map.values[this.frame], Math.max(numbers.largest, LEAST_SCALE_PX), map, pixels.data);
     context.putImageData(pixels, 0, 0);
     return canvas;
   }

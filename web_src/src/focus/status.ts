@@ -1,7 +1,7 @@
 /** The line below the picture, and what a screen reader says after a gesture. */
 
 import { setsFocus } from "../law/keyframes";
-import { SHARP_RADIUS_PX } from "../law/paint";
+import { SHARP_RADIUS_PX } from "../law/constants";
 import { html } from "../ui/dom";
 import type { Place } from "../ui/stage";
 import { t } from "../ui/words";

@@ -1,27 +1,22 @@
 /** The picture of a defocus map: refocus_core/defocus/preview.py on thumbnails. A test compares the pixels. */
 
+import {
+  FAR_RGB,
+  FOCUS_OVER_BLACK,
+  FOCUS_RGB,
+  FOCUS_TINT,
+  LEAST_COLOUR,
+  LONG_EDGE_PER_LINE_PX,
+  MORE_COLOUR,
+  NEAR_RGB,
+  NO_PHOTO_GREY,
+  OUTLINE_TINT,
+  SHADE_OVER_BLACK,
+  SHARP_RADIUS_PX,
+  SHARP_SHARE,
+} from "./constants";
 import type { Frames } from "./unpack";
 
-/** Colours in 0..1 of what lies in front of the focal plane, behind it, and in it. */
-const NEAR_RGB = [0.05, 0.3, 1.0] as const;
-const FAR_RGB = [1.0, 0.16, 0.06] as const;
-export const FOCUS_RGB = [1.0, 0.93, 0.45] as const;
-/** Grey under the colours where no photo is known. */
-const NO_PHOTO_GREY = 0.5;
-/** Largest radius that is shown as sharp: in px, and as a share of the largest one, whichever is more. */
-export const SHARP_RADIUS_PX = 0.5;
-const SHARP_SHARE = 0.02;
-/** Share of colour over the photo at the smallest and at the largest radius, which grows with the root of the radius. */
-const LEAST_COLOUR = 0.15;
-const MORE_COLOUR = 0.75;
-/** Brightness of a colour over black, which keeps the photo readable under full colour. */
-const SHADE_OVER_BLACK = 0.3;
-/** Share of yellow over what is sharp, its brightness over black, and its share in the outline. */
-const FOCUS_TINT = 0.4;
-const FOCUS_OVER_BLACK = 0.25;
-const OUTLINE_TINT = 0.85;
-/** The outline is one pixel wide for each so many pixels of the long edge. */
-const LONG_EDGE_PER_LINE_PX = 900;
 /** Opacity (0..255) of the marked focal plane over another picture, and of its outline. */
 const PLANE_ALPHA = 80;
 const PLANE_OUTLINE_ALPHA = 235;

@@ -3,6 +3,7 @@
  * numbers. Radii are in pixels of the full picture.
  */
 
+import { FOCUS_POINT_RADIUS, LEAST_SCALE_PX } from "./constants";
 import { type Key, type Keyframes, parseKeyframes, setsFocus, track } from "./keyframes";
 import { disparityAt } from "./measure";
 import { type Frames, nearestShown, type Numbers } from "./unpack";
@@ -66,10 +67,6 @@ export interface Solved {
 const BLUR_FOCUS_FLOOR = 0.25;
 /** The smallest normal float32, as torch.finfo has it. */
 const FLOAT32_TINY = 1.1754943508222875e-38;
-/** Radius of the disc that a key with a point measures: the default of `FocusPoint`. */
-const KEY_FOCUS_RADIUS = 0.01;
-/** The colours of an unblurred map need a largest radius too, in px; as preview.py. */
-const LEAST_COLOUR_SCALE_PX = 1e-6;
 
 /**
  * Focus and gain of one thumbnail; with `frame`, the keyframes count as at that frame of the clip.
@@ -140,7 +137,7 @@ function focalPlane(
   if (focusKeys.length > 0) {
     const ofKey = (k: Key): number =>
       k.x !== undefined
-        ? measured(nearestShown(numbers, k.frame), k.x, k.y!, KEY_FOCUS_RADIUS)
+        ? measured(nearestShown(numbers, k.frame), k.x, k.y!, FOCUS_POINT_RADIUS)
         : disparityOf(k.distance_m!, unit.metric);
     return { disparity: track(focusKeys, ofKey, frame), halfWidth: 0 };
   }
@@ -224,7 +221,7 @@ export function radiiPx(disparity: Float32Array, solved: Solved, s: Settings): F
 
 /** The largest |radius| in px of all thumbnails: the scale of the colours. */
 export function largestRadiusPx(numbers: FocusNumbers, map: Frames, s: Settings): number {
-  let largest = LEAST_COLOUR_SCALE_PX;
+  let largest = LEAST_SCALE_PX;
   for (let i = 0; i < map.values.length; i++) {
     const solved = solve(numbers, map, s, i);
     // The radius runs monotonically with the disparity.

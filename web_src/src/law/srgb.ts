@@ -1,7 +1,6 @@
 /** The sRGB transfer function of refocus_core/color.py, for single values in 0..1. */
 
-/** Rec. 709 luminance weights, for linear light. */
-const LUMA_WEIGHTS = [0.2126, 0.7152, 0.0722] as const;
+import { LUMA_WEIGHTS } from "./constants";
 
 export function linearToSrgb(v: number): number {
   return v <= 0.0031308 ? v * 12.92 : 1.055 * v ** (1 / 2.4) - 0.055;

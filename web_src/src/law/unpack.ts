@@ -1,5 +1,7 @@
 /** The thumbnails that a node sends: the inverse of refocus_core/defocus/thumbnail.py. */
 
+import { LEVELS } from "./constants";
+
 /** What the node sends with every map; see nodes/host/previews.py. */
 export interface Numbers {
   /** Size of the full picture, and frames of the clip. */
@@ -26,10 +28,7 @@ export interface Frames {
   highest: number[];
 }
 
-/** Largest code of a quantised value; the bit above it marks pixels without known depth. */
-const LEVELS = 32767;
-
-/** The inverse of DepthThumbnail.packed, after decompression. */
+/** The inverse of DepthThumbnail.packed, after decompression. A code above `LEVELS` marks a pixel without known depth. */
 export function unpack(bytes: ArrayBuffer, numbers: Numbers): Frames {
   const [w, h] = numbers.size;
   const differences = new DataView(bytes);

@@ -1,6 +1,6 @@
 /** Relief and focal plane by WebGL 2 alone. */
 
-import { FOCUS_RGB } from "../../law/paint";
+import { FOCUS_RGB } from "../../law/constants";
 import type { Matrix } from "./camera";
 import { POINT_FLOATS, type Relief } from "./relief";
 
