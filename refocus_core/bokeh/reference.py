@@ -3,7 +3,7 @@
 A scene is a stack of textured planes. The picture at pixel p through the aperture point u (unit disc) sees a plane of signed
 radius r at q = p - r u; on a slanted plane r changes along the plane, and q solves q = p - r(q) u exactly. Planes are
 composited front to back for every aperture point by itself, so partial occlusion is exact and nothing is assumed
-independent. It is the oracle of tests and of `bench/render.py`, never a production path.
+independent. It is the oracle of tests and of `bench/run/render.py`, never a production path.
 """
 
 from __future__ import annotations

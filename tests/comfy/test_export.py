@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from refocus_core.generative import save_lora
-from tests.helpers import rig
+from tests.helpers import paths, rig
 
 DIM, RANK = 32, 3
 SIZES = {
@@ -45,8 +45,7 @@ SINGLE = {
 """Layer in ComfyUI's FLUX and the row at which its part begins."""
 PROGRAM = """
 import sys
-folder, lora, out = sys.argv[1:]
-sys.path.insert(0, folder)
+lora, out = sys.argv[1:]
 sys.argv = ["x", "--cpu"]
 import comfy.options
 comfy.options.enable_args_parsing()
@@ -87,11 +86,12 @@ def test_comfyui_reads_an_exported_adapter_tensor_by_tensor(tmp_path: Path) -> N
     }
     save_lora(tmp_path / "lora.safetensors", factors, layout="bokeh", dtype=torch.float32)
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(folder), str(tmp_path / "lora.safetensors"), str(tmp_path / "out.safetensors")],
+        [sys.executable, "-c", PROGRAM, str(tmp_path / "lora.safetensors"), str(tmp_path / "out.safetensors")],
         capture_output=True,
         text=True,
         timeout=120,
         cwd=folder,
+        env=paths.environment(folder),
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout.splitlines()[-1]) == len(factors)

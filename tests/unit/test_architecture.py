@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.paths import REPO
+from tests.helpers.paths import REPO, environment
 
 CORE = sorted((REPO / "refocus_core").rglob("*.py"))
 NODES = sorted((REPO / "nodes").rglob("*.py"))
@@ -46,13 +46,13 @@ def test_core_imports_without_comfyui_even_when_it_is_there(tmp_path: Path) -> N
     for module in HOST:
         (tmp_path / f"{module}.py").write_text("raise RuntimeError('the core imported its host')")
     program = (
-        f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(REPO)!r}]\n"
         "import importlib, pkgutil, refocus_core\n"
         "names = [m.name for m in pkgutil.walk_packages(refocus_core.__path__, 'refocus_core.')]\n"
         "[importlib.import_module(n) for n in names if not n.endswith('__main__')]\n"
         "print(len(names))"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    env = environment(tmp_path, REPO)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, env=env)
     assert result.returncode == 0, result.stderr[-2000:]
     assert int(result.stdout) >= len(CORE) - 1
 

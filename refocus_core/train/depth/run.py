@@ -7,7 +7,7 @@
     python -m refocus_core.train.depth export     write the newest checkpoint as the file that ships
 
 Everything is kept in --work (default ~/.cache/refocus/train-depth); --config names another file than depth.json beside this one.
-On several GPUs: accelerate launch -m refocus_core.train.depth train. `bench/depth.py` scores on real photographs.
+On several GPUs: accelerate launch -m refocus_core.train.depth train. `bench/run/depth.py` scores on real photographs.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from bench import focus_pairs
-from bench.deblur import blurred
+from bench.lib import focus_pairs
+from bench.run.deblur import blurred
 from tests.helpers.paths import DATA
 
 

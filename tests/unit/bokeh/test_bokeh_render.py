@@ -1,4 +1,4 @@
-"""The renderer: energy, place and shape of the blur, occlusion, tiles, inputs. Its quality is scored in `bench/render.py`."""
+"""The renderer: energy, place and shape of the blur, occlusion, tiles, inputs. Its quality is scored in `bench/run/render.py`."""
 
 from __future__ import annotations
 

@@ -549,7 +549,7 @@ def test_broken_transforms_are_found_and_rendered_around(
 
 @pytest.mark.parametrize("quality", list(bokeh.QUALITIES))
 def test_the_benchmark_times_the_calls_of_a_render(quality: str) -> None:
-    from bench import gpu  # imports the kernels: after TRITON_INTERPRET is set
+    from bench.run import gpu  # imports the kernels: after TRITON_INTERPRET is set
 
     scene = gpu.Scene.of(96, 72, 8.0, torch.device("cpu"))
     calls = gpu.calls_of(scene, quality, TileEngine)

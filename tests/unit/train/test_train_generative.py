@@ -35,7 +35,7 @@ from refocus_core.train.genfocus import run as generative
 from refocus_core.train.genfocus.data import main as data_main
 from refocus_core.train.genfocus.run import Data, Training, Validation
 from tests.helpers import tiny_flux
-from tests.helpers.paths import REPO
+from tests.helpers.paths import REPO, environment
 
 STAGES = {
     "synthetic": "bokeh",
@@ -436,7 +436,6 @@ def test_two_processes_have_the_loss_curve_of_one_also_with_spread_weights(folde
     generative.train(chosen, tmp_path / "one")
     (tmp_path / "stage.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(asdict(chosen)))))
     (tmp_path / "run.py").write_text(
-        f"import sys; sys.path.insert(0, {str(REPO)!r})\n"
         "from accelerate.state import AcceleratorState\n"
         "from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin\n"
         "from refocus_core.train.common import loop\n"
@@ -464,7 +463,7 @@ def test_two_processes_have_the_loss_curve_of_one_also_with_spread_weights(folde
     launch += ["--main_process_port", "0", "--dynamo_backend", "no", "--num_cpu_threads_per_process", "1"]
     done = subprocess.run(
         [*launch, "--multi_gpu", "--num_processes", "2", str(tmp_path / "run.py")],
-        env={**os.environ, "ACCELERATE_USE_CPU": "true"},
+        env=environment(REPO, ACCELERATE_USE_CPU="true"),
         timeout=240,
         capture_output=True,
         text=True,
@@ -534,7 +533,7 @@ def test_the_commands_of_the_docs_follow_one_another(tmp_path: Path) -> None:
 
 def test_at_full_size_the_adapter_has_as_many_numbers_as_the_released_one() -> None:
     """bokehNet.safetensors: rank 64, 686 tensors of 463,703,368 bytes in bfloat16, their header included."""
-    from bench.train_generative import FULL
+    from bench.run.train_generative import FULL
 
     with torch.device("meta"):
         flux = FluxTransformer2DModel(**FULL)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from refocus_core.train import Settings, fit, generator
 from refocus_core.train.common.loop import checkpoints
-from tests.helpers.paths import REPO
+from tests.helpers.paths import REPO, environment
 
 SETTINGS = Settings(steps=24, batch_size=4, warmup_steps=4, save_every=5, log_every=7, ema=0.9, seed=3)
 
@@ -157,7 +156,6 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     script = tmp_path / "run.py"
     script.write_text(
         "import sys, json, pathlib\n"
-        f"sys.path[:0] = [{str(REPO)!r}]\n"
         "import tests.unit.train.test_train_loop as t\n"
         "model = t.network()[0:2]\n"
         "import torch\n"
@@ -188,7 +186,7 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
         subprocess.run(
             # --multi_gpu is what starts several processes on one machine, ACCELERATE_USE_CPU keeps them on its processor.
             [*launch, *["--multi_gpu"] * (count > 1), "--num_processes", str(count), str(script), str(tmp_path / str(count))],
-            env={**os.environ, "ACCELERATE_USE_CPU": "true"},
+            env=environment(REPO, ACCELERATE_USE_CPU="true"),
             check=True,
             timeout=240,
             capture_output=True,

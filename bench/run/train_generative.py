@@ -1,7 +1,7 @@
 """Steps per second and peak memory of fine-tuning FLUX.1 at full size, with random weights.
 
-    python bench/train_generative.py [--layout bokeh deblur] [--rank 64] [--size 512] [--batch 1] [--steps 10]
-    python bench/train_generative.py --tiny           # the same code on a toy FLUX, on any machine: shows that the script runs
+    python -m bench.run.train_generative [--layout bokeh deblur] [--rank 64] [--size 512] [--batch 1] [--steps 10]
+    python -m bench.run.train_generative --tiny     # the same code on a toy FLUX, on any machine: shows that the script runs
 
 Needs a GPU with about 40 GB for one condition at 512 px (an estimate: 24 GB of weights and what the backward pass keeps). Prints
 a Markdown table and writes bench/results/train_generative.json. Not yet run on a GPU: there is no such file until it is.
@@ -13,21 +13,17 @@ import argparse
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
+import torch
+from torch import Tensor
 
-import torch  # noqa: E402 - after the path is set
-from torch import Tensor  # noqa: E402
-
-from refocus_core.generative import LAYOUTS, Prompt  # noqa: E402
-from refocus_core.train import Settings  # noqa: E402
-from refocus_core.train.common.optimizers import KINDS, OptimizerSettings, make_optimizer  # noqa: E402
-from refocus_core.train.genfocus import run as generative  # noqa: E402
-from refocus_core.train.genfocus.run import Data, Training  # noqa: E402
+from refocus_core.generative import LAYOUTS, Prompt
+from refocus_core.train import Settings
+from refocus_core.train.common.optimizers import KINDS, OptimizerSettings, make_optimizer
+from refocus_core.train.genfocus import run as generative
+from refocus_core.train.genfocus.run import Data, Training
+from tests.helpers.paths import REPO
 
 FULL = {
     "in_channels": 64,
@@ -152,7 +148,7 @@ def main() -> int:
         print(f"| {r['layout']} | {r['size_px']} | {r['batch']} | {r['rank']} | {r['steps_per_s']:.3f} | {peak} |")
     if not args.tiny:
         result = {"device": name, "torch": torch.__version__, "rows": rows}
-        (ROOT / "bench" / "results" / "train_generative.json").write_text(json.dumps(result, indent=1))
+        (REPO / "bench" / "results" / "train_generative.json").write_text(json.dumps(result, indent=1))
     return 0
 
 

@@ -1,8 +1,8 @@
 """Reblur on a CUDA GPU: Triton kernels beside plain torch, in time and in result.
 
-    python bench/gpu.py [--quick]                                   # needs a CUDA GPU; writes bench/results/gpu.md and gpu.json
-    python bench/gpu.py --plan [--size 3840x2160] [--radius 64] [--quality normal]     # counts the work, on any machine
-    python bench/gpu.py --device cpu --interpret --size 64x48       # runs this file's code at a tiny size; writes nothing
+    python -m bench.run.gpu [--quick]      # needs a CUDA GPU; writes bench/results/gpu.md and gpu.json
+    python -m bench.run.gpu --plan [--size 3840x2160] [--radius 64] [--quality normal]     # counts the work, on any machine
+    python -m bench.run.gpu --device cpu --interpret --size 64x48       # runs this file's code at a tiny size; writes nothing
 
 The picture is the motorcycle photo with its measured depth, enlarged (bicubic and bilinear: the size is real, the detail is not),
 focused in the middle of its disparity; the radius is the largest one on either side of focus. Times are medians of CUDA events
@@ -21,32 +21,31 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from tests.helpers.paths import REPO
+
 if "--interpret" in sys.argv:  # read where kernels are defined
     os.environ["TRITON_INTERPRET"] = "1"
 
-import torch  # noqa: E402 - after the path and the interpreter are set
-import torch.nn.functional as F  # noqa: E402
-from torch import Tensor  # noqa: E402
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from refocus_core import bokeh  # noqa: E402
-from refocus_core.bokeh import renderer  # noqa: E402
-from refocus_core.bokeh.engines import choose as engines  # noqa: E402
-from refocus_core.bokeh.engines import triton_kernels  # noqa: E402
-from refocus_core.bokeh.engines.torch_engine import TileEngine, tile_count  # noqa: E402
-from refocus_core.bokeh.engines.triton_engine import TritonEngine  # noqa: E402
-from refocus_core.bokeh.plan import QUALITIES, Plan  # noqa: E402
-from refocus_core.bokeh.surfaces.layers import Layers  # noqa: E402
-from refocus_core.color import srgb_to_linear  # noqa: E402
-from refocus_core.types import DefocusMap  # noqa: E402
-from tests.helpers import motorcycle  # noqa: E402
+from refocus_core import bokeh
+from refocus_core.bokeh import renderer
+from refocus_core.bokeh.engines import choose as engines
+from refocus_core.bokeh.engines import triton_kernels
+from refocus_core.bokeh.engines.torch_engine import TileEngine, tile_count
+from refocus_core.bokeh.engines.triton_engine import TritonEngine
+from refocus_core.bokeh.plan import QUALITIES, Plan
+from refocus_core.bokeh.surfaces.layers import Layers
+from refocus_core.color import srgb_to_linear
+from refocus_core.types import DefocusMap
+from tests.helpers import motorcycle
 
-RESULTS = ROOT / "bench" / "results"
+RESULTS = REPO / "bench" / "results"
 SIZES = {"1080p": (1920, 1080), "4K": (3840, 2160), "24 MP": (6000, 4000)}
 RADII = (16, 32, 64, 128)
 WARM, RUNS = 2, 7
@@ -295,7 +294,7 @@ def main() -> None:
         return
     found = {"device": name, "versions": versions, "self_test": [worst, mean], "parity": agreement, "rows": rows}
     (RESULTS / "gpu.json").write_text(json.dumps(found, indent=1) + "\n")
-    head = [f"# Reblur on {name}", "", f"{versions}. `python bench/gpu.py`; what the columns mean is said there.", ""]
+    head = [f"# Reblur on {name}", "", f"{versions}. `python -m bench.run.gpu`; what the columns mean is said there.", ""]
     head += [f"Difference of the engines, relative to the brightest pixel: self-test {worst:.2g}; on the photo", ""]
     head += [f"- {r['quality']}, radius {r['radius_px']:g} px: largest {r['worst']:.2g}, mean {r['mean']:.2g}" for r in agreement]
     (RESULTS / "gpu.md").write_text("\n".join([*head, "", *table(rows)]) + "\n")

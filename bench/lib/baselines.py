@@ -1,4 +1,4 @@
-"""What others do, written anew from its published description: the rows beside ours in `bench/render.py`.
+"""What others do, written anew from its published description: the rows beside ours in `bench.run.render`.
 
 All take a linear picture [3,H,W], a signed radius [H,W] px (> 0 behind focus) and an aperture `Kernel`, and return [3,H,W].
 """

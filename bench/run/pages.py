@@ -1,6 +1,6 @@
 """A page of pictures: ten photos through the whole chain, with the models that ship. To look at, not to measure.
 
-    python bench/pages.py [--out bench/results/pages.webp]
+    python -m bench.run.pages [--out bench/results/pages.webp]
 
 Each row: the photo, its depth, the photo made sharp, and two renderings with other focus (near, and far). The photos are the
 samples in `tests/data` and those that `refocus_core.train.common.photos` sets aside, fetched from Debian when missing.
@@ -12,20 +12,17 @@ import argparse
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageDraw
+from torch import Tensor
 
-import torch  # noqa: E402 - after the path is set
-import torch.nn.functional as F  # noqa: E402
-from PIL import Image, ImageDraw  # noqa: E402
-from torch import Tensor  # noqa: E402
+from refocus_core import bokeh, color, defocus, depth, restore
+from refocus_core.optics import Blur
+from refocus_core.train.common import photos
+from tests.helpers.paths import REPO
 
-from refocus_core import bokeh, color, defocus, depth, restore  # noqa: E402
-from refocus_core.optics import Blur  # noqa: E402
-from refocus_core.train.common import photos  # noqa: E402
-
-DATA = ROOT / "tests" / "data"
+DATA = REPO / "tests" / "data"
 EDGE_PX = 720
 CELL_PX = (300, 225)
 BLUR_PERCENT = 2.0
@@ -77,7 +74,7 @@ def cell(picture: Tensor) -> Image.Image:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Ten photos through the whole chain, as one picture.")
-    parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results" / "pages.webp")
+    parser.add_argument("--out", type=Path, default=REPO / "bench" / "results" / "pages.webp")
     args = parser.parse_args()
     rows: list[list[Image.Image]] = []
     for file in files():

@@ -1,34 +1,31 @@
 """How well depth models order real photographs, beside guesses that look at nothing.
 
-    python bench/depth.py [--models NAME_OR_FILE ...] [--only PHOTO ...] [--previews FOLDER] [--write]
+    python -m bench.run.depth [--models NAME_OR_FILE ...] [--only PHOTO ...] [--previews FOLDER] [--write]
 
-Photos with measured depth (`bench/photos.py`, and the motorcycle of tests/data) at a long edge of 640 px; none is ever trained
-on. `--write` puts the table into bench/results/depth.md. Models: registered names, or safetensors files with their config.json.
+Photos with measured depth (`bench.lib.measured_photos`, and the motorcycle of tests/data) at a long edge of 640 px; none is
+ever trained on. `--write` puts the table into bench/results/depth.md. Models: registered names, or
+safetensors files with their config.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
+import torch
+from torch import Tensor
 
-import torch  # noqa: E402 - after the path is set
-from torch import Tensor  # noqa: E402
-
-from bench import photos  # noqa: E402
-from refocus_core import depth  # noqa: E402
-from refocus_core.train.depth.scores import Scores, score  # noqa: E402
-from refocus_core.types import DepthMap  # noqa: E402
-from tests.data import motorcycle  # noqa: E402
+from bench.lib import measured_photos
+from refocus_core import depth
+from refocus_core.train.depth.scores import Scores, score
+from refocus_core.types import DepthMap
+from tests.helpers import motorcycle
+from tests.helpers.paths import REPO
 
 LONG_EDGE_PX = 640
-RESULTS = ROOT / "bench" / "results" / "depth.md"
+RESULTS = REPO / "bench" / "results" / "depth.md"
 SMOOTHED = ("pug", "face", "chin", "glasses")
 """Their depth was smoothed by the phone: its edges are no truth."""
 
@@ -73,9 +70,9 @@ def frames(only: list[str] | None) -> Generator[tuple[str, str, Tensor, DepthMap
         metres, known = motorcycle.depth_m()
         disparity = torch.where(known, 1 / metres, 0)
         yield "motorcycle", "indoor", motorcycle.photo(), DepthMap(disparity, True, None, known, "structured light")
-    for photo in photos.PHOTOS:
+    for photo in measured_photos.PHOTOS:
         if not photo.synthetic and (not only or photo.name in only):
-            image, truth = photos.load(photo, LONG_EDGE_PX)
+            image, truth = measured_photos.load(photo, LONG_EDGE_PX)
             yield photo.name, photo.kind, image, truth
 
 
@@ -97,7 +94,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["refocus-depth-s"], metavar="NAME_OR_FILE")
     parser.add_argument("--only", nargs="+", metavar="PHOTO")
     parser.add_argument("--previews", type=Path, metavar="FOLDER", help="write photo, measured and estimated depth")
-    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.relative_to(ROOT)}")
+    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.relative_to(REPO)}")
     args = parser.parse_args()
     methods: dict[str, Method] = {"constant": constant, "ramp": ramp, "ramp + centre": ramp_and_centre}
     methods |= {name: network(name) for name in args.models}
@@ -114,8 +111,8 @@ def main() -> None:
             cells.append(_cell(s))
             if args.previews and method in args.models:
                 args.previews.mkdir(parents=True, exist_ok=True)
-                row = photos.preview(image, truth)
-                ours = photos.preview(image, DepthMap(d[None], False, None, None, method))
+                row = measured_photos.preview(image, truth)
+                ours = measured_photos.preview(image, DepthMap(d[None], False, None, None, method))
                 row.paste(ours.crop((row.width // 3, 0, row.width // 3 * 2, row.height)), (row.width // 3 * 2, 0))
                 row.save(args.previews / f"{name}.{Path(method).stem}.jpg", quality=88)
         rows.append(f"| {name} | {kind} | " + " | ".join(cells) + " |")
@@ -129,9 +126,10 @@ def main() -> None:
 
 _ABOUT = f"""# Depth models on real photographs
 
-Written by `python bench/depth.py --write`. Each cell: Spearman's rank correlation with the measured disparity / share of pixels
-within a factor 1.25 of it after the best scale and offset (disparities below 2 % of the largest count as that) / F-score of the
-depth edges within 2 px ("-" where the measured depth has none to compare with, or was smoothed by the phone that took it). Photos
+Written by `python -m bench.run.depth --write`. Each cell: Spearman's rank correlation with the measured disparity / share of
+pixels within a factor 1.25 of it after the best scale and offset (disparities below 2 % of the largest count as that) /
+F-score of the depth edges within 2 px ("-" where the measured depth has none to compare with, or was smoothed by the phone that
+took it). Photos
 at a long edge of {LONG_EDGE_PX} px; unmeasured pixels are left out. None of them was ever trained on.
 """
 

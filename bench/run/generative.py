@@ -1,7 +1,7 @@
 """The generative route on a GPU with FLUX.1-dev of full size and random weights: time and memory of a step, tiled and whole.
 
-    python bench/generative.py [--fp8]        # needs a CUDA GPU with 30 GB (20 GB with --fp8); writes bench/results/generative.md
-    python bench/generative.py --toy          # runs this file's code at a toy size on the CPU; writes nothing
+    python -m bench.run.generative [--fp8]   # needs a CUDA GPU with 30 GB (20 GB with --fp8); writes bench/results/generative.md
+    python -m bench.run.generative --toy     # runs this file's code at a toy size on the CPU; writes nothing
 
 A step is one velocity of a 1024 px picture with one condition (DeblurNet) or two (BokehNet). "Floor" is the arithmetic of a step,
 counted from the shapes of its matrix products, at the speed that a large matrix product reaches on this machine. "Switched" is
@@ -17,20 +17,17 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+import torch
+from diffusers import FluxTransformer2DModel
+from torch import Tensor, nn
 
-import torch  # noqa: E402 - after the path is set
-from diffusers import FluxTransformer2DModel  # noqa: E402
-from torch import Tensor, nn  # noqa: E402
+from refocus_core import generative
+from refocus_core.generative import forward
+from tests.helpers.paths import REPO
 
-from refocus_core import generative  # noqa: E402
-from refocus_core.generative import forward  # noqa: E402
-
-RESULTS = ROOT / "bench" / "results" / "generative.md"
+RESULTS = REPO / "bench" / "results" / "generative.md"
 WARM, RUNS = 2, 5
 SHAPE = ("num_layers", "num_single_layers", "attention_head_dim", "num_attention_heads", "joint_attention_dim")
 FULL = dict(zip(SHAPE, (19, 38, 128, 24, 4096), strict=True))
@@ -166,7 +163,7 @@ def main() -> None:
         f"# The generative route on {name}",
         "",
         f"FLUX.1-dev of {'toy' if args.toy else 'full'} size, random weights{' in 8 bits' if args.fp8 else ''}, {dtype}, "
-        f"one step of a {side * 16} px picture: `python bench/generative.py{' --fp8' if args.fp8 else ''}`, see its head.",
+        f"one step of a {side * 16} px picture: `python -m bench.run.generative{' --fp8' if args.fp8 else ''}`, see its head.",
         "",
         "| | conditions | ms | floor, ms | GiB beside the weights |",
         "|---|---|---|---|---|",

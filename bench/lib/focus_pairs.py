@@ -1,4 +1,4 @@
-"""Real pairs for `bench/deblur.py`: two photos of one view with the focus at different places.
+"""Real pairs for `bench.run.deblur`: two photos of one view with the focus at different places.
 
 Where the second is sharper, it is brought onto the first (an affine map found by gradient descent on blurred copies, and the
 local brightness of the first) and stands as its truth. What the map does not describe, parallax above all, counts as an error

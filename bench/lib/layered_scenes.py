@@ -1,4 +1,4 @@
-"""Layered scenes with known hidden parts, for `bench/render.py` and the renderer's tests. Everything is procedural and seeded."""
+"""Layered scenes with known hidden parts, for `bench.run.render` and its tests. Everything is procedural and seeded."""
 
 from __future__ import annotations
 
