@@ -9,6 +9,7 @@ from .bokeh_kernel import RefocusBokehKernel
 from .defocus_map import RefocusDefocusMap
 from .depth_estimate import RefocusDepthEstimate
 from .genfocus_apply import RefocusGenfocusApply
+from .genfocus_setup import RefocusGenfocusSetup
 from .reblur import RefocusReblur
 
 
@@ -23,5 +24,6 @@ class RefocusExtension(ComfyExtension):
             RefocusAllInFocus,
             RefocusReblur,
             RefocusBokehKernel,
+            RefocusGenfocusSetup,
             RefocusGenfocusApply,
         ]

@@ -6,10 +6,9 @@ from typing import Any
 
 from comfy_api.latest import io, ui
 
-from ..refocus_core import depth, restore
+from ..refocus_core import depth, generative, restore
 from ..refocus_core.types import DefocusMap
-from . import host
-from .flux import sampler as host_flux
+from . import flux, host
 
 _FOLDERS = ("upscale_models", host.FOLDER_KEY)
 _BYTES_PER_TILE_PX = 3 * 4 * 384  # as core's upscale node estimates what such networks need beside their weights
@@ -64,7 +63,8 @@ class RefocusAllInFocus(io.ComfyNode):
                     "sharper, slower.\n"
                     "model:...: a 1x restoration network (safetensors, such as NAFNet) from models/upscale_models "
                     "or models/refocus.\n"
-                    "generative: FLUX.1 with the DeblurNet adapter; invents what strong blur took away. Needs model, vae.\n"
+                    "generative (experimental): FLUX.1 with the DeblurNet adapter; invents what strong blur took away. "
+                    "Needs genfocus.\n"
                     "none: the photo as it is.",
                 ),
                 io.Float.Input(
@@ -109,7 +109,9 @@ class RefocusAllInFocus(io.ComfyNode):
                     optional=True,
                     tooltip="Shape of the aperture that blurred the photo. Not connected: a circle. Deconvolution only.",
                 ),
-                *host_flux.inputs("deblur"),
+                flux.GenfocusType.Input(
+                    "genfocus", optional=True, lazy=True, tooltip="From Genfocus Setup, for the generative method (experimental)."
+                ),
                 io.Image.Input(
                     "pre_deblurred",
                     optional=True,
@@ -129,7 +131,7 @@ class RefocusAllInFocus(io.ComfyNode):
     @classmethod
     def check_lazy_status(cls, method: str, **inputs: Any) -> list[str]:
         """What the other methods do not need is not computed for them."""
-        return host_flux.lazy("deblur", inputs) if method == "generative" else []
+        return flux.lazy(inputs, wanted=method == "generative")
 
     @classmethod
     def execute(
@@ -141,14 +143,18 @@ class RefocusAllInFocus(io.ComfyNode):
         tile_px: int = 512,
         defocus: Any = None,
         kernel: Any = None,
+        genfocus: flux.GenfocusSetup | None = None,
         pre_deblurred: Any = None,
-        **flux: Any,
     ) -> io.NodeOutput:
         """Convert, restore, convert back."""
         photo, alpha = host.to_bchw(image)
         if method == "generative":
-            other = None if pre_deblurred is None else host.to_bchw(pre_deblurred, "pre_deblurred")[0]
-            out = host.to_image(host_flux.Flux(**flux).deblur(photo, other, strength, host.progress()), alpha)
+            beside = None if pre_deblurred is None else host.to_bchw(pre_deblurred, "pre_deblurred")[0]
+            sample = flux.sampler(genfocus, "deblur", host.progress(), pre_deblurred=beside is not None)
+            sharp = generative.deblur(
+                photo, sample, megapixels=genfocus.megapixels, pre_deblurred=beside, strength=min(strength, 1.0)
+            )
+            out = host.to_image(sharp, alpha)
             return io.NodeOutput(out, _no_blur(method), ui=ui.PreviewImage(out, cls=cls))
         options: dict[str, Any] = {"strength": strength, "tile_px": tile_px, "progress": host.progress()}
         if method.startswith(restore.MODEL_PREFIX):

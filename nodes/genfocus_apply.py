@@ -7,8 +7,11 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..refocus_core import generative
-from . import host
-from .flux import sampler as host_flux
+from . import flux, host
+
+
+def _task(defocus: Any) -> generative.Task:
+    return "deblur" if defocus is None else "bokeh"
 
 
 class RefocusGenfocusApply(io.ComfyNode):
@@ -21,9 +24,11 @@ class RefocusGenfocusApply(io.ComfyNode):
             node_id="RefocusGenfocusApply",
             display_name="Genfocus Apply",
             description="Lets FLUX.1-dev make a photo sharp (DeblurNet), or blur a sharp one by a defocus map (BokehNet): the "
-            "photo guides the model through a Genfocus LoRA. Sample the result with KSampler at cfg 1, then VAE Decode.",
+            "photo guides the model through a Genfocus LoRA. Sample the result with KSampler at cfg 1, then VAE Decode. "
+            "Experimental: not yet tried on the released weights.",
             search_aliases=["genfocus", "deblurnet", "bokehnet", "flux", "generative refocusing", "deblur", "bokeh"],
             has_intermediate_output=False,
+            is_experimental=True,
             inputs=[
                 io.Model.Input("model", tooltip="FLUX.1-dev (any precision). LoRAs for the whole model may be applied before."),
                 io.Vae.Input("vae", tooltip="The autoencoder of FLUX.1 (ae.safetensors)."),
@@ -32,8 +37,8 @@ class RefocusGenfocusApply(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "lora",
-                    options=host_flux.lora_choices(),
-                    default=host_flux.AUTO,
+                    options=flux.lora_choices(),
+                    default=flux.AUTO,
                     tooltip="Genfocus adapter from models/loras. auto: the first with 'bokeh' in its name when defocus is "
                     "connected, else with 'deblur'. Do not load it with Load LoRA: it must act on the photo only.",
                 ),
@@ -85,7 +90,7 @@ class RefocusGenfocusApply(io.ComfyNode):
     @classmethod
     def check_lazy_status(cls, **inputs: Any) -> list[str]:
         """The text encoders load only if the prompt's embedding is nowhere yet."""
-        return host_flux.lazy_clip("deblur" if inputs.get("defocus") is None else "bokeh", inputs)
+        return flux.needs_clip(inputs, [_task(inputs.get("defocus"))])
 
     @classmethod
     def execute(
@@ -103,10 +108,10 @@ class RefocusGenfocusApply(io.ComfyNode):
     ) -> io.NodeOutput:
         """Read the adapter, encode its conditions, patch a clone of the model."""
         photo, _ = host.to_bchw(image)
-        task: generative.Task = "deblur" if defocus is None else "bokeh"
-        found = generative.load_lora(host_flux.find_lora(lora, task))
+        task = _task(defocus)
+        found = generative.load_lora(flux.find_lora(lora, task))
         layout = found.layout(task, pre_deblurred=pre_deblurred is not None)
-        guide = host_flux.make_guide(
+        guide = flux.make_guide(
             model,
             vae,
             layout,
@@ -115,7 +120,7 @@ class RefocusGenfocusApply(io.ComfyNode):
             pre_deblurred=None if pre_deblurred is None else host.to_bchw(pre_deblurred, "pre_deblurred")[0],
             tiling=generative.Tiling(tiling, tiles_per_batch),
         )
-        positive = host_flux.positive(layout, clip, conditioning)
+        positive = flux.positive(layout, flux.collect(None if conditioning is not None else clip, [task]), conditioning)
         height, width = photo.shape[-2:]
-        guided, _ = host_flux.patched(model, guide, host_flux.Adapter(found))
-        return io.NodeOutput(guided, host_flux.empty_latent(guide), positive, width, height)
+        guided, _ = flux.patched(model, guide, flux.Adapter(found))
+        return io.NodeOutput(guided, flux.empty_latent(guide), positive, width, height)

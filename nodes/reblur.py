@@ -7,13 +7,12 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..refocus_core import bokeh, color
+from ..refocus_core import bokeh, color, generative
 from ..refocus_core.types import DefocusMap, Kernel
-from . import host
-from .flux import sampler as host_flux
+from . import flux, host
 from .host import previews
 
-_GENERATIVE = ("generative", "hybrid")
+_METHODS = ("render", "hybrid", "generative")
 
 
 class RefocusReblur(io.ComfyNode):
@@ -47,12 +46,20 @@ class RefocusReblur(io.ComfyNode):
                     "defocus", tooltip="From Defocus Map: radius of blur in pixels of this image, one frame or one for each."
                 ),
                 io.Combo.Input(
+                    "method",
+                    options=list(_METHODS),
+                    default="render",
+                    tooltip="render: the lens renderer of this pack.\n"
+                    "hybrid (experimental): rendered, then FLUX.1 redraws only the background that the blur of foregrounds "
+                    "reveals. Needs genfocus.\n"
+                    "generative (experimental): FLUX.1 with the BokehNet adapter instead of the renderer. Needs genfocus.",
+                ),
+                io.Combo.Input(
                     "quality",
-                    options=[*bokeh.QUALITIES, *_GENERATIVE],
+                    options=list(bokeh.QUALITIES),
                     default="normal",
-                    tooltip="draft: for setting up. normal: for keeps. best: many times slower, for hard depth edges.\n"
-                    "generative: FLUX.1 with the BokehNet adapter instead of the renderer. Needs model, vae.\n"
-                    "hybrid: as normal, then FLUX.1 redraws only the background that the blur of foregrounds reveals.",
+                    tooltip="Of the renderer. draft: for setting up. normal: for keeps. "
+                    "best: many times slower, for hard depth edges.",
                 ),
                 io.Float.Input(
                     "highlight_boost",
@@ -77,7 +84,9 @@ class RefocusReblur(io.ComfyNode):
                     tooltip="Coverage of the foreground, 1 = foreground (hair, fur). Needs the background. "
                     "None: edges are split by colour.",
                 ),
-                *host_flux.inputs("bokeh"),
+                flux.GenfocusType.Input(
+                    "genfocus", optional=True, lazy=True, tooltip="From Genfocus Setup, for hybrid and generative (experimental)."
+                ),
                 host.advanced(
                     io.Float.Input(
                         "redraw",
@@ -97,55 +106,56 @@ class RefocusReblur(io.ComfyNode):
         )
 
     @classmethod
-    def check_lazy_status(cls, quality: str, **inputs: Any) -> list[str]:
+    def check_lazy_status(cls, method: str, **inputs: Any) -> list[str]:
         """What the renderer does not need is not computed for it."""
-        return host_flux.lazy("bokeh", inputs) if quality in _GENERATIVE else []
+        return flux.lazy(inputs, wanted=method != "render")
 
     @classmethod
     def execute(
         cls,
         image: torch.Tensor,
         defocus: DefocusMap,
+        method: str,
         quality: str,
         highlight_boost: float,
         kernel: Kernel | None = None,
         background: torch.Tensor | None = None,
         matte: torch.Tensor | None = None,
+        genfocus: flux.GenfocusSetup | None = None,
         redraw: float = 0.5,
-        **flux: Any,
     ) -> io.NodeOutput:
-        """Decode, render, encode."""
+        """Decode, render, encode; or let FLUX draw the blur, or what the blur reveals."""
         photo, alpha = host.to_bchw(image)
-        if quality == "generative":
-            if kernel is not None or background is not None or matte is not None or highlight_boost:
-                raise ValueError(
-                    "The generative quality knows no kernel, background, matte or highlight_boost. Disconnect them and set "
-                    "highlight_boost to 0, or choose another quality (hybrid renders with them)."
-                )
-            blurred = host_flux.Flux(**flux).blur(photo, defocus.to(photo.device), host.progress())
-            return cls._shown(blurred, alpha, photo, defocus)
-        plate = None if background is None else color.srgb_to_linear(host.to_bchw(background, "background")[0])
-        linear = bokeh.render(
-            color.srgb_to_linear(photo),
-            defocus.to(photo.device),
-            kernel,
-            quality="normal" if quality == "hybrid" else quality,
-            background=plate,
-            matte=None if matte is None else host.mask_in(matte, "matte"),
-            highlight_boost=highlight_boost,
-            cache=host.surfaces(image),
-            progress=host.progress(),
-        )
-        result = color.linear_to_srgb(linear)
-        if quality == "hybrid":
-            if plate is not None:
-                raise ValueError("hybrid invents the background behind foregrounds; with a background connected choose normal.")
-            model = host_flux.Flux(**flux)
-            result = model.redraw(photo, defocus.to(photo.device), result, kernel, redraw, host.progress())
-        return cls._shown(result, alpha, photo, defocus)
-
-    @classmethod
-    def _shown(cls, picture: torch.Tensor, alpha: torch.Tensor | None, photo: torch.Tensor, defocus: DefocusMap) -> io.NodeOutput:
-        shown = host.to_image(picture, alpha)
-        page = previews.compare(shown[..., :3], cls, photo, picture, defocus)
+        defocus = defocus.to(photo.device)
+        result = photo
+        sample = None if method == "render" else flux.sampler(genfocus, "bokeh", host.progress())
+        if method == "generative" and (kernel is not None or background is not None or matte is not None or highlight_boost):
+            raise ValueError(
+                "The generative method knows no kernel, background, matte or highlight_boost. Disconnect them and set "
+                "highlight_boost to 0, or choose another method (hybrid renders with them)."
+            )
+        if method == "hybrid" and background is not None:
+            raise ValueError("hybrid invents the background behind foregrounds; with a background connected choose render.")
+        if method != "generative":
+            light = bokeh.render(
+                color.srgb_to_linear(photo),
+                defocus,
+                kernel,
+                quality=quality,
+                background=None if background is None else color.srgb_to_linear(host.to_bchw(background, "background")[0]),
+                matte=None if matte is None else host.mask_in(matte, "matte"),
+                highlight_boost=highlight_boost,
+                cache=host.surfaces(image),
+                progress=host.progress(),
+            )
+            result = color.linear_to_srgb(light)
+        if method == "generative":
+            result = generative.blur(photo, defocus.radius_px, sample, megapixels=genfocus.megapixels)
+        elif method == "hybrid":
+            revealed = generative.revealed_mask(bokeh.revealed(defocus, kernel))
+            result = generative.redraw(
+                photo, defocus.radius_px, result, revealed, sample, strength=redraw, megapixels=genfocus.megapixels
+            )
+        shown = host.to_image(result, alpha)
+        page = previews.compare(shown[..., :3], cls, photo, result, defocus)
         return io.NodeOutput(shown, host.mask_out(defocus.in_focus()), ui=page)

@@ -93,13 +93,24 @@ def bokeh_kernel(out: str) -> None:
     row([rendered(photo, made, k, 5.0).crop((60, 215, 300, 455)) for k in kernels], out)
 
 
+def graph(name: str, show: tuple[float, float, float, float], out: str) -> None:
+    """Part of a graph (left, top, right, bottom in 0..1) as the page showed it to tools.workflows.build: nothing can be rendered
+    here without FLUX.1."""
+    path = REPO / "out" / "graphs" / f"{name}.png"
+    if not path.exists():
+        raise SystemExit(f"{path} is missing: run python -m tools.workflows.build '{name}' first.")
+    shown = Image.open(path).convert("RGB")
+    w, h = shown.size
+    left, top, right, bottom = show
+    row([shown.crop((round(left * w), round(top * h), round(right * w), round(bottom * h)))], out)
+
+
+def genfocus_setup(out: str) -> None:
+    graph("Generative refocus", (0.0, 0.0, 0.31, 0.72), out)
+
+
 def genfocus_apply(out: str) -> None:
-    """The middle of the graph as the page showed it to tools.workflows.build: nothing can be rendered here without FLUX.1."""
-    graph = REPO / "out" / "graphs" / "Genfocus, step by step.png"
-    if not graph.exists():
-        raise SystemExit(f"{graph} is missing: run python -m tools.workflows.build 'Genfocus, step by step' first.")
-    shown = Image.open(graph).convert("RGB")
-    row([shown.crop((0, 0, shown.width * 31 // 100, shown.height * 72 // 100))], out)
+    graph("Genfocus, step by step", (0.0, 0.0, 0.31, 0.72), out)
 
 
 DRAWN: dict[str, Callable[[str], None]] = {
@@ -108,6 +119,7 @@ DRAWN: dict[str, Callable[[str], None]] = {
     "RefocusAllInFocus": all_in_focus,
     "RefocusReblur": reblur,
     "RefocusBokehKernel": bokeh_kernel,
+    "RefocusGenfocusSetup": genfocus_setup,
     "RefocusGenfocusApply": genfocus_apply,
 }
 

@@ -24,6 +24,11 @@ def loaders(server: rig.Server) -> rig.Graph:
     }
 
 
+def setup(server: rig.Server, **values: Any) -> rig.Graph:
+    """Loaders, and a Genfocus Setup of them."""
+    return loaders(server) | {"setup": node(server, "RefocusGenfocusSetup", model=["flux", 0], vae=["vae", 0], **values)}
+
+
 def apply_graph(
     server: rig.Server, task: str, width: int, height: int, steps: int = 2, batch: int = 1, **apply: Any
 ) -> rig.Graph:
@@ -85,18 +90,10 @@ def test_apply_gives_what_diffusers_gives(comfy_server: rig.Server, task: str, w
 
 
 def test_all_in_focus_is_the_same_run_at_any_size(comfy_server: rig.Server) -> None:
-    graph = loaders(comfy_server) | {
+    graph = setup(comfy_server, steps=2, start_noise=7) | {
         "photo": noise(comfy_server, 70, 50, batch=2, seed=3, content="highlight"),
         "sharp": node(
-            comfy_server,
-            "RefocusAllInFocus",
-            image=["photo", 0],
-            method="generative",
-            strength=0.75,
-            model=["flux", 0],
-            vae=["vae", 0],
-            steps=2,
-            start_noise=7,
+            comfy_server, "RefocusAllInFocus", image=["photo", 0], method="generative", strength=0.75, genfocus=["setup", 0]
         ),
     }
     got, photo = run(comfy_server, graph, "sharp", "photo")
@@ -107,28 +104,28 @@ def test_all_in_focus_is_the_same_run_at_any_size(comfy_server: rig.Server) -> N
     assert float((got - photo).abs().mean()) > 1e-2
 
 
-@pytest.mark.parametrize("quality", ["generative", "hybrid"])
-def test_reblur(comfy_server: rig.Server, quality: str) -> None:
+@pytest.mark.parametrize("method", ["generative", "hybrid"])
+def test_reblur(comfy_server: rig.Server, method: str) -> None:
     graph = apply_graph(comfy_server, "bokeh", 96, 80)
     for name in ("apply", "sampler", "decode"):
         del graph[name]
-    options = {"model": ["flux", 0], "vae": ["vae", 0], "steps": 4, "start_noise": 7, "megapixels": 0.1, "redraw": 0.5}
-    options["lora"] = "bokehNet.safetensors"
+    graph |= setup(comfy_server, steps=4, start_noise=7, megapixels=0.1, bokeh_lora="bokehNet.safetensors")
+    options = {"method": method, "quality": "draft", "genfocus": ["setup", 0], "redraw": 0.5}
     graph["defocus"]["inputs"]["percent"] = 4.0
     graph["defocus"]["inputs"]["y"] = 0.9  # on the ground, so that the disc is blurred in front
-    graph["blur"] = node(comfy_server, "RefocusReblur", image=["photo", 0], defocus=["defocus", 0], quality=quality, **options)
+    graph["blur"] = node(comfy_server, "RefocusReblur", image=["photo", 0], defocus=["defocus", 0], **options)
     got, photo, defocus = run(comfy_server, graph, "blur", "photo", "defocus")
     model = genfocus_twin.genfocus(comfy_server)
     sample = model.sampler(genfocus_twin.lora(comfy_server, "bokeh"), "bokeh", steps=4, seed=7)
     radius = defocus["radius_px"]
-    if quality == "generative":
+    if method == "generative":
         expected = generative.blur(photo, radius, sample, megapixels=0.1)
         inside = radius[0].abs() < 0.5
         assert inside.any() and torch.equal(got[..., inside], photo[..., inside])
         assert float((got - expected).abs().max()) <= 1e-4
     else:
         defocus_map = DefocusMap.from_law(defocus["disparity"], BlurLaw.thin_lens(defocus["gain_px"], defocus["focus_disparity"]))
-        render = color.linear_to_srgb(bokeh.render(color.srgb_to_linear(photo), defocus_map))
+        render = color.linear_to_srgb(bokeh.render(color.srgb_to_linear(photo), defocus_map, quality="draft"))
         mask = generative.revealed_mask(bokeh.revealed(defocus_map))
         outside = mask[0] == 0
         assert outside.any() and float((got - render)[..., outside].abs().max()) <= 1e-6
@@ -178,21 +175,13 @@ def test_errors_say_what_to_do(comfy_server: rig.Server) -> None:
         "photo": noise(comfy_server),
         "sharp": node(comfy_server, "RefocusAllInFocus", image=["photo", 0], method="generative"),
     }
-    assert "connect model" in fails(comfy_server, probed(alone, "sharp"))
+    assert "connect genfocus" in fails(comfy_server, probed(alone, "sharp"))
 
 
 def test_interrupt_between_tiles(comfy_server: rig.Server) -> None:
-    graph = loaders(comfy_server) | {
+    graph = setup(comfy_server, steps=200) | {
         "photo": noise(comfy_server, 528, 528, seed=4),
-        "sharp": node(
-            comfy_server,
-            "RefocusAllInFocus",
-            image=["photo", 0],
-            method="generative",
-            model=["flux", 0],
-            vae=["vae", 0],
-            steps=200,
-        ),
+        "sharp": node(comfy_server, "RefocusAllInFocus", image=["photo", 0], method="generative", genfocus=["setup", 0]),
     }
     done = comfy_server.run(probed(graph, "sharp"), interrupt_after="sharp", seconds=200)
     assert done.end == "execution_interrupted"
@@ -206,11 +195,33 @@ def test_other_models_are_not_asked_for(comfy_server: rig.Server) -> None:
     for name in ("apply", "sampler", "decode"):
         del graph[name]
     graph["other"] = node(comfy_server, "UNETLoader", unet_name="flux1-dev.safetensors", weight_dtype="fp8_e4m3fn")
+    graph["setup"] = node(comfy_server, "RefocusGenfocusSetup", model=["other", 0], vae=["vae", 0])
     graph["blur"] = node(
-        comfy_server, "RefocusReblur", image=["photo", 0], defocus=["defocus", 0], quality="draft", model=["other", 0]
+        comfy_server, "RefocusReblur", image=["photo", 0], defocus=["defocus", 0], quality="draft", genfocus=["setup", 0]
     )
     done = comfy_server.run(probed(graph, "blur"))
-    assert done.end == "execution_success" and "other" not in done.executed
+    assert done.end == "execution_success" and not {"other", "setup"} & done.executed
+
+
+def test_a_prompt_of_ones_own_reaches_all_in_focus(comfy_server: rig.Server) -> None:
+    """Genfocus Apply gives the usual prompt out; in other words it changes the picture, and the same one does not."""
+    graph = apply_graph(comfy_server, "deblur", 64, 48) | setup(comfy_server, steps=1)
+    graph["sharp"] = node(comfy_server, "RefocusAllInFocus", image=["photo", 0], method="generative", genfocus=["setup", 0])
+    (usual,) = run(comfy_server, graph, "sharp")
+    graph["guidance"] = node(comfy_server, "FluxGuidance", conditioning=["apply", 2], guidance=3.5)
+    graph["setup"]["inputs"]["conditioning"] = ["guidance", 0]
+    (same,) = run(comfy_server, graph, "sharp")
+    graph["guidance"]["inputs"]["guidance"] = 30.0
+    (other,) = run(comfy_server, graph, "sharp")
+    assert torch.equal(same, usual) and float((other - usual).abs().max()) > 1e-3
+
+
+def test_they_say_that_they_are_experimental(comfy_server: rig.Server) -> None:
+    for kind in ("RefocusGenfocusSetup", "RefocusGenfocusApply"):
+        assert comfy_server.get(f"/object_info/{kind}")[kind]["experimental"]
+    for kind in ("RefocusAllInFocus", "RefocusReblur"):
+        methods = comfy_server.get(f"/object_info/{kind}")[kind]["input"]["required"]["method"][1]["tooltip"]
+        assert "generative (experimental)" in methods
 
 
 def test_eight_bit_weights(comfy_server: rig.Server) -> None:

@@ -33,6 +33,7 @@ NODE_IDS = (
     "RefocusAllInFocus",
     "RefocusReblur",
     "RefocusBokehKernel",
+    "RefocusGenfocusSetup",
     "RefocusGenfocusApply",
 )
 FRONTENDS = paths.REPO / ".comfy" / "frontends"
