@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import torch
 from comfy_api.latest import io, ui
 
-from ..refocus_core import depth, generative, restore
-from ..refocus_core.types import DefocusMap
+from ..refocus_core import depth, generative, options, restore
+from ..refocus_core.types import DefocusMap, Kernel, Restored
 from . import flux, host
 
+_ALIASES = "deblur, sharpen, unblur, out of focus, deconvolution, restoration, all-in-focus, refocus"
 _FOLDERS = ("upscale_models", host.FOLDER_KEY)
-_BYTES_PER_TILE_PX = 3 * 4 * 384  # as core's upscale node estimates what such networks need beside their weights
-
-
-def _models() -> dict[str, tuple[str, str]]:
-    """Method name -> (folder key, file); the first folder wins, and depth models of our own folder are left out."""
-    found: dict[str, tuple[str, str]] = {}
-    for key in _FOLDERS:
-        for name in host.model_files(key):
-            if key != host.FOLDER_KEY or not depth.is_depth_file(host.model_path(key, name)):
-                found.setdefault(restore.MODEL_PREFIX + name, (key, name))
-    return found
-
-
-def _no_blur(method: str) -> Any:
-    return host.blocked(f"All In Focus: method '{method}' does not know the blur of the photo; choose another one.")
+"""ComfyUI's keys of the folders that may hold restoration models."""
+_BYTES_PER_TILE_PX = 3 * 4 * 384
+"""What a network needs beside its weights for each pixel of a tile, as core's upscale node estimates it."""
 
 
 class RefocusAllInFocus(io.ComfyNode):
@@ -39,65 +30,10 @@ class RefocusAllInFocus(io.ComfyNode):
             display_name="All In Focus",
             description="Takes the lens blur out of a photo, as far as that can be done: with the network that comes with this "
             "pack, by deconvolution, which needs a defocus map of this photo, or with a restoration model from a model folder.",
-            search_aliases=[
-                "deblur",
-                "sharpen",
-                "unblur",
-                "out of focus",
-                "deconvolution",
-                "restoration",
-                "all-in-focus",
-                "refocus",
-            ],
-            has_intermediate_output=True,
+            search_aliases=_ALIASES.split(", "),
             inputs=[
                 io.Image.Input("image", tooltip="The photo or clip. Values above 1 survive. Alpha passes through untouched."),
-                io.Combo.Input(
-                    "method",
-                    options=["auto", *(m.name for m in restore.METHODS if m.name != "none"), *_models(), "generative", "none"],
-                    default="auto",
-                    tooltip="auto: deconvolution when defocus is connected, otherwise refocus-deblur-s.\n"
-                    "refocus-deblur-s: a small network of this pack; finds the blur by itself, useful up to about 5 px.\n"
-                    "deconvolution: undoes the blur that defocus describes; weak beyond about 10 px.\n"
-                    "blind-deconvolution: deconvolution by the blur that this network finds, mixed with its picture; "
-                    "sharper, slower.\n"
-                    "model:...: a 1x restoration network (safetensors, such as NAFNet) from models/upscale_models "
-                    "or models/refocus.\n"
-                    "generative (experimental): FLUX.1 with the DeblurNet adapter; invents what strong blur took away. "
-                    "Needs genfocus.\n"
-                    "none: the photo as it is.",
-                ),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=4.0,
-                    step=0.05,
-                    tooltip="0: the photo, 1: full effect. Above 1 deconvolution is sharper and noisier; "
-                    "a model has no more than 1.",
-                ),
-                host.advanced(
-                    io.Float.Input(
-                        "noise",
-                        default=0.0,
-                        min=0.0,
-                        max=0.5,
-                        step=0.001,
-                        tooltip="Noise of the photo: standard deviation where white is 1 (one 8-bit step is 0.004). "
-                        "Larger: smoother. 0: measure it. Deconvolution only.",
-                    )
-                ),
-                host.advanced(
-                    io.Int.Input(
-                        "tile_px",
-                        default=512,
-                        min=64,
-                        max=8192,
-                        step=32,
-                        tooltip="Side of the tiles in px. Larger: more memory, and a model sees more of the picture at once. "
-                        "Halved by itself when a model runs out of memory.",
-                    )
-                ),
+                *host.widgets(options.restore.OPTIONS, words={"method": _model_files()}),
                 host.Defocus.Input(
                     "defocus",
                     optional=True,
@@ -136,56 +72,67 @@ class RefocusAllInFocus(io.ComfyNode):
     @classmethod
     def execute(
         cls,
-        image: Any,
+        image: torch.Tensor,
         method: str,
         strength: float,
-        noise: float = 0.0,
-        tile_px: int = 512,
-        defocus: Any = None,
-        kernel: Any = None,
+        noise: float,
+        tile_px: int,
+        defocus: DefocusMap | None = None,
+        kernel: Kernel | None = None,
         genfocus: flux.GenfocusSetup | None = None,
-        pre_deblurred: Any = None,
+        pre_deblurred: torch.Tensor | None = None,
     ) -> io.NodeOutput:
         """Convert, restore, convert back."""
         photo, alpha = host.to_bchw(image)
         if method == "generative":
-            beside = None if pre_deblurred is None else host.to_bchw(pre_deblurred, "pre_deblurred")[0]
-            sample = flux.sampler(genfocus, "deblur", host.progress(), pre_deblurred=beside is not None)
-            sharp = generative.deblur(
-                photo, sample, megapixels=genfocus.megapixels, pre_deblurred=beside, strength=min(strength, 1.0)
-            )
-            out = host.to_image(sharp, alpha)
-            return io.NodeOutput(out, _no_blur(method), ui=ui.PreviewImage(out, cls=cls))
-        options: dict[str, Any] = {"strength": strength, "tile_px": tile_px, "progress": host.progress()}
-        if method.startswith(restore.MODEL_PREFIX):
-            if method not in (models := _models()):
-                raise FileNotFoundError(
-                    f"There is no model file for '{method}' in {' or '.join(_FOLDERS)}. Choose another method."
-                )
-            path = host.model_path(*models[method])
-            stat = path.stat()
-            held = host.kept(
-                ("restore", str(path), stat.st_size, stat.st_mtime_ns),
-                lambda: restore.load_model(path),
-                memory_bytes=tile_px * tile_px * _BYTES_PER_TILE_PX,
-            )
-            with held as model:
-                restored = restore.all_in_focus(photo, method, model=model, **options)
-        elif (chosen := restore.choose(method, has_defocus=defocus is not None)).weights:
-            held = host.kept(
-                ("restore", chosen.name),
-                lambda: restore.load_embedded(chosen),
-                memory_bytes=tile_px * tile_px * _BYTES_PER_TILE_PX,
-            )
-            with held as model:
+            restored = Restored(_generated(photo, pre_deblurred, strength, genfocus), None)
+        else:
+            with _network(method, defocus is not None, tile_px) as model:
                 restored = restore.all_in_focus(
-                    photo, chosen.name, defocus, kernel=kernel, noise=noise or None, model=model, **options
+                    photo,
+                    method,
+                    defocus,
+                    kernel=kernel,
+                    strength=strength,
+                    noise=noise or None,
+                    model=model,
+                    tile_px=tile_px,
+                    progress=host.progress(),
                 )
-        else:
-            restored = restore.all_in_focus(photo, method, defocus, kernel=kernel, noise=noise or None, **options)
-        out = host.to_image(restored.image, alpha)
+        sharp = host.to_image(restored.image, alpha)
         if restored.radius_px is None:
-            blur = _no_blur(method)
+            blur = host.blocked(f"All In Focus: method '{method}' does not know the blur of the photo; choose another one.")
         else:
-            blur = DefocusMap.from_radius(restored.radius_px).to(host.rest_device())
-        return io.NodeOutput(out, blur, ui=ui.PreviewImage(out, cls=cls))
+            blur = DefocusMap.from_radius(restored.radius_px).to(host.intermediate_device())
+        return io.NodeOutput(sharp, blur, ui=ui.PreviewImage(sharp, cls=cls))
+
+
+def _generated(
+    photo: torch.Tensor, pre_deblurred: torch.Tensor | None, strength: float, genfocus: flux.GenfocusSetup | None
+) -> torch.Tensor:
+    beside = None if pre_deblurred is None else host.to_bchw(pre_deblurred, "pre_deblurred")[0]
+    sample = flux.sampler(genfocus, "deblur", host.progress(), pre_deblurred=beside is not None)
+    return generative.deblur(photo, sample, megapixels=genfocus.megapixels, pre_deblurred=beside, strength=min(strength, 1.0))
+
+
+def _model_files() -> dict[str, tuple[str, str]]:
+    """Method name -> (folder key, file); the first folder wins, and depth models of our own folder are left out."""
+    files: dict[str, tuple[str, str]] = {}
+    for key in _FOLDERS:
+        for name in host.model_files(key):
+            if key != host.FOLDER_KEY or not depth.is_depth_file(host.model_path(key, name)):
+                files.setdefault(restore.MODEL_PREFIX + name, (key, name))
+    return files
+
+
+def _network(method: str, has_defocus: bool, tile_px: int) -> AbstractContextManager[Any]:
+    """The method's network, on its device; None for a method without one."""
+    memory_bytes = tile_px * tile_px * _BYTES_PER_TILE_PX
+    if method.startswith(restore.MODEL_PREFIX):
+        if method not in (files := _model_files()):
+            raise FileNotFoundError(f"There is no model file for '{method}' in {' or '.join(_FOLDERS)}. Choose another method.")
+        return host.cached_file("restore", host.model_path(*files[method]), restore.load_model, memory_bytes)
+    entry = restore.choose(method, has_defocus=has_defocus)
+    if entry.weights:
+        return host.cached(("restore", entry.name), lambda: restore.load_embedded(entry), memory_bytes)
+    return nullcontext()

@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..refocus_core import generative
+from ..refocus_core import generative, options
 from . import flux, host
 
 
@@ -35,27 +35,7 @@ class RefocusGenfocusApply(io.ComfyNode):
                 io.Image.Input(
                     "image", tooltip="The photo or clip. Sizes that are no multiples of 16 are padded at right and bottom."
                 ),
-                io.Combo.Input(
-                    "lora",
-                    options=flux.lora_choices(),
-                    default=flux.AUTO,
-                    tooltip="Genfocus adapter from models/loras. auto: the first with 'bokeh' in its name when defocus is "
-                    "connected, else with 'deblur'. Do not load it with Load LoRA: it must act on the photo only.",
-                ),
-                io.Combo.Input(
-                    "tiling",
-                    options=["auto", "off"],
-                    default="auto",
-                    tooltip="auto: from 512 px on, each step works in tiles of 512 px, as the adapters were trained. off: the "
-                    "picture in one piece; artefacts from about 1000 px on.",
-                ),
-                io.Int.Input(
-                    "tiles_per_batch",
-                    default=4,
-                    min=1,
-                    max=64,
-                    tooltip="Tiles that go through the model at once. More: faster, more memory, the same result.",
-                ),
+                *host.widgets(options.genfocus.APPLY, words={"lora": flux.lora_files()}),
                 host.Defocus.Input(
                     "defocus",
                     optional=True,
@@ -99,8 +79,8 @@ class RefocusGenfocusApply(io.ComfyNode):
         vae: Any,
         image: Any,
         lora: str,
-        tiling: Any = "auto",
-        tiles_per_batch: int = 4,
+        tiling: Any,
+        tiles_per_batch: int,
         defocus: Any = None,
         pre_deblurred: Any = None,
         clip: Any = None,

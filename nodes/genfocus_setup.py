@@ -6,6 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..refocus_core import generative, options
 from . import flux, host
 
 
@@ -26,41 +27,7 @@ class RefocusGenfocusSetup(io.ComfyNode):
             inputs=[
                 io.Model.Input("model", tooltip="FLUX.1-dev (any precision). LoRAs for the whole model may be applied before."),
                 io.Vae.Input("vae", tooltip="The autoencoder of FLUX.1 (ae.safetensors)."),
-                io.Combo.Input(
-                    "deblur_lora",
-                    options=flux.lora_choices(),
-                    default=flux.AUTO,
-                    tooltip="DeblurNet adapter from models/loras, for All In Focus. auto: the first with 'deblur' in its name.",
-                ),
-                io.Combo.Input(
-                    "bokeh_lora",
-                    options=flux.lora_choices(),
-                    default=flux.AUTO,
-                    tooltip="BokehNet adapter from models/loras, for Reblur. auto: the first with 'bokeh' in its name.",
-                ),
-                io.Int.Input("steps", default=28, min=1, max=200, tooltip="Steps from noise to picture (Euler)."),
-                io.Int.Input(
-                    "start_noise",
-                    default=42,
-                    min=0,
-                    max=0xFFFFFFFF,
-                    tooltip="Seed of the noise to start from. The same number keeps the picture while focus changes.",
-                ),
-                io.Float.Input(
-                    "megapixels",
-                    default=1.0,
-                    min=0.1,
-                    max=16.0,
-                    step=0.1,
-                    tooltip="Larger photos are worked on at this size, and the change is carried over to all pixels.",
-                ),
-                io.Int.Input(
-                    "tiles_per_batch",
-                    default=4,
-                    min=1,
-                    max=64,
-                    tooltip="Tiles that go through the model at once. More: faster, more memory, the same result.",
-                ),
+                *host.widgets(options.genfocus.SETUP, words=dict.fromkeys(("deblur_lora", "bokeh_lora"), flux.lora_files())),
                 io.Clip.Input(
                     "clip",
                     optional=True,
@@ -86,24 +53,13 @@ class RefocusGenfocusSetup(io.ComfyNode):
         vae: Any,
         deblur_lora: str,
         bokeh_lora: str,
-        steps: int,
-        start_noise: int,
-        megapixels: float,
-        tiles_per_batch: int,
         clip: Any = None,
         conditioning: Any = None,
+        **sampling: Any,
     ) -> io.NodeOutput:
-        """Collect; nothing is loaded but the prompts."""
+        """Collect; nothing is loaded but the prompts. `sampling`: the widgets of that name in `GenfocusSetup`."""
+        prompts = flux.collect(None if conditioning is not None else clip)
+        loras: dict[generative.Task, str] = {"deblur": deblur_lora, "bokeh": bokeh_lora}
         return io.NodeOutput(
-            flux.GenfocusSetup(
-                model=model,
-                vae=vae,
-                conditioning=conditioning,
-                prompts=flux.collect(None if conditioning is not None else clip),
-                loras={"deblur": deblur_lora, "bokeh": bokeh_lora},
-                steps=steps,
-                start_noise=start_noise,
-                megapixels=megapixels,
-                tiles_per_batch=tiles_per_batch,
-            )
+            flux.GenfocusSetup(model=model, vae=vae, conditioning=conditioning, prompts=prompts, loras=loras, **sampling)
         )

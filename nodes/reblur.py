@@ -7,12 +7,13 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..refocus_core import bokeh, color, generative
+from ..refocus_core import bokeh, generative, options
+from ..refocus_core.color import linear_to_srgb, srgb_to_linear
 from ..refocus_core.types import DefocusMap, Kernel
 from . import flux, host
 from .host import previews
 
-_METHODS = ("render", "hybrid", "generative")
+_ALIASES = "lens blur, bokeh, depth of field, dof, background blur, portrait mode, tilt-shift, miniature, refocus"
 
 
 class RefocusReblur(io.ComfyNode):
@@ -26,17 +27,7 @@ class RefocusReblur(io.ComfyNode):
             display_name="Reblur",
             description="Renders the photo through a lens: blur by the defocus map, with foregrounds that spread over what is "
             "behind them, in linear light.",
-            search_aliases=[
-                "lens blur",
-                "bokeh",
-                "depth of field",
-                "dof",
-                "background blur",
-                "portrait mode",
-                "tilt-shift",
-                "miniature",
-                "refocus",
-            ],
+            search_aliases=_ALIASES.split(", "),
             inputs=[
                 io.Image.Input(
                     "image",
@@ -45,30 +36,7 @@ class RefocusReblur(io.ComfyNode):
                 host.Defocus.Input(
                     "defocus", tooltip="From Defocus Map: radius of blur in pixels of this image, one frame or one for each."
                 ),
-                io.Combo.Input(
-                    "method",
-                    options=list(_METHODS),
-                    default="render",
-                    tooltip="render: the lens renderer of this pack.\n"
-                    "hybrid (experimental): rendered, then FLUX.1 redraws only the background that the blur of foregrounds "
-                    "reveals. Needs genfocus.\n"
-                    "generative (experimental): FLUX.1 with the BokehNet adapter instead of the renderer. Needs genfocus.",
-                ),
-                io.Combo.Input(
-                    "quality",
-                    options=list(bokeh.QUALITIES),
-                    default="normal",
-                    tooltip="Of the renderer. draft: for setting up. normal: for keeps. "
-                    "best: many times slower, for hard depth edges.",
-                ),
-                io.Float.Input(
-                    "highlight_boost",
-                    default=0.0,
-                    min=0.0,
-                    max=8.0,
-                    step=0.1,
-                    tooltip="Light given back to clipped highlights out of focus, in f-stops. 0: none. 2 to 4 suits city lights.",
-                ),
+                *host.widgets(options.blur.OPTIONS),
                 host.KernelType.Input(
                     "kernel", optional=True, tooltip="Shape of the aperture, from Bokeh Kernel. None: a circle."
                 ),
@@ -86,17 +54,6 @@ class RefocusReblur(io.ComfyNode):
                 ),
                 flux.GenfocusType.Input(
                     "genfocus", optional=True, lazy=True, tooltip="From Genfocus Setup, for hybrid and generative (experimental)."
-                ),
-                host.advanced(
-                    io.Float.Input(
-                        "redraw",
-                        default=0.5,
-                        min=0.05,
-                        max=1.0,
-                        step=0.05,
-                        optional=True,
-                        tooltip="hybrid only: how freely FLUX.1 redraws what was revealed (denoise). Low: near the fill.",
-                    )
                 ),
             ],
             outputs=[
@@ -116,46 +73,60 @@ class RefocusReblur(io.ComfyNode):
         image: torch.Tensor,
         defocus: DefocusMap,
         method: str,
-        quality: str,
-        highlight_boost: float,
-        kernel: Kernel | None = None,
-        background: torch.Tensor | None = None,
-        matte: torch.Tensor | None = None,
+        redraw: float,
         genfocus: flux.GenfocusSetup | None = None,
-        redraw: float = 0.5,
+        **lens: Any,
     ) -> io.NodeOutput:
-        """Decode, render, encode; or let FLUX draw the blur, or what the blur reveals."""
+        """Render; or let FLUX draw the blur, or what the blur reveals. `lens` is what else `_render` takes."""
+        _check(method, **lens)
         photo, alpha = host.to_bchw(image)
         defocus = defocus.to(photo.device)
-        result = photo
         sample = None if method == "render" else flux.sampler(genfocus, "bokeh", host.progress())
-        if method == "generative" and (kernel is not None or background is not None or matte is not None or highlight_boost):
-            raise ValueError(
-                "The generative method knows no kernel, background, matte or highlight_boost. Disconnect them and set "
-                "highlight_boost to 0, or choose another method (hybrid renders with them)."
-            )
-        if method == "hybrid" and background is not None:
-            raise ValueError("hybrid invents the background behind foregrounds; with a background connected choose render.")
-        if method != "generative":
-            light = bokeh.render(
-                color.srgb_to_linear(photo),
-                defocus,
-                kernel,
-                quality=quality,
-                background=None if background is None else color.srgb_to_linear(host.to_bchw(background, "background")[0]),
-                matte=None if matte is None else host.mask_in(matte, "matte"),
-                highlight_boost=highlight_boost,
-                cache=host.surfaces(image),
-                progress=host.progress(),
-            )
-            result = color.linear_to_srgb(light)
         if method == "generative":
             result = generative.blur(photo, defocus.radius_px, sample, megapixels=genfocus.megapixels)
-        elif method == "hybrid":
-            revealed = generative.revealed_mask(bokeh.revealed(defocus, kernel))
+        else:
+            result = _render(image, photo, defocus, **lens)
+        if method == "hybrid":
+            revealed = generative.revealed_mask(bokeh.revealed(defocus, lens.get("kernel")))
             result = generative.redraw(
                 photo, defocus.radius_px, result, revealed, sample, strength=redraw, megapixels=genfocus.megapixels
             )
-        shown = host.to_image(result, alpha)
-        page = previews.compare(shown[..., :3], cls, photo, result, defocus)
-        return io.NodeOutput(shown, host.mask_out(defocus.in_focus()), ui=page)
+        preview = host.to_image(result, alpha)
+        page = previews.compare(preview[..., :3], cls, photo, result, defocus)
+        return io.NodeOutput(preview, host.to_mask(defocus.in_focus()), ui=page)
+
+
+def _check(method: str, highlight_boost: float, kernel: Any = None, background: Any = None, matte: Any = None, **_: Any) -> None:
+    """Refuse what a method would ignore."""
+    if method == "generative" and (kernel is not None or background is not None or matte is not None or highlight_boost):
+        raise ValueError(
+            "The generative method knows no kernel, background, matte or highlight_boost. Disconnect them and set "
+            "highlight_boost to 0, or choose another method (hybrid renders with them)."
+        )
+    if method == "hybrid" and background is not None:
+        raise ValueError("hybrid invents the background behind foregrounds; with a background connected choose render.")
+
+
+def _render(
+    image: torch.Tensor,
+    photo: torch.Tensor,
+    defocus: DefocusMap,
+    quality: str,
+    highlight_boost: float,
+    kernel: Kernel | None = None,
+    background: torch.Tensor | None = None,
+    matte: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Decode, render, encode: [B,3,H,W] sRGB."""
+    light = bokeh.render(
+        srgb_to_linear(photo),
+        defocus,
+        kernel,
+        quality=quality,
+        background=None if background is None else srgb_to_linear(host.to_bchw(background, "background")[0]),
+        matte=None if matte is None else host.to_bhw(matte, "matte"),
+        highlight_boost=highlight_boost,
+        cache=host.surfaces(image),
+        progress=host.progress(),
+    )
+    return linear_to_srgb(light)

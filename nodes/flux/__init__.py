@@ -8,7 +8,7 @@
 Nothing global is patched: a clone of the MODEL carries the adapter, its guide and one wrapper of the forward pass.
 """
 
-from .inputs import AUTO, GenfocusSetup, GenfocusType, find_lora, lazy, lora_choices
+from .inputs import AUTO, GenfocusSetup, GenfocusType, find_lora, lazy, lora_files
 from .patch import Adapter, patched
 from .prompts import collect, needs_clip, positive
 from .sampler import empty_latent, make_guide, sampler
@@ -22,7 +22,7 @@ __all__ = [
     "empty_latent",
     "find_lora",
     "lazy",
-    "lora_choices",
+    "lora_files",
     "make_guide",
     "needs_clip",
     "patched",

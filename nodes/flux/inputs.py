@@ -29,7 +29,7 @@ class GenfocusSetup:
         vae: ComfyUI's VAE, the autoencoder of FLUX.1.
         conditioning: ComfyUI's CONDITIONING that replaces the fixed prompts, or None.
         prompts: embeddings of the fixed prompts that are known, by wording; see `prompts.collect`.
-        loras: for each task the choice of its adapter, one of `lora_choices`.
+        loras: for each task the choice of its adapter, `AUTO` or one of `lora_files`.
         steps: steps of the Euler sampler, at least 1.
         start_noise: seed of the noise that every frame starts from.
         megapixels: size at which larger photos are worked on.
@@ -52,9 +52,9 @@ def lazy(inputs: Mapping[str, Any], wanted: bool) -> list[str]:
     return ["genfocus"] if wanted and "genfocus" in inputs and inputs["genfocus"] is None else []
 
 
-def lora_choices() -> list[str]:
-    """For a combo: `AUTO` and the safetensors files in models/loras."""
-    return [AUTO, *host.model_files(LORA_FOLDER)]
+def lora_files() -> list[str]:
+    """Names of the safetensors files in models/loras."""
+    return host.model_files(LORA_FOLDER)
 
 
 def find_lora(choice: str, task: generative.Task) -> Path:

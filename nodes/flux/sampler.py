@@ -48,7 +48,7 @@ def make_guide(
 
     def encode(picture: Tensor) -> Tensor:
         frames = [_encode(vae, picture[i : i + 1]) for i in range(picture.shape[0])]
-        latents = model.model.process_latent_in(torch.cat(frames)).to(host.rest_device())
+        latents = model.model.process_latent_in(torch.cat(frames)).to(host.intermediate_device())
         if latents.ndim != 4 or latents.shape[1] != LATENT_CHANNELS:
             raise ValueError(
                 f"This VAE makes latents of the shape {list(latents.shape)}; FLUX.1 needs {LATENT_CHANNELS} channels. "
@@ -65,7 +65,7 @@ def make_guide(
 def empty_latent(guide: generative.Guide) -> dict[str, Any]:
     """LATENT of the guide's size. `batch_index`: every frame starts from the same noise, whatever is beside it."""
     frames = guide.conditions[0].shape[0]
-    samples = torch.zeros(frames, LATENT_CHANNELS, 2 * guide.rows, 2 * guide.columns, device=host.rest_device())
+    samples = torch.zeros(frames, LATENT_CHANNELS, 2 * guide.rows, 2 * guide.columns, device=host.intermediate_device())
     return {"samples": samples, "batch_index": [0] * frames}
 
 

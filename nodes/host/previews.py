@@ -7,8 +7,11 @@ JavaScript is off.
 from __future__ import annotations
 
 import io
+import uuid
+from pathlib import Path
 from typing import Any
 
+import folder_paths
 import torch
 import torch.nn.functional as F
 from comfy_api.latest import ui
@@ -17,11 +20,17 @@ from torch import Tensor
 
 from ...refocus_core import defocus
 from ...refocus_core.types import DefocusMap, DepthMap
-from .. import host
 
 FOCUS, COMPARE, KERNEL = "refocus_focus", "refocus_compare", "refocus_kernel"
 """Keys of `ui`, beside ComfyUI's own `images`."""
-_DEPTH_PX, _CLIP_PX, _COMPARE_PX = 512, 320, 1600
+_DEPTH_PX = 512
+"""Long side of the map that the page gets of a photo. Larger: finer edges in its live preview, more to send."""
+_CLIP_PX = 320
+"""The same for each frame of a clip."""
+_COMPARE_PX = 1600
+"""Long side of the pictures before and after, about a screen. Larger: more to send."""
+_JPEG_QUALITY = 90
+"""Of these pictures. Larger: fewer artefacts under the divider, more to send."""
 
 
 def focus(shown: Tensor, cls: type, depth: DepthMap, photo: Tensor | None, chosen: defocus.Focus) -> dict[str, list[Any]]:
@@ -53,7 +62,7 @@ def focus(shown: Tensor, cls: type, depth: DepthMap, photo: Tensor | None, chose
         "auto": defocus.focus_disparity(picked).tolist() if known else None,
         "mask": defocus.focus_disparity(depth, chosen)[frames].tolist() if isinstance(chosen, defocus.FocusMask) else None,
         "focal_px": None if depth.focal_px is None else float(depth.focal_px.median()),
-        "depth": host.temporary("depth.bin", small.packed()),
+        "depth": _temporary("depth.bin", small.packed()),
         "photos": None if photo is None else _pictures(photo, frames, (h, w)),
     }
     return {**ui.PreviewImage(shown, cls=cls).as_dict(), FOCUS: [numbers]}
@@ -77,7 +86,7 @@ def compare(shown: Tensor, cls: type, before: Tensor, after: Tensor, made: Defoc
         "low": small.low,
         "high": small.high,
         "largest": float(made.radius_px.abs().max()),
-        "radius": host.temporary("radius.bin", small.packed()),
+        "radius": _temporary("radius.bin", small.packed()),
         "before": _pictures(before.expand(batch, -1, -1, -1), frames, size),
         "after": _pictures(after, frames, size),
     }
@@ -93,6 +102,19 @@ def _pictures(images: Tensor, frames: list[int], size: tuple[int, int]) -> list[
             image = F.interpolate(image, size, mode="area")
         array = (image[0].clamp(0, 1) * 255).round().to(torch.uint8).movedim(0, -1).cpu().numpy()
         file = io.BytesIO()
-        Image.fromarray(array).save(file, "JPEG", quality=90, subsampling=0)
-        out.append(host.temporary("photo.jpg", file.getvalue()))
+        Image.fromarray(array).save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+        out.append(_temporary("photo.jpg", file.getvalue()))
     return out
+
+
+def _temporary(name: str, data: bytes) -> dict[str, str]:
+    """Write a file for the page into ComfyUI's temporary folder; the entry under which GET /view finds it.
+
+    Args:
+        name: its end, such as "photo.jpg"; something unique comes before it.
+    """
+    folder = Path(folder_paths.get_temp_directory())
+    folder.mkdir(parents=True, exist_ok=True)
+    unique = f"refocus_{uuid.uuid4().hex}_{name}"
+    (folder / unique).write_bytes(data)
+    return {"filename": unique, "subfolder": "", "type": "temp"}

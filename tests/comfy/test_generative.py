@@ -221,7 +221,7 @@ def test_they_say_that_they_are_experimental(comfy_server: rig.Server) -> None:
         assert comfy_server.get(f"/object_info/{kind}")[kind]["experimental"]
     for kind in ("RefocusAllInFocus", "RefocusReblur"):
         methods = comfy_server.get(f"/object_info/{kind}")[kind]["input"]["required"]["method"][1]["tooltip"]
-        assert "generative (experimental)" in methods
+        assert "generative: (experimental)" in methods
 
 
 def test_eight_bit_weights(comfy_server: rig.Server) -> None:

@@ -126,13 +126,6 @@ def test_two_points_and_keyframes_are_what_the_core_makes_of_them(comfy_server: 
     assert "The keyframes are not JSON" in fails(comfy_server, keyed)
 
 
-def test_a_prompt_of_before_the_second_point_still_runs(comfy_server: rig.Server) -> None:
-    graph = chain(comfy_server)
-    for name in ("x2", "y2", "keyframes"):
-        del graph["4"]["inputs"][name]
-    assert comfy_server.run(graph).end == "execution_success"
-
-
 def test_thumbnails_for_the_page_hold_the_depth_and_both_pictures(comfy_server: rig.Server) -> None:
     graph = chain(comfy_server, batch=3)
     run = comfy_server.run(twin.probed(graph, ("4", 0), ("6", 0)))

@@ -1,0 +1,41 @@
+"""A photo blurred by a defocus map."""
+
+from __future__ import annotations
+
+from .records import Choice, Number, Option
+
+METHOD = Choice(
+    "method",
+    "render",
+    {
+        "render": "the lens renderer of this pack.",
+        "hybrid": "(experimental) rendered, then FLUX.1 redraws only the background that the blur of foregrounds reveals.",
+        "generative": "(experimental) FLUX.1 with the BokehNet adapter instead of the renderer.",
+    },
+    "What blurs. hybrid and generative need genfocus.",
+)
+QUALITY = Choice(
+    "quality",
+    "normal",
+    {"draft": "for setting up.", "normal": "for keeps.", "best": "many times slower, for hard depth edges."},
+    "How finely the renderer works.",
+)
+HIGHLIGHT_BOOST = Number(
+    "highlight_boost",
+    0.0,
+    (0.0, 8.0),
+    0.1,
+    "stops",
+    "Light given back to clipped highlights out of focus, in f-stops. 0: none. 2 to 4 suits city lights.",
+    flag="--highlights",
+)
+REDRAW = Number(
+    "redraw",
+    0.5,
+    (0.05, 1.0),
+    0.05,
+    "",
+    "hybrid only: how freely FLUX.1 redraws what was revealed (denoise). Low: near the fill.",
+    advanced=True,
+)
+OPTIONS: tuple[Option, ...] = (METHOD, QUALITY, HIGHLIGHT_BOOST, REDRAW)

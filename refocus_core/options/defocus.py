@@ -1,0 +1,161 @@
+"""What is sharp, and how strongly the rest blurs."""
+
+from __future__ import annotations
+
+from .records import Choice, Number, Option, Text
+
+FOCUS = Choice(
+    "focus",
+    "auto",
+    {
+        "auto": "under the focus mask if one is connected, else the nearest large thing in the middle.",
+        "point": "at x, y.",
+        "mask": "median depth under the mask.",
+        "distance": "metres.",
+        "two points": "from x, y to x2, y2.",
+    },
+    "What is sharp. On the picture below: click, drag over what shall be sharp, Shift+click for the second point.",
+)
+X = Number("x", 0.5, (0.0, 1.0), 0.001, "", "Focus point, for focus = point: 0 is the left edge, 1 the right edge.")
+Y = Number("y", 0.5, (0.0, 1.0), 0.001, "", "Focus point, for focus = point: 0 is the top edge, 1 the bottom edge.")
+DISTANCE_M = Number(
+    "distance_m",
+    2.0,
+    (0.01, 1e5),
+    0.01,
+    "m",
+    "Distance in metres from the camera, for focus = distance. Needs depth in metres, or near_m and far_m.",
+    flag="--focus-distance",
+)
+PERCENT_OF_LONG_EDGE, CAMERA = "percent of long edge", "camera"
+STRENGTH = Choice(
+    "strength",
+    PERCENT_OF_LONG_EDGE,
+    {
+        PERCENT_OF_LONG_EDGE: "set by 'percent'.",
+        CAMERA: "by f_number, focal_mm and sensor, as that lens would blur; needs depth in metres, or near_m and far_m.",
+    },
+    "How strong the blur is.",
+)
+PERCENT = Number(
+    "percent",
+    1.5,
+    (0.0, 50.0),
+    0.1,
+    "percent",
+    "Blur radius at infinity (relative depth: at the farthest thing), in percent of the picture's long edge. "
+    "More is stronger; 1 = 20 px on a picture of 2000 px.",
+    flag="--blur",
+)
+F_NUMBER = Number("f_number", 1.8, (0.5, 64.0), 0.1, "", "Aperture of the camera, f/number. Smaller opens the lens: more blur.")
+FOCAL_MM = Number(
+    "focal_mm",
+    50.0,
+    (0.0, 2000.0),
+    1.0,
+    "mm",
+    "Focal length of the camera in mm. Longer blurs more. 0: the photo's own, where the depth knows it.",
+)
+OTHER_SENSOR = "other: sensor_mm"
+"""The last word of `SENSOR`; the sensors before it are those of `optics`."""
+SENSOR = Choice(
+    "sensor",
+    "full frame (36 mm)",
+    {},
+    "Size of the camera's sensor (its long side). With the same lens, a smaller sensor shows more blur.",
+)
+SENSOR_MM = Number(
+    "sensor_mm", 36.0, (1.0, 500.0), 0.1, "mm", f"Long side of the sensor in mm, for sensor = {OTHER_SENSOR}.", advanced=True
+)
+NEAR_GAIN = Number(
+    "near_gain",
+    1.0,
+    (0.0, 4.0),
+    0.05,
+    "",
+    "Factor on the blur in front of the focal plane. 0: none, 1: as the lens does.",
+)
+FAR_GAIN = Number(
+    "far_gain", 1.0, (0.0, 4.0), 0.05, "", "Factor on the blur behind the focal plane. 0: none, 1: as the lens does."
+)
+FOCUS_RANGE = Number(
+    "focus_range",
+    0.0,
+    (0.0, 1.0),
+    0.01,
+    "",
+    "Width of the zone around the focal plane that stays perfectly sharp, as a share of the scene's whole depth "
+    "(in disparity). 0: a plane, as a lens has it. Blur starts softly at the zone's ends.",
+)
+FOCUS_RADIUS = Number(
+    "focus_radius",
+    0.01,
+    (0.0, 0.5),
+    0.005,
+    "",
+    "Radius of the area that the focus point measures, as a fraction of the long edge.",
+    advanced=True,
+)
+NEAR_M = Number(
+    "near_m",
+    0.0,
+    (0.0, 1e5),
+    0.01,
+    "m",
+    "Distance in metres of the nearest thing. Gives relative depth a scale; needs far_m. 0: not given.",
+    advanced=True,
+)
+FAR_M = Number(
+    "far_m",
+    0.0,
+    (0.0, 1e6),
+    0.1,
+    "m",
+    "Distance in metres of the farthest thing. Gives relative depth a scale; needs near_m. 0: not given.",
+    advanced=True,
+)
+X2 = Number(
+    "x2",
+    0.5,
+    (0.0, 1.0),
+    0.001,
+    "",
+    "Second focus point, for focus = two points: 0 is the left edge, 1 the right edge.",
+    advanced=True,
+)
+Y2 = Number(
+    "y2",
+    0.5,
+    (0.0, 1.0),
+    0.001,
+    "",
+    "Second focus point, for focus = two points: 0 is the top edge, 1 the bottom edge.",
+    advanced=True,
+)
+KEYFRAMES = Text(
+    "keyframes",
+    "Focus and aperture over the frames of a clip, as JSON; empty: the same in all. Easiest made with Timeline below the "
+    "picture.",
+    advanced=True,
+)
+OPTIONS: tuple[Option, ...] = (
+    FOCUS,
+    X,
+    Y,
+    DISTANCE_M,
+    STRENGTH,
+    PERCENT,
+    F_NUMBER,
+    FOCAL_MM,
+    SENSOR,
+    NEAR_GAIN,
+    FAR_GAIN,
+    FOCUS_RANGE,
+    FOCUS_RADIUS,
+    SENSOR_MM,
+    NEAR_M,
+    FAR_M,
+    X2,
+    Y2,
+    KEYFRAMES,
+)

@@ -1,0 +1,102 @@
+"""Depth of a photo."""
+
+from __future__ import annotations
+
+from .records import Choice, Number, Option, Switch
+
+SOURCE = Choice(
+    "source",
+    "auto",
+    dict.fromkeys(("auto", "model", "da3_geometry", "moge_geometry", "depth_image"), ""),
+    "Where the depth comes from. auto: the input below that is connected, else a model run here.",
+)
+MODEL = Choice("model", "auto", {"auto": ""}, "Model to run.", flag="--depth")
+ALLOW_DOWNLOAD = Switch(
+    "allow_download",
+    False,
+    "On: fetch a missing model from Hugging Face into models/refocus (resumed, hash checked). Off: no network.",
+)
+REFINE = Number(
+    "refine", 1.0, (0.0, 1.0), 0.05, "", "Move depth edges onto the photo's edges. 0: leave the depth as it is, 1: full effect."
+)
+FOCAL_PX = Number(
+    "focal_px",
+    0.0,
+    (0.0, 1e6),
+    1.0,
+    "px",
+    "Focal length in pixels of this picture, where you know it. 0: unknown, take what the source says.",
+)
+GEOMETRY_UNITS = Choice(
+    "geometry_units",
+    "auto",
+    dict.fromkeys(("auto", "metres", "relative"), ""),
+    "What the connected geometry holds. auto: metres for MoGe-2, and for Depth Anything 3 if focal_px is given and the model is "
+    "Mono or Metric. Choose metres for DA3 Metric, relative for DA3 Mono.",
+    advanced=True,
+)
+DA3_RESOLUTION = Number(
+    "da3_resolution",
+    504,
+    (0, 16384),
+    1,
+    "px",
+    "Long side in px at which Depth Anything 3 ran: 'resolution' of its node. Metres depend on it. "
+    "0: it ran at the picture's own size.",
+    advanced=True,
+)
+DEPTH_KIND = Choice(
+    "depth_kind",
+    "disparity",
+    {"disparity": "inverse depth, as most depth maps.", "depth": "distance, as a render's Z pass."},
+    "What the depth picture holds.",
+    advanced=True,
+)
+DEPTH_NEAR = Choice(
+    "depth_near",
+    "auto",
+    dict.fromkeys(("auto", "bright", "dark"), ""),
+    "Which end of the depth picture is near; swap to invert. auto: bright for disparity, dark for depth.",
+    advanced=True,
+)
+NEAR_M = Number(
+    "near_m",
+    0.0,
+    (0.0, 1e6),
+    0.01,
+    "m",
+    "Metres that the near end (of 0..1) of the depth picture stands for. 0: unknown. Needs far_m.",
+    advanced=True,
+)
+FAR_M = Number(
+    "far_m",
+    0.0,
+    (0.0, 1e6),
+    0.1,
+    "m",
+    "Metres that the far end (of 0..1) of the depth picture stands for. 0: unknown. Needs near_m.",
+    advanced=True,
+)
+METRES_PER_UNIT = Number(
+    "metres_per_unit",
+    0.0,
+    (0.0, 1e6),
+    0.001,
+    "m",
+    "For a depth picture that holds distance in real units, such as an EXR: metres per 1.0. 0: unknown.",
+    advanced=True,
+)
+OPTIONS: tuple[Option, ...] = (
+    SOURCE,
+    MODEL,
+    ALLOW_DOWNLOAD,
+    REFINE,
+    FOCAL_PX,
+    GEOMETRY_UNITS,
+    DA3_RESOLUTION,
+    DEPTH_KIND,
+    DEPTH_NEAR,
+    NEAR_M,
+    FAR_M,
+    METRES_PER_UNIT,
+)
