@@ -15,6 +15,10 @@ from . import flux, host
 _ALIASES = "deblur, sharpen, unblur, out of focus, deconvolution, restoration, all-in-focus, refocus"
 _FOLDERS = ("upscale_models", host.FOLDER_KEY)
 """ComfyUI's keys of the folders that may hold restoration models."""
+_METHOD_TEXT = (
+    "model:...: a 1x restoration network (safetensors, such as NAFNet) from models/upscale_models or models/refocus.\n"
+    "generative needs genfocus."
+)
 _BYTES_PER_TILE_PX = 3 * 4 * 384
 """What a network needs beside its weights for each pixel of a tile, as core's upscale node estimates it."""
 
@@ -33,7 +37,7 @@ class RefocusAllInFocus(io.ComfyNode):
             search_aliases=_ALIASES.split(", "),
             inputs=[
                 io.Image.Input("image", tooltip="The photo or clip. Values above 1 survive. Alpha passes through untouched."),
-                *host.widgets(options.restore.OPTIONS, words={"method": _model_files()}),
+                *host.widgets(options.restore.OPTIONS, words={"method": _model_files()}, texts={"method": _METHOD_TEXT}),
                 host.Defocus.Input(
                     "defocus",
                     optional=True,

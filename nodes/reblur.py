@@ -36,7 +36,7 @@ class RefocusReblur(io.ComfyNode):
                 host.Defocus.Input(
                     "defocus", tooltip="From Defocus Map: radius of blur in pixels of this image, one frame or one for each."
                 ),
-                *host.widgets(options.blur.OPTIONS),
+                *host.widgets(options.blur.OPTIONS, texts={"method": "hybrid and generative need genfocus."}),
                 host.KernelType.Input(
                     "kernel", optional=True, tooltip="Shape of the aperture, from Bokeh Kernel. None: a circle."
                 ),

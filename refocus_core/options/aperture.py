@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from .records import Choice, Number, Option, Switch
 
-IMAGE_SHAPE = "image"
 SHAPE = Choice(
     "shape",
     "circle",

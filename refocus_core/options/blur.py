@@ -12,7 +12,7 @@ METHOD = Choice(
         "hybrid": "(experimental) rendered, then FLUX.1 redraws only the background that the blur of foregrounds reveals.",
         "generative": "(experimental) FLUX.1 with the BokehNet adapter instead of the renderer.",
     },
-    "What blurs. hybrid and generative need genfocus.",
+    "What blurs.",
 )
 QUALITY = Choice(
     "quality",

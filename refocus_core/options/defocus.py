@@ -11,7 +11,7 @@ FOCUS = Choice(
         "auto": "under the focus mask if one is connected, else the nearest large thing in the middle.",
         "point": "at x, y.",
         "mask": "median depth under the mask.",
-        "distance": "metres.",
+        "distance": "at distance_m metres.",
         "two points": "from x, y to x2, y2.",
     },
     "What is sharp. On the picture below: click, drag over what shall be sharp, Shift+click for the second point.",
@@ -24,7 +24,7 @@ DISTANCE_M = Number(
     (0.01, 1e5),
     0.01,
     "m",
-    "Distance in metres from the camera, for focus = distance. Needs depth in metres, or near_m and far_m.",
+    "Distance in metres from the camera. Needs depth in metres, or near_m and far_m.",
     flag="--focus-distance",
 )
 PERCENT_OF_LONG_EDGE, CAMERA = "percent of long edge", "camera"
@@ -65,7 +65,7 @@ SENSOR = Choice(
     "Size of the camera's sensor (its long side). With the same lens, a smaller sensor shows more blur.",
 )
 SENSOR_MM = Number(
-    "sensor_mm", 36.0, (1.0, 500.0), 0.1, "mm", f"Long side of the sensor in mm, for sensor = {OTHER_SENSOR}.", advanced=True
+    "sensor_mm", 36.0, (1.0, 500.0), 0.1, "mm", "Long side of the sensor in mm, where the list has no such sensor.", advanced=True
 )
 NEAR_GAIN = Number(
     "near_gain",

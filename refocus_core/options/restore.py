@@ -12,11 +12,10 @@ METHOD = Choice(
         "refocus-deblur-s": "a small network of this pack; finds the blur by itself, useful up to about 5 px.",
         "deconvolution": "undoes the blur that defocus describes; weak beyond about 10 px.",
         "blind-deconvolution": "deconvolution by the blur that this network finds, mixed with its picture; sharper, slower.",
-        "generative": "(experimental) FLUX.1 with the DeblurNet adapter; invents what strong blur took away. Needs genfocus.",
+        "generative": "(experimental) FLUX.1 with the DeblurNet adapter; invents what strong blur took away.",
         "none": "the photo as it is.",
     },
-    "How the photo is made sharp. model:...: a 1x restoration network (safetensors, such as NAFNet) from models/upscale_models "
-    "or models/refocus.",
+    "How the photo is made sharp.",
     flag="--deblur",
 )
 STRENGTH = Number(

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from refocus_core import bokeh, cli, defocus, depth, restore
+from refocus_core import bokeh, defocus, depth, restore
 from refocus_core.cli import main
 from refocus_core.color import linear_to_srgb, srgb_to_linear
 from refocus_core.files import pictures
@@ -244,10 +244,6 @@ def test_interrupt_leaves_nothing(
     monkeypatch.setattr(bokeh, "render", stop)
     assert run(small, tmp_path / "o.png") == 130
     assert "nothing was written" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
-
-
-def test_names_in_the_help_are_those_of_the_core() -> None:
-    assert cli.SHAPES == bokeh.SHAPES and tuple(bokeh.QUALITIES) == cli.QUALITIES
 
 
 def test_help_and_mistakes_do_not_wait_for_torch() -> None:

@@ -1,0 +1,122 @@
+"""What the command line writes: checked before the long work, written after it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..defocus import FocusLike
+    from ..files.pictures import Picture
+    from ..optics import Blur, Lens
+    from ..types import DefocusMap, DepthMap
+
+
+def check_outputs(args: argparse.Namespace, photo: Picture) -> dict[Path, int]:
+    """Can everything be written? Bits of each picture. Before the long work, so that it is not done for nothing."""
+    from ..files import pictures
+
+    given = [args.photo, args.focus_mask, Path(args.depth), Path(args.aperture)]
+    protect = () if args.overwrite else tuple(p for p in given if p is not None)
+    bits: dict[Path, int] = {}
+    for path in (args.output, args.save_sharp):
+        if path is not None:
+            bits[path] = pictures.check_output(path, _bits(args, path, photo), photo.alpha is not None, protect)
+    if args.save_depth:
+        pictures.check_map_output(args.save_depth, protect)
+    if args.save_defocus:
+        if _is_picture(args.save_defocus):
+            pictures.check_output(args.save_defocus, 8, False, protect)
+        else:
+            pictures.check_map_output(args.save_defocus, protect)
+    return bits
+
+
+def _bits(args: argparse.Namespace, path: Path, photo: Picture) -> int | None:
+    from ..files import pictures
+
+    if args.bits:
+        return int(args.bits.removesuffix("f"))
+    suffix = path.suffix.lower()
+    able = {*pictures.INTEGER_BITS.get(suffix, ()), *((32,) if suffix in pictures.FLOAT_SUFFIXES else ())}
+    return max((b for b in able if b <= photo.bits), default=None)
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether a map is written there in colours; as numbers otherwise."""
+    from ..files import pictures
+
+    return path.suffix.lower() in pictures.INTEGER_BITS and path.suffix.lower() not in (".tif", ".tiff")
+
+
+def write(
+    args: argparse.Namespace,
+    bits: dict[Path, int],
+    photo: Picture,
+    *,
+    sharp: Tensor,
+    result: Tensor,
+    depth_map: DepthMap,
+    defocus_map: DefocusMap,
+    focus: FocusLike,
+) -> None:
+    """Write everything that was asked for.
+
+    Args:
+        bits: of each picture, from `check_outputs`.
+        sharp, result: [1,3,H,W] sRGB.
+    """
+    from .. import defocus
+    from ..files import pictures
+
+    def save(path: Path, image: Tensor) -> None:
+        pictures.save(path, image, alpha=photo.alpha, bits=bits[path], exif=photo.exif, icc=photo.icc, quality=args.jpeg_quality)
+
+    if args.save_depth:
+        _save_depth(args.save_depth, depth_map)
+    if args.save_defocus:
+        if _is_picture(args.save_defocus):
+            preview = defocus.preview(defocus_map, sharp.clamp(0, 1), focus=defocus.as_focus(focus))
+            pictures.save(args.save_defocus, preview)
+        else:
+            pictures.save_map(args.save_defocus, defocus_map.radius_px[0])
+    if args.save_sharp:
+        save(args.save_sharp, sharp)
+    save(args.output, result)
+
+
+def _save_depth(path: Path, depth_map: DepthMap) -> None:
+    from ..files import pictures
+
+    d = depth_map.disparity[0]
+    if path.suffix.lower() != ".png":
+        pictures.save_map(path, 1 / d if depth_map.metric else d)
+        return
+    lo, hi = (float(v) for v in d.aminmax())
+    if not depth_map.metric:
+        pictures.save_map(path, d.clamp(0, 1))
+        return
+    pictures.save_map(path, (d - lo) / max(hi - lo, 1e-12))
+    far = f"{1 / lo:.6g}" if lo > 0 else "inf"
+    print(
+        f"{path}: white is {1 / hi:.6g} m, black {far} m. Read it again with --near-m {1 / hi:.6g} --far-m {far}", file=sys.stderr
+    )
+
+
+def summary(path: Path, lens: Lens | Blur, defocus_map: DefocusMap, depth_map: DepthMap) -> str:
+    """One line on what was done."""
+    from ..optics import Lens
+
+    r = defocus_map.radius_px
+    h, w = r.shape[-2:]
+    metric = depth_map.metric or isinstance(lens, Lens)
+    focus = float(defocus_map.focus_disparity[0])
+    where = f"focus at {1 / focus:.2f} m, " if metric and focus > 0 else ""
+    camera = f"{lens.focal_mm:.3g} mm f/{lens.f_number:g} on {lens.sensor_mm:.3g} mm, " if isinstance(lens, Lens) else ""
+    near, far = max(-float(r.min()), 0.0), max(float(r.max()), 0.0)
+    blur = f"blur radius up to {near:.1f} px in front and {far:.1f} px behind"
+    return f"{path}: {w} x {h} px, {camera}{where}{blur}, depth: {depth_map.source}"

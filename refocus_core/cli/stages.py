@@ -1,0 +1,299 @@
+"""The stages from a photo to a refocused one: the graph of the nodes, without ComfyUI."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import options
+from .outputs import check_outputs, summary, write
+from .parser import check
+
+if TYPE_CHECKING:  # torch takes seconds to import; a contradiction in the options must not wait for it
+    import torch
+    from torch import Tensor
+
+    from .. import generative
+    from ..defocus import FocusLike
+    from ..files.pictures import CameraData
+    from ..optics import Blur, Lens
+    from ..types import DefocusMap, DepthMap, Kernel, Progress
+
+FULL_FRAME_MM = 36.0
+"""Long side of the sensor where neither the user nor EXIF tells another one."""
+
+
+@dataclass
+class _Stages:
+    """Progress bars on the terminal, and how long each stage took."""
+
+    quiet: bool
+
+    @contextmanager
+    def __call__(self, name: str) -> Generator[Progress]:
+        from tqdm import tqdm
+
+        start = time.perf_counter()
+        hidden = True if self.quiet else None  # None: shown on a terminal only
+        with tqdm(
+            desc=name, total=1, file=sys.stderr, disable=hidden, leave=False, bar_format="{desc:<10} {bar:30} {elapsed}"
+        ) as bar:
+
+            def step(done: int, total: int) -> None:
+                bar.total = max(total, 1)
+                bar.n = min(done, bar.total)
+                bar.refresh()
+
+            yield step
+        if not self.quiet:
+            print(f"{name:<10} {time.perf_counter() - start:6.1f} s", file=sys.stderr)
+
+
+def run(args: argparse.Namespace) -> None:
+    """From the photo to the result, as the options say.
+
+    Raises:
+        ValueError, OSError, RuntimeError, ImportError, MemoryError: whatever stands in the way, in words for the user.
+    """
+    check(args)
+    import torch
+
+    from .. import defocus
+    from ..files import pictures
+
+    stages = _Stages(args.quiet)
+    with stages("reading"):
+        photo = pictures.load(args.photo)
+        bits = check_outputs(args, photo)
+        device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        image = photo.image.to(device)
+        kernel = _kernel(args)
+        focus = _focus(args)
+        depth_file = _depth_file(args)
+        genfocus = functools.cache(functools.partial(_genfocus, args, device))
+    estimate = functools.partial(_depth, args, file=depth_file, stages=stages)
+    sharp, depth_map = _sharpen(args, image, photo.camera, estimate, genfocus, stages)
+    with stages("defocus"):
+        lens = _lens(args, photo.camera, depth_map)
+        near_m, far_m = _scale(args, depth_map)
+        defocus_map = defocus.from_lens(
+            depth_map,
+            lens,
+            focus,
+            focus_range=args.focus_range,
+            near_gain=args.near_gain,
+            far_gain=args.far_gain,
+            near_m=near_m,
+            far_m=far_m,
+        )
+    result = _blur(args, sharp, defocus_map, kernel, genfocus, stages)
+    with stages("writing"):
+        write(args, bits, photo, sharp=sharp, result=result, depth_map=depth_map, defocus_map=defocus_map, focus=focus)
+    print(summary(args.output, lens, defocus_map, depth_map))
+
+
+def _sharpen(
+    args: argparse.Namespace,
+    image: Tensor,
+    camera: CameraData,
+    estimate: Callable[[Tensor], DepthMap],
+    genfocus: Callable[[], generative.Genfocus],
+    stages: _Stages,
+) -> tuple[Tensor, DepthMap]:
+    """The photo, all in focus, and its depth.
+
+    Depth is best taken on the sharp picture. Deconvolution is the exception: it needs depth to know the blur.
+    """
+    from .. import defocus, generative, restore
+
+    if args.deblur == "none":
+        return image, estimate(image)
+    if args.deblur == "deconvolution":
+        lens = _taken_lens(args, camera)
+        depth_map = estimate(image)
+        near_m, far_m = _scale(args, depth_map)
+        with stages("deblurring") as progress:
+            taken = defocus.from_lens(depth_map, lens, args.taken_focus, near_m=near_m, far_m=far_m)
+            return restore.all_in_focus(image, args.deblur, taken, progress=progress).image, depth_map
+    with stages("deblurring") as progress:
+        if args.deblur == "generative":
+            sample = genfocus().sampler(args.deblur_lora, "deblur", steps=args.steps, seed=args.seed, progress=progress)
+            sharp = generative.deblur(image, sample, megapixels=args.megapixels)
+        else:
+            sharp = restore.all_in_focus(image, args.deblur, folders=args.models or (), progress=progress).image
+    return sharp, estimate(sharp)
+
+
+def _blur(
+    args: argparse.Namespace,
+    sharp: Tensor,
+    defocus_map: DefocusMap,
+    kernel: Kernel,
+    genfocus: Callable[[], generative.Genfocus],
+    stages: _Stages,
+) -> Tensor:
+    """The sharp photo, blurred by `--method`."""
+    from .. import bokeh, generative
+    from ..color import linear_to_srgb, srgb_to_linear
+
+    result = sharp
+    if args.method != "generative":
+        with stages("rendering") as progress:
+            light = bokeh.render(
+                srgb_to_linear(sharp),
+                defocus_map,
+                kernel,
+                quality=args.quality,
+                highlight_boost=args.highlights,
+                progress=progress,
+            )
+            result = linear_to_srgb(light)
+    if args.method == "render":
+        return result
+    with stages(args.method) as progress:
+        sample = genfocus().sampler(args.bokeh_lora, "bokeh", steps=args.steps, seed=args.seed, progress=progress)
+        radius_px, megapixels = defocus_map.radius_px, args.megapixels
+        if args.method == "generative":
+            return generative.blur(sharp, radius_px, sample, megapixels=megapixels)
+        revealed = generative.revealed_mask(bokeh.revealed(defocus_map, kernel))
+        return generative.redraw(sharp, radius_px, result, revealed, sample, strength=args.redraw, megapixels=megapixels)
+
+
+def _genfocus(args: argparse.Namespace, device: torch.device) -> generative.Genfocus:
+    import torch
+
+    from .. import generative
+
+    pipeline = generative.Genfocus.from_pretrained(
+        args.flux,
+        vae=args.vae,
+        prompts=args.prompts,
+        device=device,
+        dtype=torch.float32 if device.type == "cpu" else torch.bfloat16,
+        offload=args.offload,
+        fp8=args.fp8,
+    )
+    pipeline.tiling = generative.Tiling(per_batch=args.tiles_per_batch)
+    return pipeline
+
+
+def _kernel(args: argparse.Namespace) -> Kernel:
+    from .. import bokeh
+    from ..color import srgb_to_linear
+    from ..files import pictures
+
+    shapes = options.aperture.SHAPE.words
+    if args.aperture in shapes:
+        turn = {"rotation_deg": args.rotation, "softness": args.softness}
+        if args.aperture == "polygon":
+            blades = args.blades or int(options.aperture.BLADES.default)
+            return bokeh.make_kernel("polygon", blades=blades, curvature=args.curvature, **turn)
+        if args.aperture == "star":
+            return bokeh.make_kernel("star", points=args.blades or int(options.aperture.POINTS.default), **turn)
+        return bokeh.make_kernel(args.aperture, **turn)
+    path = Path(args.aperture)
+    if not path.exists():
+        raise ValueError(f"--aperture {args.aperture} is neither a shape ({', '.join(shapes)}) nor a file.")
+    if args.rotation:
+        raise ValueError("--rotation turns named shapes. Turn the aperture picture itself.")
+    picture = pictures.load(path)
+    raster = srgb_to_linear(picture.image)
+    if bool((raster == raster[:, :1]).all()):
+        raster = raster[:, :1]
+    if picture.alpha is not None:
+        raster = raster * picture.alpha
+    return bokeh.kernel_from_image(raster.clamp_min(0), softness=args.softness, name=path.stem)
+
+
+def _focus(args: argparse.Namespace) -> FocusLike:
+    from ..files import pictures
+
+    if args.focus_mask is not None:
+        mask = pictures.load_map(args.focus_mask)
+        return (mask[:, :3] if mask.shape[1] > 2 else mask[:, :1]).mean(1)  # alpha, if any, is not what was painted
+    return args.focus if args.focus is not None else args.focus_distance
+
+
+def _depth_file(args: argparse.Namespace) -> Tensor | None:
+    """The depth picture, or None for a model.
+
+    Raises:
+        ValueError: if --depth is neither.
+    """
+    from .. import depth
+    from ..files import pictures
+
+    path = Path(args.depth)
+    if args.depth == "auto" or args.depth in depth.MODELS or path.suffix == ".safetensors":
+        used = {"--depth-near": args.depth_near, "--metres-per-unit": args.metres_per_unit, "--depth-unknown": args.depth_unknown}
+        for name, value in used.items():
+            if value is not None:
+                raise ValueError(f"{name} is about a depth picture. Give one with --depth FILE.")
+        return None
+    if not path.exists():
+        raise ValueError(f"--depth {args.depth} is neither a file nor a model (auto, {', '.join(depth.MODELS)}).")
+    return pictures.load_map(path)
+
+
+def _depth(args: argparse.Namespace, image: Tensor, *, file: Tensor | None, stages: _Stages) -> DepthMap:
+    from .. import depth
+
+    with stages("depth") as progress:
+        if file is None:
+            return depth.estimate(
+                image, args.depth, folders=args.models, allow_download=args.download, progress=progress, refine=args.refine
+            )
+        depth_map = depth.from_image(
+            file,
+            args.depth_kind,
+            None if args.depth_near == "auto" else args.depth_near,
+            near_m=args.near_m or None,
+            far_m=args.far_m or None,
+            metres_per_unit=args.metres_per_unit or None,
+            unknown=args.depth_unknown,
+        )
+        return depth.refine(depth.fit(depth_map.to(image.device), image), image, strength=args.refine)
+
+
+def _scale(args: argparse.Namespace, depth_map: DepthMap) -> tuple[float | None, float | None]:
+    """near_m and far_m, unless the depth picture has already been read with them."""
+    if depth_map.metric and args.near_m and _is_file(args.depth):
+        return None, None
+    return args.near_m or None, args.far_m or None
+
+
+def _is_file(name: str) -> bool:
+    return Path(name).suffix != ".safetensors" and Path(name).exists()
+
+
+def _lens(args: argparse.Namespace, camera: CameraData, depth_map: DepthMap) -> Lens | Blur:
+    from .. import defocus
+    from ..optics import Blur
+
+    f_number = args.f_number or (camera.f_number if args.exif_lens else None)
+    if f_number is None:
+        if args.exif_lens:
+            raise ValueError(f"{args.photo} has no f-number in its EXIF. Give --f-number.")
+        return Blur(options.defocus.PERCENT.default if args.blur is None else args.blur)
+    sensor_mm = args.sensor_mm or camera.sensor_mm or FULL_FRAME_MM
+    return defocus.lens_for(depth_map, f_number, args.focal_mm or camera.focal_mm, sensor_mm)
+
+
+def _taken_lens(args: argparse.Namespace, camera: CameraData) -> Lens | Blur:
+    """The lens that the photo was taken with. A `Lens` from EXIF; `from_lens` says what to do if depth is not in metres."""
+    from ..optics import Blur, Lens
+
+    if args.taken_blur is not None:
+        return Blur(args.taken_blur)
+    if camera.f_number is None or camera.focal_mm is None:
+        raise ValueError(
+            "Deconvolution must know how blurred the photo is, and its EXIF does not tell the lens: give --taken-blur PERCENT."
+        )
+    return Lens(camera.focal_mm, camera.f_number, args.sensor_mm or camera.sensor_mm or FULL_FRAME_MM)
