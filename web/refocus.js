@@ -526,32 +526,31 @@ var Stage = class {
 var clamp = (v, low, high) => Math.min(Math.max(v, low), high);
 
 // src/compare/view.ts
+var LEAST_WIDTH2 = 340;
+var KEY_STEP = 0.05;
+var TAG_GAP = 8;
+var TAG_ROOM = { before: 62, after: 56 };
 var CompareView = class {
   constructor(app2, api2, node) {
     this.app = app2;
     this.api = api2;
     this.node = node;
-    this.plane = new Toggle("Focal plane", "Mark what is in focus", () => {
+    this.planeToggle = new Toggle("Focal plane", "Mark what is in focus", () => {
       this.draw();
     });
     this.slider.classList.add("rf-hidden");
-    this.slider.addEventListener("input", () => {
-      this.frame = Number(this.slider.value);
-      this.overlay = null;
-      this.draw();
-    });
     this.stage.element.classList.add("rf-slide");
     this.stage.element.setAttribute("role", "slider");
-    this.stage.element.append(this.divider, ...this.tags);
+    this.stage.element.append(this.divider, this.beforeTag, this.afterTag);
     this.root.append(
-      html("div", { class: "rf-bar" }, this.plane.element, html("span", { class: "rf-space" }), this.slider),
+      html("div", { class: "rf-bar" }, this.planeToggle.element, html("span", { class: "rf-space" }), this.slider),
       this.stage.element,
       this.status
     );
     this.listen();
     replacePreview(node);
     mount(app2, node, this.root, () => this.minHeight());
-    node.setSize([Math.max(node.size[0], 340), node.size[1]]);
+    node.setSize([Math.max(node.size[0], LEAST_WIDTH2), node.size[1]]);
     this.draw();
     fit(node);
     onOutputs(api2, node, (output) => {
@@ -559,7 +558,7 @@ var CompareView = class {
     });
     everyFrame(node, this.root, () => {
       if (!this.payload) this.take(lastOutputs(this.app, this.node));
-      if (this.stage.element.clientWidth !== this.width) this.draw();
+      if (this.stage.element.clientWidth !== this.drawnWidth) this.draw();
     });
   }
   app;
@@ -568,19 +567,20 @@ var CompareView = class {
   root = html("div", { class: "rf-view", "data-refocus": "compare" });
   stage = new Stage("Before and after. Left and right arrow keys move the divider.");
   divider = html("div", { class: "rf-divider rf-hidden" });
-  tags = [
-    html("div", { class: "rf-tag rf-hidden" }, t("before")),
-    html("div", { class: "rf-tag rf-hidden" }, t("after"))
-  ];
-  plane;
+  beforeTag = html("div", { class: "rf-tag rf-hidden" }, t("before"));
+  afterTag = html("div", { class: "rf-tag rf-hidden" }, t("after"));
+  planeToggle;
   slider = html("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": t("Frame") });
   status = html("div", { class: "rf-status" });
+  /** The outputs that were taken last; their pictures may still be on the way. */
   payload = null;
   loaded = null;
+  /** Place of the divider in 0..1, and the thumbnail that is shown. */
   split = 0.5;
-  frame = 0;
-  overlay = null;
-  width = 0;
+  index = 0;
+  /** The focal plane of that thumbnail, drawn when it is first asked for. */
+  plane = null;
+  drawnWidth = 0;
   get hasOutputs() {
     return this.payload !== null;
   }
@@ -600,10 +600,9 @@ var CompareView = class {
       ]);
       if (payload !== this.payload) return;
       this.loaded = { numbers: payload, map, before, after };
-      this.frame = Math.min(this.frame, after.length - 1);
+      this.showIndex(Math.min(this.index, after.length - 1));
       this.slider.max = String(after.length - 1);
       this.slider.classList.toggle("rf-hidden", after.length < 2);
-      this.overlay = null;
       this.stage.setShape(after[0].naturalWidth, after[0].naturalHeight);
       this.root.style.minHeight = `${this.minHeight()}px`;
       fit(this.node);
@@ -612,81 +611,99 @@ var CompareView = class {
     }
     this.draw();
   }
+  showIndex(index) {
+    this.index = index;
+    this.plane = null;
+  }
   minHeight() {
     return viewHeight(this.node.size[0], this.stage.shape);
   }
   listen() {
     const stage = this.stage.element;
-    const move = (event) => {
-      this.split = clamp(this.stage.at(event).x, 0, 1);
+    this.slider.addEventListener("input", () => {
+      this.showIndex(Number(this.slider.value));
       this.draw();
-    };
+    });
     stage.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 || !this.loaded) return;
       event.stopPropagation();
       stage.focus({ preventScroll: true });
       stage.setPointerCapture(event.pointerId);
-      move(event);
+      this.moveDivider(this.stage.at(event).x);
     });
     stage.addEventListener("pointermove", (event) => {
-      if (stage.hasPointerCapture(event.pointerId)) move(event);
+      if (stage.hasPointerCapture(event.pointerId)) this.moveDivider(this.stage.at(event).x);
     });
     stage.addEventListener("keydown", (event) => {
-      const by = event.key === "ArrowLeft" ? -0.05 : event.key === "ArrowRight" ? 0.05 : 0;
+      const by = event.key === "ArrowLeft" ? -KEY_STEP : event.key === "ArrowRight" ? KEY_STEP : 0;
       if (by === 0 || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
       event.stopPropagation();
-      this.split = clamp(this.split + by, 0, 1);
-      this.draw();
+      this.moveDivider(this.split + by);
     });
   }
+  moveDivider(to) {
+    this.split = clamp(to, 0, 1);
+    this.draw();
+  }
   draw() {
-    this.width = this.stage.element.clientWidth;
+    this.drawnWidth = this.stage.element.clientWidth;
     const { loaded } = this;
     this.stage.empty.textContent = loaded ? "" : t("Run to compare before and after here.");
-    for (const element of [this.divider, ...this.tags]) element.classList.toggle("rf-hidden", !loaded);
-    this.plane.element.disabled = !loaded;
+    for (const element of [this.divider, this.beforeTag, this.afterTag]) element.classList.toggle("rf-hidden", !loaded);
+    this.planeToggle.element.disabled = !loaded;
     if (!loaded) {
       this.stage.context().clearRect(0, 0, this.stage.canvas.width, this.stage.canvas.height);
       return;
     }
+    this.drawPictures(loaded);
+    this.placeDivider();
+    this.describe(loaded.numbers);
+  }
+  drawPictures(loaded) {
     const { width, height } = this.stage.canvas;
     const context = this.stage.context();
     const cut = Math.round(this.split * width);
-    context.drawImage(loaded.after[this.frame], 0, 0, width, height);
+    context.drawImage(loaded.after[this.index], 0, 0, width, height);
     if (cut > 0) {
-      const before = loaded.before[this.frame];
-      const share = before.naturalWidth / width;
-      context.drawImage(before, 0, 0, cut * share, before.naturalHeight, 0, 0, cut, height);
+      const before = loaded.before[this.index];
+      const scale = before.naturalWidth / width;
+      context.drawImage(before, 0, 0, cut * scale, before.naturalHeight, 0, 0, cut, height);
     }
-    if (this.plane.on) {
-      this.overlay ??= this.drawPlane(loaded);
-      context.drawImage(this.overlay, 0, 0, width, height);
+    if (this.planeToggle.on) {
+      this.plane ??= focalPlane(loaded, this.index);
+      context.drawImage(this.plane, 0, 0, width, height);
     }
-    const outer = { w: this.stage.element.clientWidth, h: this.stage.element.clientHeight };
-    const shown = Math.min(outer.w, outer.h * this.stage.shape);
-    const left = (outer.w - shown) / 2;
-    const at = left + this.split * shown;
-    this.divider.style.left = `${at - 1}px`;
-    this.tags[0].style.right = `${outer.w - at + 8}px`;
-    this.tags[1].style.left = `${at + 8}px`;
-    this.tags[0].classList.toggle("rf-hidden", this.split * shown < 62);
-    this.tags[1].classList.toggle("rf-hidden", (1 - this.split) * shown < 56);
-    this.stage.element.setAttribute("aria-valuenow", String(Math.round(this.split * 100)));
-    this.stage.element.setAttribute("aria-valuetext", `${Math.round(this.split * 100)} % before`);
-    const { numbers } = loaded;
-    const frame = numbers.frames > 1 ? `${t("frame")} ${numbers.shown[this.frame]} / ${numbers.frames} · ` : "";
-    this.status.textContent = `${frame}${numbers.width} × ${numbers.height} · ${t("blur radius up to")} ${numbers.largest.toFixed(1)} px`;
   }
-  drawPlane({ map, numbers }) {
-    const canvas = new OffscreenCanvas(map.w, map.h);
-    const context = canvas.getContext("2d");
-    const pixels = context.createImageData(map.w, map.h);
-    paintFocalPlane(map.values[this.frame], Math.max(numbers.largest, LEAST_SCALE_PX), map, pixels.data);
-    context.putImageData(pixels, 0, 0);
-    return canvas;
+  /** Divider and names in the node's own pixels. */
+  placeDivider() {
+    const stage = this.stage.element;
+    const width = Math.min(stage.clientWidth, stage.clientHeight * this.stage.shape);
+    const left = (stage.clientWidth - width) / 2;
+    const x = left + this.split * width;
+    this.divider.style.left = `${x - 1}px`;
+    this.beforeTag.style.right = `${stage.clientWidth - x + TAG_GAP}px`;
+    this.afterTag.style.left = `${x + TAG_GAP}px`;
+    this.beforeTag.classList.toggle("rf-hidden", this.split * width < TAG_ROOM.before);
+    this.afterTag.classList.toggle("rf-hidden", (1 - this.split) * width < TAG_ROOM.after);
+  }
+  describe(numbers) {
+    const percent = Math.round(this.split * 100);
+    this.stage.element.setAttribute("aria-valuenow", String(percent));
+    this.stage.element.setAttribute("aria-valuetext", `${percent} % before`);
+    const frame = numbers.frames > 1 ? `${t("frame")} ${numbers.shown[this.index]} / ${numbers.frames} · ` : "";
+    const size = `${numbers.width} × ${numbers.height}`;
+    this.status.textContent = `${frame}${size} · ${t("blur radius up to")} ${numbers.largest.toFixed(1)} px`;
   }
 };
+function focalPlane({ map, numbers }, index) {
+  const canvas = new OffscreenCanvas(map.w, map.h);
+  const context = canvas.getContext("2d");
+  const pixels = context.createImageData(map.w, map.h);
+  paintFocalPlane(map.values[index], Math.max(numbers.largest, LEAST_SCALE_PX), map, pixels.data);
+  context.putImageData(pixels, 0, 0);
+  return canvas;
+}
 
 // src/comfy/values.ts
 var Values = class {
@@ -1117,7 +1134,7 @@ var FLOAT32_TINY = 11754943508222875e-54;
 function solve(numbers, map, s, index, frame = numbers.shown[index]) {
   const unit = disparityScale(numbers, s, index);
   const keys = readKeyframes(s.keyframes);
-  const plane = focalPlane(numbers, map, s, keys, unit, index, frame);
+  const plane = focalPlane2(numbers, map, s, keys, unit, index, frame);
   const strength = s.strength === "camera" ? lensGainPx(numbers, s, unit, plane.disparity) : blurGainPx(numbers, s, unit, plane.disparity);
   return {
     focusDisparity: plane.disparity,
@@ -1149,7 +1166,7 @@ function readKeyframes(text) {
     throw new Error(`keyframes: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
-function focalPlane(numbers, map, s, keys, unit, index, frame) {
+function focalPlane2(numbers, map, s, keys, unit, index, frame) {
   const measured = (at, x, y, radius) => unit.offset + unit.scale * disparityAt(map, at, { x, y, radius });
   const focusKeys = keys.filter(setsFocus);
   if (focusKeys.length > 0) {
@@ -2003,7 +2020,7 @@ function distanceInWords(disparity, metric) {
 
 // src/focus/plot.ts
 var PLOT_HEIGHT = 104;
-var LEAST_WIDTH2 = 120;
+var LEAST_WIDTH3 = 120;
 var MARGIN = { left: 10, right: 10, top: 20, bottom: 18 };
 var COLOUR = { focus: "#f2d64b", aperture: "#59b8ff", shown: "#fff", grid: "#3c3d43" };
 var LEGEND = { focus: 0, aperture: 40 };
@@ -2019,7 +2036,7 @@ var Plot = class {
     role: "application",
     "aria-label": t("Timeline. Left and right arrow keys move the frame, Enter sets a key there, Delete removes it.")
   });
-  width = LEAST_WIDTH2;
+  width = LEAST_WIDTH3;
   last = 1;
   /** Frame under a pointer. */
   frameAt(event, last) {
@@ -2035,7 +2052,7 @@ var Plot = class {
   }
   draw(data) {
     this.last = data.last;
-    this.width = Math.max(this.element.clientWidth, LEAST_WIDTH2);
+    this.width = Math.max(this.element.clientWidth, LEAST_WIDTH3);
     setAll(this.element, { viewBox: `0 0 ${this.width} ${PLOT_HEIGHT}` });
     this.element.replaceChildren();
     this.drawRuler();
@@ -2240,7 +2257,7 @@ var Timeline = class {
 
 // src/focus/view.ts
 var LABEL = "Focus point on the photo. Arrow keys move it, with Shift in larger steps; plus and minus change the focus range.";
-var LEAST_WIDTH3 = 360;
+var LEAST_WIDTH4 = 360;
 var GAP = 6;
 var MODES = [
   ["defocus", "Defocus", "Blue in front of the focal plane, red behind it, yellow where it is sharp"],
@@ -2350,7 +2367,7 @@ var FocusView = class {
     this.root.append(bar, this.stage.element, this.status.element, this.timeline.element, this.status.spoken);
     replacePreview(node);
     mount(app2, node, this.root, () => this.minHeight());
-    node.setSize([Math.max(node.size[0], LEAST_WIDTH3), node.size[1]]);
+    node.setSize([Math.max(node.size[0], LEAST_WIDTH4), node.size[1]]);
     fit(node);
   }
   listen() {

@@ -11,13 +11,24 @@ import type { Frames, Numbers } from "../law/unpack";
 import { clamp, Stage, viewHeight } from "../ui/stage";
 import { t } from "../ui/words";
 
+/** `ui.refocus_compare` of the node; see nodes/host/previews.py. */
 interface Payload extends Numbers {
+  /** Largest |radius| in px of all frames. */
   largest: number;
   radius: ServerFile;
   before: ServerFile[];
   after: ServerFile[];
 }
 
+/** Least width of the node, in its own pixels. */
+const LEAST_WIDTH = 340;
+/** Share of the picture for one press of an arrow key. */
+const KEY_STEP = 0.05;
+/** Distance of a name from the divider, and the least room beside the divider in which it is shown, in px. */
+const TAG_GAP = 8;
+const TAG_ROOM = { before: 62, after: 56 };
+
+/** Pictures of the last run, loaded. */
 interface Loaded {
   numbers: Payload;
   map: Frames;
@@ -29,46 +40,42 @@ export class CompareView {
   private readonly root = html("div", { class: "rf-view", "data-refocus": "compare" });
   private readonly stage = new Stage("Before and after. Left and right arrow keys move the divider.");
   private readonly divider = html("div", { class: "rf-divider rf-hidden" });
-  private readonly tags = [
-    html("div", { class: "rf-tag rf-hidden" }, t("before")),
-    html("div", { class: "rf-tag rf-hidden" }, t("after")),
-  ] as const;
-  private readonly plane: Toggle;
+  private readonly beforeTag = html("div", { class: "rf-tag rf-hidden" }, t("before"));
+  private readonly afterTag = html("div", { class: "rf-tag rf-hidden" }, t("after"));
+  private readonly planeToggle: Toggle;
   private readonly slider = html("input", { type: "range", min: 0, max: 0, value: 0, "aria-label": t("Frame") });
   private readonly status = html("div", { class: "rf-status" });
+  /** The outputs that were taken last; their pictures may still be on the way. */
   private payload: Payload | null = null;
   private loaded: Loaded | null = null;
+  /** Place of the divider in 0..1, and the thumbnail that is shown. */
   private split = 0.5;
-  private frame = 0;
-  private overlay: OffscreenCanvas | null = null;
-  private width = 0;
+  private index = 0;
+  /** The focal plane of that thumbnail, drawn when it is first asked for. */
+  private plane: OffscreenCanvas | null = null;
+  private drawnWidth = 0;
 
   constructor(
     private readonly app: App,
     private readonly api: Api,
     private readonly node: ComfyNode,
   ) {
-    this.plane = new Toggle("Focal plane", "Mark what is in focus", () => {
+    this.planeToggle = new Toggle("Focal plane", "Mark what is in focus", () => {
       this.draw();
     });
     this.slider.classList.add("rf-hidden");
-    this.slider.addEventListener("input", () => {
-      this.frame = Number(this.slider.value);
-      this.overlay = null;
-      this.draw();
-    });
     this.stage.element.classList.add("rf-slide");
     this.stage.element.setAttribute("role", "slider");
-    this.stage.element.append(this.divider, ...this.tags);
+    this.stage.element.append(this.divider, this.beforeTag, this.afterTag);
     this.root.append(
-      html("div", { class: "rf-bar" }, this.plane.element, html("span", { class: "rf-space" }), this.slider),
+      html("div", { class: "rf-bar" }, this.planeToggle.element, html("span", { class: "rf-space" }), this.slider),
       this.stage.element,
       this.status,
     );
     this.listen();
     replacePreview(node);
     mount(app, node, this.root, () => this.minHeight());
-    node.setSize([Math.max(node.size[0], 340), node.size[1]]);
+    node.setSize([Math.max(node.size[0], LEAST_WIDTH), node.size[1]]);
     this.draw();
     fit(node);
     onOutputs(api, node, (output) => {
@@ -76,7 +83,7 @@ export class CompareView {
     });
     everyFrame(node, this.root, () => {
       if (!this.payload) this.take(lastOutputs(this.app, this.node));
-      if (this.stage.element.clientWidth !== this.width) this.draw();
+      if (this.stage.element.clientWidth !== this.drawnWidth) this.draw();
     });
   }
 
@@ -102,10 +109,9 @@ export class CompareView {
       ]);
       if (payload !== this.payload) return;
       this.loaded = { numbers: payload, map, before, after };
-      this.frame = Math.min(this.frame, after.length - 1);
+      this.showIndex(Math.min(this.index, after.length - 1));
       this.slider.max = String(after.length - 1);
       this.slider.classList.toggle("rf-hidden", after.length < 2);
-      this.overlay = null;
       this.stage.setShape(after[0].naturalWidth, after[0].naturalHeight);
       this.root.style.minHeight = `${this.minHeight()}px`;
       fit(this.node);
@@ -115,82 +121,105 @@ export class CompareView {
     this.draw();
   }
 
+  private showIndex(index: number): void {
+    this.index = index;
+    this.plane = null;
+  }
+
   private minHeight(): number {
     return viewHeight(this.node.size[0], this.stage.shape);
   }
 
   private listen(): void {
     const stage = this.stage.element;
-    const move = (event: PointerEvent): void => {
-      this.split = clamp(this.stage.at(event).x, 0, 1);
+    this.slider.addEventListener("input", () => {
+      this.showIndex(Number(this.slider.value));
       this.draw();
-    };
+    });
     stage.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 || !this.loaded) return;
       event.stopPropagation();
       stage.focus({ preventScroll: true });
       stage.setPointerCapture(event.pointerId);
-      move(event);
+      this.moveDivider(this.stage.at(event).x);
     });
     stage.addEventListener("pointermove", (event) => {
-      if (stage.hasPointerCapture(event.pointerId)) move(event);
+      if (stage.hasPointerCapture(event.pointerId)) this.moveDivider(this.stage.at(event).x);
     });
     stage.addEventListener("keydown", (event) => {
-      const by = event.key === "ArrowLeft" ? -0.05 : event.key === "ArrowRight" ? 0.05 : 0;
+      const by = event.key === "ArrowLeft" ? -KEY_STEP : event.key === "ArrowRight" ? KEY_STEP : 0;
       if (by === 0 || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
       event.stopPropagation();
-      this.split = clamp(this.split + by, 0, 1);
-      this.draw();
+      this.moveDivider(this.split + by);
     });
   }
 
+  private moveDivider(to: number): void {
+    this.split = clamp(to, 0, 1);
+    this.draw();
+  }
+
   private draw(): void {
-    this.width = this.stage.element.clientWidth;
+    this.drawnWidth = this.stage.element.clientWidth;
     const { loaded } = this;
     this.stage.empty.textContent = loaded ? "" : t("Run to compare before and after here.");
-    for (const element of [this.divider, ...this.tags]) element.classList.toggle("rf-hidden", !loaded);
-    this.plane.element.disabled = !loaded;
+    for (const element of [this.divider, this.beforeTag, this.afterTag]) element.classList.toggle("rf-hidden", !loaded);
+    this.planeToggle.element.disabled = !loaded;
     if (!loaded) {
       this.stage.context().clearRect(0, 0, this.stage.canvas.width, this.stage.canvas.height);
       return;
     }
+    this.drawPictures(loaded);
+    this.placeDivider();
+    this.describe(loaded.numbers);
+  }
+
+  private drawPictures(loaded: Loaded): void {
     const { width, height } = this.stage.canvas;
     const context = this.stage.context();
     const cut = Math.round(this.split * width);
-    context.drawImage(loaded.after[this.frame], 0, 0, width, height);
+    context.drawImage(loaded.after[this.index], 0, 0, width, height);
     if (cut > 0) {
-      const before = loaded.before[this.frame];
-      const share = before.naturalWidth / width;
-      context.drawImage(before, 0, 0, cut * share, before.naturalHeight, 0, 0, cut, height);
+      const before = loaded.before[this.index];
+      const scale = before.naturalWidth / width;
+      context.drawImage(before, 0, 0, cut * scale, before.naturalHeight, 0, 0, cut, height);
     }
-    if (this.plane.on) {
-      this.overlay ??= this.drawPlane(loaded);
-      context.drawImage(this.overlay, 0, 0, width, height);
+    if (this.planeToggle.on) {
+      this.plane ??= focalPlane(loaded, this.index);
+      context.drawImage(this.plane, 0, 0, width, height);
     }
-    // Where the picture lies in its place, in the node's own pixels.
-    const outer = { w: this.stage.element.clientWidth, h: this.stage.element.clientHeight };
-    const shown = Math.min(outer.w, outer.h * this.stage.shape);
-    const left = (outer.w - shown) / 2;
-    const at = left + this.split * shown;
-    this.divider.style.left = `${at - 1}px`;
-    this.tags[0].style.right = `${outer.w - at + 8}px`;
-    this.tags[1].style.left = `${at + 8}px`;
-    this.tags[0].classList.toggle("rf-hidden", this.split * shown < 62);
-    this.tags[1].classList.toggle("rf-hidden", (1 - this.split) * shown < 56);
-    this.stage.element.setAttribute("aria-valuenow", String(Math.round(this.split * 100)));
-    this.stage.element.setAttribute("aria-valuetext", `${Math.round(this.split * 100)} % before`);
-    const { numbers } = loaded;
-    const frame = numbers.frames > 1 ? `${t("frame")} ${numbers.shown[this.frame]} / ${numbers.frames} · ` : "";
-    this.status.textContent = `${frame}${numbers.width} × ${numbers.height} · ${t("blur radius up to")} ${numbers.largest.toFixed(1)} px`;
   }
 
-  private drawPlane({ map, numbers }: Loaded): OffscreenCanvas {
-    const canvas = new OffscreenCanvas(map.w, map.h);
-    const context = canvas.getContext("2d")!;
-    const pixels = context.createImageData(map.w, map.h);
-    paintFocalPlane(map.values[this.frame], Math.max(numbers.largest, LEAST_SCALE_PX), map, pixels.data);
-    context.putImageData(pixels, 0, 0);
-    return canvas;
+  /** Divider and names in the node's own pixels. */
+  private placeDivider(): void {
+    const stage = this.stage.element;
+    const width = Math.min(stage.clientWidth, stage.clientHeight * this.stage.shape);
+    const left = (stage.clientWidth - width) / 2;
+    const x = left + this.split * width;
+    this.divider.style.left = `${x - 1}px`;
+    this.beforeTag.style.right = `${stage.clientWidth - x + TAG_GAP}px`;
+    this.afterTag.style.left = `${x + TAG_GAP}px`;
+    this.beforeTag.classList.toggle("rf-hidden", this.split * width < TAG_ROOM.before);
+    this.afterTag.classList.toggle("rf-hidden", (1 - this.split) * width < TAG_ROOM.after);
   }
+
+  private describe(numbers: Payload): void {
+    const percent = Math.round(this.split * 100);
+    this.stage.element.setAttribute("aria-valuenow", String(percent));
+    this.stage.element.setAttribute("aria-valuetext", `${percent} % before`);
+    const frame = numbers.frames > 1 ? `${t("frame")} ${numbers.shown[this.index]} / ${numbers.frames} · ` : "";
+    const size = `${numbers.width} × ${numbers.height}`;
+    this.status.textContent = `${frame}${size} · ${t("blur radius up to")} ${numbers.largest.toFixed(1)} px`;
+  }
+}
+
+/** What is in focus in one thumbnail, to lie over the picture. */
+function focalPlane({ map, numbers }: Loaded, index: number): OffscreenCanvas {
+  const canvas = new OffscreenCanvas(map.w, map.h);
+  const context = canvas.getContext("2d")!;
+  const pixels = context.createImageData(map.w, map.h);
+  paintFocalPlane(map.values[index], Math.max(numbers.largest, LEAST_SCALE_PX), map, pixels.data);
+  context.putImageData(pixels, 0, 0);
+  return canvas;
 }
