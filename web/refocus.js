@@ -1278,7 +1278,8 @@ var FocusModel = class {
     const index = nearestShown(run.numbers, this.frame);
     try {
       const solved = solve(run.numbers, run.map, settings, index, this.frame);
-      return this.current = { kind: "solved", settings, run, index, solved };
+      const largestPx = largestRadiusPx(run.numbers, run.map, settings);
+      return this.current = { kind: "solved", settings, run, index, solved, largestPx };
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
       return this.current = { kind: "unsolved", settings, run, index, problem };
@@ -1369,7 +1370,7 @@ function drawPicture(stage, state, source, mode) {
 }
 function drawRun(stage, state, mode) {
   const { run, index, settings } = state;
-  const { map, numbers } = run;
+  const { map } = run;
   stage.setShape(map.w, map.h);
   const context = stage.context();
   const photo = run.photo(index);
@@ -1380,7 +1381,7 @@ function drawRun(stage, state, mode) {
   const pixels = context.createImageData(map.w, map.h);
   if (mode === "defocus" && state.kind === "solved") {
     const radius = radiiPx(map.values[index], state.solved, settings);
-    paintDefocus(radius, run.grey(index), largestRadiusPx(numbers, map, settings), map, pixels.data);
+    paintDefocus(radius, run.grey(index), state.largestPx, map, pixels.data);
   } else paintDepth(map, index, pixels.data);
   context.putImageData(pixels, 0, 0);
 }
@@ -1945,6 +1946,8 @@ var StatusLine = class {
   timelineIsOpen;
   element = html("div", { class: "rf-status" });
   spoken = html("div", { class: "rf-sr", "aria-live": "polite" });
+  /** Why something that was asked for cannot be shown. */
+  notice = null;
   hover = null;
   /** The pointer is over a position of the picture; null: it has left. */
   setHover(at) {
@@ -1971,7 +1974,7 @@ var StatusLine = class {
   }
   get problem() {
     const { state } = this.model;
-    return state.kind === "unsolved" ? state.problem : null;
+    return state.kind === "unsolved" ? state.problem : this.notice;
   }
   /** What is said in place of the legend: the most urgent first. */
   message() {
@@ -2286,6 +2289,7 @@ var FocusView = class {
     });
     this.modes = new Choice("What the picture shows", MODES, (mode) => {
       this.mode = mode;
+      this.status.notice = null;
       this.draw();
     });
     this.modes.select(this.mode);
@@ -2450,9 +2454,10 @@ var FocusView = class {
     if (wanted && !this.scene.isOpen)
       try {
         this.scene.open();
-      } catch {
+      } catch (error) {
         this.mode = "depth";
         this.modes.select(this.mode);
+        this.status.notice = error instanceof Error ? error.message : String(error);
       }
     else if (!wanted) this.scene.close();
     for (const flat of [this.reticle.element, this.stage.canvas]) flat.classList.toggle("rf-hidden", this.scene.isOpen);

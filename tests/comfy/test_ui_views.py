@@ -182,6 +182,21 @@ def test_sheet_in_depth_is_dragged_to_another_focus(page: Page) -> None:
     assert len(set(found.pixels())) > 30
 
 
+def test_without_webgl_the_depth_is_shown_with_the_reason(page: Page) -> None:
+    found = view(page, "focus")
+    page.page.evaluate(
+        """() => { const real = window.realGetContext = HTMLCanvasElement.prototype.getContext;
+          HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+            return kind === 'webgl2' ? null : real.call(this, kind, ...rest); }; }"""
+    )
+    found.root.get_by_role("button", name="photo in depth").click()
+    page.page.evaluate("() => { HTMLCanvasElement.prototype.getContext = window.realGetContext; }")
+    assert "no WebGL 2" in found.status()
+    assert found.root.get_by_role("button", name="Near is bright").get_attribute("aria-pressed") == "true"
+    found.root.get_by_role("button", name="Blue in front").click()
+    assert "no WebGL 2" not in found.status()
+
+
 def test_no_complaint_about_us(page: Page) -> None:
     """Runs last for each page."""
     page.vue(False)

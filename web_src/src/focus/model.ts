@@ -1,7 +1,15 @@
 /** What the view shows: the run, the frame, and the focus that the widgets give there. Every part of the view reads it here. */
 
 import { track } from "../law/keyframes";
-import { apertureField, outputDisparity, radiusPx, type Settings, type Solved, solve } from "../law/solve";
+import {
+  apertureField,
+  largestRadiusPx,
+  outputDisparity,
+  radiusPx,
+  type Settings,
+  type Solved,
+  solve,
+} from "../law/solve";
 import { nearestShown } from "../law/unpack";
 import type { Place } from "../ui/stage";
 import type { Run } from "./run";
@@ -19,7 +27,8 @@ export type FocusState =
   | { kind: "not run"; settings: Settings }
   /** The widgets do not give a focus; the problem says why. */
   | { kind: "unsolved"; settings: Settings; run: Run; index: number; problem: string }
-  | { kind: "solved"; settings: Settings; run: Run; index: number; solved: Solved };
+  /** `largestPx` is the largest |radius| of all frames: the scale of the colours. */
+  | { kind: "solved"; settings: Settings; run: Run; index: number; solved: Solved; largestPx: number };
 
 /** The focal plane's disparity and the largest radii on either side of it. */
 export interface Extent {
@@ -63,7 +72,8 @@ export class FocusModel {
     const index = nearestShown(run.numbers, this.frame);
     try {
       const solved = solve(run.numbers, run.map, settings, index, this.frame);
-      return (this.current = { kind: "solved", settings, run, index, solved });
+      const largestPx = largestRadiusPx(run.numbers, run.map, settings);
+      return (this.current = { kind: "solved", settings, run, index, solved, largestPx });
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
       return (this.current = { kind: "unsolved", settings, run, index, problem });

@@ -1,7 +1,7 @@
 /** The picture on the stage: the defocus, the photo or the depth of a run; before the first run the photo to come. */
 
 import { paintDefocus, paintDepth } from "../law/paint";
-import { largestRadiusPx, radiiPx } from "../law/solve";
+import { radiiPx } from "../law/solve";
 import type { Stage } from "../ui/stage";
 import type { FocusState } from "./model";
 
@@ -24,7 +24,7 @@ export function drawPicture(
 
 function drawRun(stage: Stage, state: Exclude<FocusState, { kind: "not run" }>, mode: PictureMode | "3d"): void {
   const { run, index, settings } = state;
-  const { map, numbers } = run;
+  const { map } = run;
   stage.setShape(map.w, map.h);
   const context = stage.context();
   const photo = run.photo(index);
@@ -35,7 +35,7 @@ function drawRun(stage: Stage, state: Exclude<FocusState, { kind: "not run" }>, 
   const pixels = context.createImageData(map.w, map.h);
   if (mode === "defocus" && state.kind === "solved") {
     const radius = radiiPx(map.values[index], state.solved, settings);
-    paintDefocus(radius, run.grey(index), largestRadiusPx(numbers, map, settings), map, pixels.data);
+    paintDefocus(radius, run.grey(index), state.largestPx, map, pixels.data);
   } else paintDepth(map, index, pixels.data);
   context.putImageData(pixels, 0, 0);
 }

@@ -14,6 +14,8 @@ const MARK = { sharp: "#f2d64b", near: "#3b6cff", far: "#ff4a2e" };
 export class StatusLine {
   readonly element = html("div", { class: "rf-status" });
   readonly spoken = html("div", { class: "rf-sr", "aria-live": "polite" });
+  /** Why something that was asked for cannot be shown. */
+  notice: string | null = null;
   private hover: Place | null = null;
 
   constructor(
@@ -49,7 +51,7 @@ export class StatusLine {
 
   private get problem(): string | null {
     const { state } = this.model;
-    return state.kind === "unsolved" ? state.problem : null;
+    return state.kind === "unsolved" ? state.problem : this.notice;
   }
 
   /** What is said in place of the legend: the most urgent first. */

@@ -75,6 +75,7 @@ export class FocusView {
     });
     this.modes = new Choice("What the picture shows", MODES, (mode) => {
       this.mode = mode as Mode;
+      this.status.notice = null;
       this.draw();
     });
     this.modes.select(this.mode);
@@ -233,9 +234,10 @@ export class FocusView {
     if (wanted && !this.scene.isOpen)
       try {
         this.scene.open();
-      } catch {
-        this.mode = "depth"; // there is no WebGL 2
+      } catch (error) {
+        this.mode = "depth";
         this.modes.select(this.mode);
+        this.status.notice = error instanceof Error ? error.message : String(error);
       }
     else if (!wanted) this.scene.close();
     for (const flat of [this.reticle.element, this.stage.canvas]) flat.classList.toggle("rf-hidden", this.scene.isOpen);
