@@ -2475,6 +2475,9 @@ __export(shapes_exports, {
   raster: () => raster
 });
 var SUPERSAMPLING = 4;
+var HEART_POINTS = 4097;
+var LEAST_NOTCH = 0.1;
+var BEYOND = 1.001;
 var TAU = 2 * Math.PI;
 var remainder = (a, b) => a - b * Math.floor(a / b);
 function polygon(blades, curvature) {
@@ -2482,28 +2485,28 @@ function polygon(blades, curvature) {
   const apothem = Math.cos(sector / 2);
   const halfChord = Math.sin(sector / 2);
   const bulge = curvature * (1 - apothem);
-  const radius = curvature > 0 ? (halfChord ** 2 + bulge ** 2) / (2 * bulge) : 0;
-  const centre = apothem + bulge - radius;
+  const arcRadius = curvature > 0 ? (halfChord ** 2 + bulge ** 2) / (2 * bulge) : 0;
+  const arcCentre = apothem + bulge - arcRadius;
   return (x, y) => {
     const angle = remainder(Math.atan2(x, -y), sector) - sector / 2;
-    const rho = Math.hypot(x, y);
-    const along = rho * Math.cos(angle);
+    const radius = Math.hypot(x, y);
+    const along = radius * Math.cos(angle);
     if (along <= apothem) return true;
-    return curvature > 0 && (along - centre) ** 2 + (rho * Math.sin(angle)) ** 2 <= radius ** 2;
+    return curvature > 0 && (along - arcCentre) ** 2 + (radius * Math.sin(angle)) ** 2 <= arcRadius ** 2;
   };
 }
 function star(points, inner) {
   const sector = TAU / points;
-  const qx = inner * Math.cos(sector / 2);
-  const qy = inner * Math.sin(sector / 2);
+  const notchX = inner * Math.cos(sector / 2);
+  const notchY = inner * Math.sin(sector / 2);
   return (x, y) => {
     const angle = Math.abs(remainder(Math.atan2(x, -y) + sector / 2, sector) - sector / 2);
-    const rho = Math.hypot(x, y);
-    return (rho * Math.cos(angle) - 1) * qy - (qx - 1) * (rho * Math.sin(angle)) <= 0;
+    const radius = Math.hypot(x, y);
+    return (radius * Math.cos(angle) - 1) * notchY - (notchX - 1) * (radius * Math.sin(angle)) <= 0;
   };
 }
 function heartOutline() {
-  const n = 4097;
+  const n = HEART_POINTS;
   const out = new Float64Array(2 * n);
   let top = -Infinity;
   let bottom = Infinity;
@@ -2615,33 +2618,36 @@ function falloff(open, size, softness) {
 function raster(s, size) {
   const n = size * SUPERSAMPLING;
   const turn = s.rotation_deg * Math.PI / 180;
-  const fine = s.shape === "heart" ? heart(n) : new Float32Array(n * n);
-  let samples = fine;
-  if (s.shape === "heart") {
-    if (turn !== 0) samples = turned(fine, n, turn);
-  } else {
-    const inner2 = s.shape === "ring" ? s.inner ** 2 : 0;
-    const inside = s.shape === "polygon" ? polygon(s.blades, s.curvature) : s.shape === "star" ? star(s.points, Math.max(s.inner, 0.1)) : (x, y) => x * x + y * y <= 1 && x * x + y * y >= inner2;
-    const c = Math.cos(turn);
-    const sin = Math.sin(turn);
-    for (let j = 0; j < n; j++) {
-      const y = (j + 0.5) * 2 / n - 1;
-      for (let i = 0; i < n; i++) {
-        const x = (i + 0.5) * 2 / n - 1;
-        if (x * x + y * y <= 1.001 && inside(c * x + sin * y, c * y - sin * x)) fine[j * n + i] = 1;
-      }
-    }
-  }
-  const out = new Float32Array(size * size);
+  const samples = s.shape !== "heart" ? sampled(insideOf(s), n, turn) : turn === 0 ? heart(n) : turned(heart(n), n, turn);
+  const cells = new Float32Array(size * size);
   for (let j = 0; j < n; j++)
     for (let i = 0; i < n; i++)
-      out[Math.floor(j / SUPERSAMPLING) * size + Math.floor(i / SUPERSAMPLING)] += samples[j * n + i] / SUPERSAMPLING ** 2;
+      cells[Math.floor(j / SUPERSAMPLING) * size + Math.floor(i / SUPERSAMPLING)] += samples[j * n + i] / SUPERSAMPLING ** 2;
   if (s.softness > 0) {
-    const soft = falloff(out, size, s.softness);
-    for (let i = 0; i < out.length; i++) out[i] *= soft[i];
+    const soft = falloff(cells, size, s.softness);
+    for (let i = 0; i < cells.length; i++) cells[i] *= soft[i];
   }
-  const most = out.reduce((a, b) => Math.max(a, b), 1e-20);
-  return out.map((v) => v / most);
+  const most = cells.reduce((a, b) => Math.max(a, b), 1e-20);
+  return cells.map((v) => v / most);
+}
+function insideOf(s) {
+  if (s.shape === "polygon") return polygon(s.blades, s.curvature);
+  if (s.shape === "star") return star(s.points, Math.max(s.inner, LEAST_NOTCH));
+  const obstruction2 = s.shape === "ring" ? s.inner ** 2 : 0;
+  return (x, y) => x * x + y * y <= 1 && x * x + y * y >= obstruction2;
+}
+function sampled(inside, n, turn) {
+  const out = new Float32Array(n * n);
+  const c = Math.cos(turn);
+  const s = Math.sin(turn);
+  for (let j = 0; j < n; j++) {
+    const y = (j + 0.5) * 2 / n - 1;
+    for (let i = 0; i < n; i++) {
+      const x = (i + 0.5) * 2 / n - 1;
+      if (x * x + y * y <= BEYOND && inside(c * x + s * y, c * y - s * x)) out[j * n + i] = 1;
+    }
+  }
+  return out;
 }
 function paintKernel(cells, rgba) {
   cells.forEach((v, i) => {

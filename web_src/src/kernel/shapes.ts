@@ -1,4 +1,4 @@
-/** Aperture shapes by the formulas of refocus_core/bokeh/kernels.py, at the size of a preview. A test compares the pixels. */
+/** Aperture shapes by the formulas of refocus_core/bokeh/apertures.py, at the size of a preview. A test compares the pixels. */
 
 import { linearToSrgb } from "../law/srgb";
 
@@ -14,41 +14,50 @@ export interface Shape {
 
 type Inside = (x: number, y: number) => boolean;
 
+/** Samples along each side of a cell, as refocus_core/bokeh has it. */
 const SUPERSAMPLING = 4;
+/** Points of half the heart's outline, likewise. */
+const HEART_POINTS = 4097;
+/** Least radius of a star's notches, as `make_kernel` takes it. */
+const LEAST_NOTCH = 0.1;
+/** A sample so far out is beyond every shape, with room for rounding. */
+const BEYOND = 1.001;
 const TAU = 2 * Math.PI;
 /** Remainder with the sign of the divisor, as torch.remainder. */
 const remainder = (a: number, b: number): number => a - b * Math.floor(a / b);
 
+/** Blades as circular arcs through neighbouring corners: curvature 0 = straight edges, 1 = the full circle. */
 function polygon(blades: number, curvature: number): Inside {
   const sector = TAU / blades;
   const apothem = Math.cos(sector / 2);
   const halfChord = Math.sin(sector / 2);
   const bulge = curvature * (1 - apothem);
-  const radius = curvature > 0 ? (halfChord ** 2 + bulge ** 2) / (2 * bulge) : 0;
-  const centre = apothem + bulge - radius;
+  const arcRadius = curvature > 0 ? (halfChord ** 2 + bulge ** 2) / (2 * bulge) : 0;
+  const arcCentre = apothem + bulge - arcRadius;
   return (x, y) => {
-    const angle = remainder(Math.atan2(x, -y), sector) - sector / 2;
-    const rho = Math.hypot(x, y);
-    const along = rho * Math.cos(angle);
+    const angle = remainder(Math.atan2(x, -y), sector) - sector / 2; // 0 in the middle of an edge, a corner points up
+    const radius = Math.hypot(x, y);
+    const along = radius * Math.cos(angle);
     if (along <= apothem) return true;
-    return curvature > 0 && (along - centre) ** 2 + (rho * Math.sin(angle)) ** 2 <= radius ** 2;
+    return curvature > 0 && (along - arcCentre) ** 2 + (radius * Math.sin(angle)) ** 2 <= arcRadius ** 2;
   };
 }
 
 function star(points: number, inner: number): Inside {
   const sector = TAU / points;
-  const qx = inner * Math.cos(sector / 2);
-  const qy = inner * Math.sin(sector / 2);
+  const notchX = inner * Math.cos(sector / 2);
+  const notchY = inner * Math.sin(sector / 2);
   return (x, y) => {
     const angle = Math.abs(remainder(Math.atan2(x, -y) + sector / 2, sector) - sector / 2);
-    const rho = Math.hypot(x, y);
-    return (rho * Math.cos(angle) - 1) * qy - (qx - 1) * (rho * Math.sin(angle)) <= 0;
+    const radius = Math.hypot(x, y);
+    // The side of the edge from the tip (1, 0) to the notch that holds the centre.
+    return (radius * Math.cos(angle) - 1) * notchY - (notchX - 1) * (radius * Math.sin(angle)) <= 0;
   };
 }
 
 /** Half outline of the heart: [x, y] pairs, row 0 is up. */
 function heartOutline(): Float64Array {
-  const n = 4097;
+  const n = HEART_POINTS;
   const out = new Float64Array(2 * n);
   let top = -Infinity;
   let bottom = Infinity;
@@ -146,7 +155,7 @@ function distances(f: Float64Array): Float64Array {
 /** Transmission rising from the edge inwards. */
 function falloff(open: Float32Array, size: number, softness: number): Float32Array {
   const n = size + 2; // the raster's border is an edge too
-  const far = 1e9;
+  const far = 1e9; // squared cells, more than any raster has
   const grid = new Float64Array(n * n);
   for (let j = 0; j < size; j++)
     for (let i = 0; i < size; i++) if (open[j * size + i] > 0.5) grid[(j + 1) * n + i + 1] = far;
@@ -171,39 +180,42 @@ function falloff(open: Float32Array, size: number, softness: number): Float32Arr
 export function raster(s: Shape, size: number): Float32Array {
   const n = size * SUPERSAMPLING;
   const turn = (s.rotation_deg * Math.PI) / 180;
-  const fine = s.shape === "heart" ? heart(n) : new Float32Array(n * n);
-  let samples = fine;
-  if (s.shape === "heart") {
-    if (turn !== 0) samples = turned(fine, n, turn);
-  } else {
-    const inner2 = s.shape === "ring" ? s.inner ** 2 : 0;
-    const inside: Inside =
-      s.shape === "polygon"
-        ? polygon(s.blades, s.curvature)
-        : s.shape === "star"
-          ? star(s.points, Math.max(s.inner, 0.1))
-          : (x, y) => x * x + y * y <= 1 && x * x + y * y >= inner2;
-    const c = Math.cos(turn);
-    const sin = Math.sin(turn);
-    for (let j = 0; j < n; j++) {
-      const y = ((j + 0.5) * 2) / n - 1;
-      for (let i = 0; i < n; i++) {
-        const x = ((i + 0.5) * 2) / n - 1;
-        if (x * x + y * y <= 1.001 && inside(c * x + sin * y, c * y - sin * x)) fine[j * n + i] = 1;
-      }
-    }
-  }
-  const out = new Float32Array(size * size);
+  // The heart's outline is scanned by rows, so its raster is turned, not the coordinates.
+  const samples =
+    s.shape !== "heart" ? sampled(insideOf(s), n, turn) : turn === 0 ? heart(n) : turned(heart(n), n, turn);
+  const cells = new Float32Array(size * size);
   for (let j = 0; j < n; j++)
     for (let i = 0; i < n; i++)
-      out[Math.floor(j / SUPERSAMPLING) * size + Math.floor(i / SUPERSAMPLING)] +=
+      cells[Math.floor(j / SUPERSAMPLING) * size + Math.floor(i / SUPERSAMPLING)] +=
         samples[j * n + i] / SUPERSAMPLING ** 2;
   if (s.softness > 0) {
-    const soft = falloff(out, size, s.softness);
-    for (let i = 0; i < out.length; i++) out[i] *= soft[i];
+    const soft = falloff(cells, size, s.softness);
+    for (let i = 0; i < cells.length; i++) cells[i] *= soft[i];
   }
-  const most = out.reduce((a, b) => Math.max(a, b), 1e-20);
-  return out.map((v) => v / most);
+  const most = cells.reduce((a, b) => Math.max(a, b), 1e-20); // an aperture that is shut stays 0
+  return cells.map((v) => v / most);
+}
+
+function insideOf(s: Shape): Inside {
+  if (s.shape === "polygon") return polygon(s.blades, s.curvature);
+  if (s.shape === "star") return star(s.points, Math.max(s.inner, LEAST_NOTCH));
+  const obstruction2 = s.shape === "ring" ? s.inner ** 2 : 0;
+  return (x, y) => x * x + y * y <= 1 && x * x + y * y >= obstruction2;
+}
+
+/** 1 where a sample of the n x n raster lies inside the shape, turned clockwise. */
+function sampled(inside: Inside, n: number, turn: number): Float32Array {
+  const out = new Float32Array(n * n);
+  const c = Math.cos(turn);
+  const s = Math.sin(turn);
+  for (let j = 0; j < n; j++) {
+    const y = ((j + 0.5) * 2) / n - 1;
+    for (let i = 0; i < n; i++) {
+      const x = ((i + 0.5) * 2) / n - 1;
+      if (x * x + y * y <= BEYOND && inside(c * x + s * y, c * y - s * x)) out[j * n + i] = 1;
+    }
+  }
+  return out;
 }
 
 /** The picture of kernel_preview: sRGB-encoded grey. */
