@@ -9,6 +9,12 @@ var __export = (target, all) => {
 import { api as hostApi } from "../../scripts/api.js";
 import { app as hostApp } from "../../scripts/app.js";
 
+// src/ui/colours.ts
+var FOCUS_COLOUR = "#f2d64b";
+var NEAR_COLOUR = "#3b6cff";
+var FAR_COLOUR = "#ff4a2e";
+var APERTURE_COLOUR = "#59b8ff";
+
 // src/ui/words.ts
 var ZH = {
   "Click to focus · drag over what shall be sharp · Shift+click for a second point": "单击对焦 · 拖动圈住应清晰的部分 · Shift+单击设第二点",
@@ -96,19 +102,19 @@ var Choice = class {
     this.onChange = onChange;
     this.element.setAttribute("aria-label", t(label));
     for (const [value, text, title] of options) {
-      const made = button(text, title, () => {
+      const element = button(text, title, () => {
         this.select(value);
         this.onChange(value);
       });
-      this.buttons.set(value, made);
-      this.element.append(made);
+      this.buttons.set(value, element);
+      this.element.append(element);
     }
   }
   onChange;
   element = html("div", { class: "rf-choice", role: "group" });
   buttons = /* @__PURE__ */ new Map();
   select(value) {
-    for (const [name, made] of this.buttons) made.setAttribute("aria-pressed", String(name === value));
+    for (const [name, element] of this.buttons) element.setAttribute("aria-pressed", String(name === value));
   }
 };
 var Toggle = class {
@@ -144,9 +150,9 @@ var STYLE = `
 .rf-choice button:first-child{border-radius:6px 0 0 6px}
 .rf-choice button:last-child{border-radius:0 6px 6px 0}
 .rf-view button:hover,.rf-view select:hover{border-color:var(--descrip-text,#999)}
-.rf-view button[aria-pressed=true]{background:#f2d64b;border-color:#f2d64b;color:#1a1705}
+.rf-view button[aria-pressed=true]{background:${FOCUS_COLOUR};border-color:${FOCUS_COLOUR};color:#1a1705}
 .rf-view button:disabled{opacity:.45;cursor:default}
-.rf-view :focus-visible{outline:2px solid #f2d64b;outline-offset:1px}
+.rf-view :focus-visible{outline:2px solid ${FOCUS_COLOUR};outline-offset:1px}
 .rf-stage{position:relative;flex:1 1 0;min-height:60px;border-radius:6px;overflow:hidden;
   background:var(--comfy-input-bg,#222);touch-action:none;cursor:crosshair}
 .rf-stage.rf-still{cursor:default;touch-action:auto}
@@ -167,7 +173,7 @@ var STYLE = `
 .rf-halo{fill:none;stroke:rgba(0,0,0,.65);stroke-width:4px;vector-effect:non-scaling-stroke}
 .rf-ring{fill:none;stroke:#fff;stroke-width:1.8px;vector-effect:non-scaling-stroke}
 .rf-ring.rf-second{stroke-dasharray:5 3}
-.rf-dot{fill:#f2d64b;stroke:rgba(0,0,0,.65);stroke-width:1px;vector-effect:non-scaling-stroke}
+.rf-dot{fill:${FOCUS_COLOUR};stroke:rgba(0,0,0,.65);stroke-width:1px;vector-effect:non-scaling-stroke}
 .rf-plot{flex:none;height:104px;border-radius:6px;background:#1d1e22;touch-action:none;width:100%;
   display:block;cursor:default}
 .rf-plot text{font:10px Inter,system-ui,sans-serif;fill:#a5a5ab}
@@ -360,21 +366,20 @@ function nearestShown(numbers, frame) {
 }
 
 // src/ui/files.ts
-var KEPT = 12;
+var CACHE_ENTRIES = 12;
 var maps = /* @__PURE__ */ new Map();
 var pictures = /* @__PURE__ */ new Map();
-function cached(cache, key, make) {
-  let found = cache.get(key);
-  if (!found) {
-    found = make();
-    found.catch(() => cache.delete(key));
-    cache.set(key, found);
-    for (const oldest of cache.keys()) {
-      if (cache.size <= KEPT) break;
-      cache.delete(oldest);
-    }
+function cached(cache, key, load) {
+  const kept = cache.get(key);
+  if (kept) return kept;
+  const loading = load();
+  loading.catch(() => cache.delete(key));
+  cache.set(key, loading);
+  for (const oldest of cache.keys()) {
+    if (cache.size <= CACHE_ENTRIES) break;
+    cache.delete(oldest);
   }
-  return found;
+  return loading;
 }
 function loadMap(api2, file, numbers) {
   const url = address(api2, file);
@@ -1936,7 +1941,6 @@ var SourcePhoto = class {
 
 // src/focus/status.ts
 var USAGE = "Click to focus · drag over what shall be sharp · Shift+click for a second point";
-var MARK = { sharp: "#f2d64b", near: "#3b6cff", far: "#ff4a2e" };
 var StatusLine = class {
   constructor(model, timelineIsOpen) {
     this.model = model;
@@ -2009,7 +2013,7 @@ var StatusLine = class {
   legend() {
     const parts = this.parts();
     const mark = (colour) => html("b", { style: `background:${colour}` });
-    return parts && [mark(MARK.sharp), parts.sharp, mark(MARK.near), parts.near, mark(MARK.far), parts.far];
+    return parts && [mark(FOCUS_COLOUR), parts.sharp, mark(NEAR_COLOUR), parts.near, mark(FAR_COLOUR), parts.far];
   }
   summary() {
     const parts = this.parts();
@@ -2025,7 +2029,7 @@ function distanceInWords(disparity, metric) {
 var PLOT_HEIGHT = 104;
 var LEAST_WIDTH3 = 120;
 var MARGIN = { left: 10, right: 10, top: 20, bottom: 18 };
-var COLOUR = { focus: "#f2d64b", aperture: "#59b8ff", shown: "#fff", grid: "#3c3d43" };
+var COLOUR = { focus: FOCUS_COLOUR, aperture: APERTURE_COLOUR, shown: "#fff", grid: "#3c3d43" };
 var LEGEND = { focus: 0, aperture: 40 };
 var RULER_STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4];
 var RULER_GAP_PX = 36;
@@ -2750,12 +2754,13 @@ var VIEWS = {
   RefocusReblur: CompareView,
   RefocusBokehKernel: KernelView
 };
+var HISTORY_ENTRIES = 16;
 var views = /* @__PURE__ */ new WeakMap();
 async function restore() {
   const graph = app.rootGraph ?? app.graph;
   const waiting = graph.nodes.filter((n) => views.get(n)?.hasOutputs === false);
   if (waiting.length === 0 || !graph.id) return;
-  const reply = await api.fetchApi("/history?max_items=16");
+  const reply = await api.fetchApi(`/history?max_items=${HISTORY_ENTRIES}`);
   if (!reply.ok) return;
   const runs = Object.values(await reply.json()).reverse();
   for (const node of waiting) {
@@ -2770,11 +2775,11 @@ async function restore() {
 app.registerExtension({
   name: "Refocus",
   nodeCreated(node) {
-    const Made = VIEWS[node.constructor.comfyClass ?? ""];
-    if (!Made) return;
+    const ViewOfNode = VIEWS[node.constructor.comfyClass ?? ""];
+    if (!ViewOfNode) return;
     addStyle();
     useLanguage(app.extensionManager?.setting?.get("Comfy.Locale"));
-    views.set(node, new Made(app, api, node));
+    views.set(node, new ViewOfNode(app, api, node));
   },
   async afterConfigureGraph() {
     await restore();

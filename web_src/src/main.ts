@@ -15,6 +15,7 @@ import { FocusView } from "./focus/view";
 import { KernelView } from "./kernel/view";
 import { useLanguage } from "./ui/words";
 
+// For the tests, which compare the built file with the core.
 export * as kernel from "./kernel/shapes";
 export * as law from "./law/index";
 
@@ -32,10 +33,13 @@ const VIEWS: Record<string, (new (app: App, api: Api, node: ComfyNode) => View) 
   RefocusBokehKernel: KernelView,
 };
 
+/** Runs in which the outputs of a reloaded workflow are looked for. */
+const HISTORY_ENTRIES = 16;
+
 const views = new WeakMap<ComfyNode, View>();
 
 /** A part of an entry of GET /history. */
-interface Past {
+interface HistoryEntry {
   prompt: [
     number: number,
     id: string,
@@ -50,9 +54,9 @@ async function restore(): Promise<void> {
   const graph = app.rootGraph ?? app.graph;
   const waiting = graph.nodes.filter((n) => views.get(n)?.hasOutputs === false);
   if (waiting.length === 0 || !graph.id) return;
-  const reply = await api.fetchApi("/history?max_items=16");
+  const reply = await api.fetchApi(`/history?max_items=${HISTORY_ENTRIES}`);
   if (!reply.ok) return;
-  const runs = Object.values((await reply.json()) as Record<string, Past>).reverse();
+  const runs = Object.values((await reply.json()) as Record<string, HistoryEntry>).reverse();
   for (const node of waiting) {
     const id = String(node.id);
     const run = runs.find((r) => {
@@ -66,11 +70,11 @@ async function restore(): Promise<void> {
 app.registerExtension({
   name: "Refocus",
   nodeCreated(node: ComfyNode) {
-    const Made = VIEWS[node.constructor.comfyClass ?? ""];
-    if (!Made) return;
+    const ViewOfNode = VIEWS[node.constructor.comfyClass ?? ""];
+    if (!ViewOfNode) return;
     addStyle();
     useLanguage(app.extensionManager?.setting?.get("Comfy.Locale"));
-    views.set(node, new Made(app, api, node));
+    views.set(node, new ViewOfNode(app, api, node));
   },
   async afterConfigureGraph() {
     await restore();

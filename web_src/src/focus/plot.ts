@@ -1,6 +1,7 @@
 /** The plot of the timeline: curves of focus and aperture over the frames, the keys on them, and the frame that is shown. */
 
 import { setsFocus, type Keyframes } from "../law/keyframes";
+import { APERTURE_COLOUR, FOCUS_COLOUR } from "../ui/colours";
 import { setAll, svg } from "../ui/dom";
 import { clamp } from "../ui/stage";
 import { t } from "../ui/words";
@@ -9,7 +10,7 @@ import { t } from "../ui/words";
 export const PLOT_HEIGHT = 104;
 const LEAST_WIDTH = 120;
 const MARGIN = { left: 10, right: 10, top: 20, bottom: 18 };
-const COLOUR = { focus: "#f2d64b", aperture: "#59b8ff", shown: "#fff", grid: "#3c3d43" };
+const COLOUR = { focus: FOCUS_COLOUR, aperture: APERTURE_COLOUR, shown: "#fff", grid: "#3c3d43" };
 /** Place of a name in px from the left margin. */
 const LEGEND = { focus: 0, aperture: 40 };
 /** Frames between two numbers below the plot: the smallest of these that leaves them so many px apart. */

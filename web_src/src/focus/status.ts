@@ -2,14 +2,13 @@
 
 import { setsFocus } from "../law/keyframes";
 import { SHARP_RADIUS_PX } from "../law/constants";
+import { FAR_COLOUR, FOCUS_COLOUR, NEAR_COLOUR } from "../ui/colours";
 import { html } from "../ui/dom";
 import type { Place } from "../ui/stage";
 import { t } from "../ui/words";
 import type { FocusModel } from "./model";
 
 const USAGE = "Click to focus · drag over what shall be sharp · Shift+click for a second point";
-/** Marks of the legend: lighter than the colours of the map, to be read on the node's dark ground. */
-const MARK = { sharp: "#f2d64b", near: "#3b6cff", far: "#ff4a2e" };
 
 export class StatusLine {
   readonly element = html("div", { class: "rf-status" });
@@ -97,7 +96,7 @@ export class StatusLine {
   private legend(): (HTMLElement | string)[] | null {
     const parts = this.parts();
     const mark = (colour: string): HTMLElement => html("b", { style: `background:${colour}` });
-    return parts && [mark(MARK.sharp), parts.sharp, mark(MARK.near), parts.near, mark(MARK.far), parts.far];
+    return parts && [mark(FOCUS_COLOUR), parts.sharp, mark(NEAR_COLOUR), parts.near, mark(FAR_COLOUR), parts.far];
   }
 
   private summary(): string {

@@ -30,6 +30,7 @@ export function setAll(element: Element, attributes: Attributes): void {
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
 }
 
+/** A button with its label and title in the language of the page. */
 export function button(label: string, title: string, onClick: () => void): HTMLButtonElement {
   const element = html("button", { type: "button", title: t(title), "aria-label": t(title) }, t(label));
   element.addEventListener("click", (event) => {
@@ -51,20 +52,21 @@ export class Choice {
   ) {
     this.element.setAttribute("aria-label", t(label));
     for (const [value, text, title] of options) {
-      const made = button(text, title, () => {
+      const element = button(text, title, () => {
         this.select(value);
         this.onChange(value);
       });
-      this.buttons.set(value, made);
-      this.element.append(made);
+      this.buttons.set(value, element);
+      this.element.append(element);
     }
   }
 
   select(value: string): void {
-    for (const [name, made] of this.buttons) made.setAttribute("aria-pressed", String(name === value));
+    for (const [name, element] of this.buttons) element.setAttribute("aria-pressed", String(name === value));
   }
 }
 
+/** A button that stays pressed until it is pressed again. */
 export class Toggle {
   readonly element: HTMLButtonElement;
   on = false;

@@ -4,22 +4,23 @@ import { address } from "../comfy/server";
 import type { Api, ServerFile } from "../comfy/types";
 import { type Frames, type Numbers, unpack } from "../law/unpack";
 
-const KEPT = 12;
+/** Maps, and pictures, that are kept. More shows earlier runs again at once and holds more memory. */
+const CACHE_ENTRIES = 12;
 const maps = new Map<string, Promise<Frames>>();
 const pictures = new Map<string, Promise<HTMLImageElement>>();
 
-function cached<T>(cache: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
-  let found = cache.get(key);
-  if (!found) {
-    found = make();
-    found.catch(() => cache.delete(key)); // try again next time
-    cache.set(key, found);
-    for (const oldest of cache.keys()) {
-      if (cache.size <= KEPT) break;
-      cache.delete(oldest);
-    }
+/** The entry of a cache, made where it is missing; the oldest entries make room. */
+function cached<T>(cache: Map<string, Promise<T>>, key: string, load: () => Promise<T>): Promise<T> {
+  const kept = cache.get(key);
+  if (kept) return kept;
+  const loading = load();
+  loading.catch(() => cache.delete(key)); // try again next time
+  cache.set(key, loading);
+  for (const oldest of cache.keys()) {
+    if (cache.size <= CACHE_ENTRIES) break;
+    cache.delete(oldest);
   }
-  return found;
+  return loading;
 }
 
 export function loadMap(api: Api, file: ServerFile, numbers: Numbers): Promise<Frames> {

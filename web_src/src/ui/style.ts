@@ -1,5 +1,6 @@
 /** The one style sheet of the extension. */
 
+import { FOCUS_COLOUR } from "./colours";
 import { html } from "./dom";
 
 const STYLE = `
@@ -18,9 +19,9 @@ const STYLE = `
 .rf-choice button:first-child{border-radius:6px 0 0 6px}
 .rf-choice button:last-child{border-radius:0 6px 6px 0}
 .rf-view button:hover,.rf-view select:hover{border-color:var(--descrip-text,#999)}
-.rf-view button[aria-pressed=true]{background:#f2d64b;border-color:#f2d64b;color:#1a1705}
+.rf-view button[aria-pressed=true]{background:${FOCUS_COLOUR};border-color:${FOCUS_COLOUR};color:#1a1705}
 .rf-view button:disabled{opacity:.45;cursor:default}
-.rf-view :focus-visible{outline:2px solid #f2d64b;outline-offset:1px}
+.rf-view :focus-visible{outline:2px solid ${FOCUS_COLOUR};outline-offset:1px}
 .rf-stage{position:relative;flex:1 1 0;min-height:60px;border-radius:6px;overflow:hidden;
   background:var(--comfy-input-bg,#222);touch-action:none;cursor:crosshair}
 .rf-stage.rf-still{cursor:default;touch-action:auto}
@@ -41,7 +42,7 @@ const STYLE = `
 .rf-halo{fill:none;stroke:rgba(0,0,0,.65);stroke-width:4px;vector-effect:non-scaling-stroke}
 .rf-ring{fill:none;stroke:#fff;stroke-width:1.8px;vector-effect:non-scaling-stroke}
 .rf-ring.rf-second{stroke-dasharray:5 3}
-.rf-dot{fill:#f2d64b;stroke:rgba(0,0,0,.65);stroke-width:1px;vector-effect:non-scaling-stroke}
+.rf-dot{fill:${FOCUS_COLOUR};stroke:rgba(0,0,0,.65);stroke-width:1px;vector-effect:non-scaling-stroke}
 .rf-plot{flex:none;height:104px;border-radius:6px;background:#1d1e22;touch-action:none;width:100%;
   display:block;cursor:default}
 .rf-plot text{font:10px Inter,system-ui,sans-serif;fill:#a5a5ab}
@@ -58,6 +59,7 @@ const STYLE = `
 .rf-sr{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 `;
 
+/** Once for the page. */
 export function addStyle(): void {
   if (document.getElementById("refocus-style")) return;
   document.head.append(html("style", { id: "refocus-style" }, STYLE));
