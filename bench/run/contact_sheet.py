@@ -2,7 +2,7 @@
 
     python -m bench.run.contact_sheet [--quality normal best] [--soft]
 
-Writes bench/results/contact_sheet.webp from the truths that `bench.run.render` keeps.
+Writes out/bench/contact_sheet.webp from the truths that `bench.run.render` keeps.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from bench.lib import baselines, metrics
+from bench.lib import baselines, metrics, oracle, outputs
 from bench.lib import layered_scenes as scenes
-from bench.run import render
 from refocus_core import bokeh
 
 CROP_PX, ZOOM, GAP_PX, HEAD_PX = 84, 2, 4, 16
@@ -48,12 +47,12 @@ def crop(picture: Tensor, top: int, left: int) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels)).resize((CROP_PX * ZOOM,) * 2, Image.Resampling.NEAREST)
 
 
-def truth(name: str) -> tuple[render.Truth, str]:
+def truth(name: str) -> tuple[oracle.Truth, str]:
     """Truth and aperture shape of a scene or of a focus of the photo."""
     if name.startswith("photo-"):
-        return render.photo_truth(name.removeprefix("photo-")), "circle"
+        return oracle.photo_truth(name.removeprefix("photo-")), "circle"
     case = next(c for c in scenes.CASES if c.name == name)
-    return render.truth_of(case), case.shape
+    return oracle.truth_of(case), case.shape
 
 
 def main() -> None:
@@ -61,10 +60,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quality", nargs="+", default=["normal", "best"], choices=list(bokeh.QUALITIES))
     parser.add_argument("--soft", action="store_true", help="with soft radius maps")
-    parser.add_argument("--out", type=Path, default=render.RESULTS / "contact_sheet.webp")
+    parser.add_argument("--out", type=Path, default=outputs.RAW / "contact_sheet.webp")
     options = parser.parse_args()
     device = torch.device("cpu")
-    methods: dict[str, render.Method] = {f"ours, {q}": render.ours(q, device) for q in options.quality}
+    methods: dict[str, oracle.Method] = {f"ours, {q}": oracle.ours(q, device) for q in options.quality}
     methods |= baselines.BASELINES
     heads = ["photo", "truth", *methods]
     cell = CROP_PX * ZOOM + GAP_PX
@@ -84,12 +83,7 @@ def main() -> None:
             label = name if column == 0 else "" if column == 1 else f"{metrics.psnr(picture[part], t.truth[part]):.1f} dB"
             draw.text((column * cell + 2, y + CROP_PX * ZOOM + 1), label, "black")
         print(name, file=sys.stderr, flush=True)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    for quality in (90, 80, 70, 60, 50):
-        sheet.save(options.out, quality=quality)
-        if options.out.stat().st_size <= MOST_BYTES:
-            break
-    print(f"{options.out}: {sheet.size[0]} x {sheet.size[1]} px, {options.out.stat().st_size // 1000} kB")
+    outputs.save_sheet(sheet, options.out, MOST_BYTES)
 
 
 if __name__ == "__main__":

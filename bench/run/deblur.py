@@ -1,18 +1,18 @@
 """How well All in Focus takes lens blur out: photos that were never trained on, blurred here, and layered scenes.
 
-    python -m bench.run.deblur [--only photos|scenes|seams|pairs] [--pictures FOLDER] [--pairs FOLDER]
+    python -m bench.run.deblur [--only photos|scenes|seams|pairs] [--pictures FOLDER] [--pairs FOLDER] [--write]
 
-Writes bench/results/deblur.md and deblur.json. The photos are scikit-image's astronaut, cat and coffee and the six that
-`refocus_core.train.common.photos` sets aside (fetched from Debian packages when they are missing), reduced, and of each the part
-with the most fine detail: a photo's own bokeh is no truth. The blur is added in linear light, clipped, and stored in 8 bits. PSNR
-in dB of the displayed picture, without a frame of 12 px. "True radius" and "told" mean that the method was given the radius;
-otherwise the network finds it by itself.
+Keeps tables and numbers in out/bench; `--write` puts the summary into bench/results/deblur.md.
+
+The photos are scikit-image's astronaut, cat and coffee and the six that `refocus_core.train.common.photos` sets aside (fetched
+from Debian packages when they are missing), reduced, and of each the part with the most fine detail: a photo's own bokeh is no
+truth. The blur is added in linear light, clipped, and stored in 8 bits. PSNR in dB of the displayed picture, without a frame of
+12 px. "True radius" and "told" mean that the method was given the radius; otherwise the network finds it by itself.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,103 +22,31 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from bench.lib import focus_pairs, perceptual
+from bench.lib import focus_pairs, outputs, perceptual
 from bench.lib import layered_scenes as scenes
-from refocus_core import bokeh, color, psf, restore
+from bench.lib.blurred_photos import (
+    FRAME_PX,
+    UNSHARP,
+    best_unsharp,
+    blurred,
+    eight_bits,
+    even,
+    inner,
+    psnr,
+    sharp_photos,
+    ssim,
+    unsharp,
+    wiener,
+)
+from refocus_core import bokeh, color, restore
 from refocus_core.bokeh import reference
-from refocus_core.restore import network
 from refocus_core.train.common import photos
 from refocus_core.types import DefocusMap
-from tests.helpers.paths import REPO
 
-RESULTS = REPO / "bench" / "results"
-DATA = REPO / "tests" / "data"
-SIDE_PX = 208
-FRAME_PX = 12
-UNSHARP = tuple((sigma, amount) for sigma in (0.7, 1.2, 2.0, 3.5) for amount in (0.5, 1.0, 2.0, 4.0))
 NETWORK = "refocus-deblur-s"
 PERCEIVED = ("input", "unsharp", "deconvolution", "network", "blind")
-
-
-def pictures() -> dict[str, Tensor]:
-    """name -> [1,3,H,W] sRGB in 0..1: the part of each photo that is in focus, 208 px square (less where it is smaller)."""
-    out: dict[str, Tensor] = {}
-    small = {"astronaut": 1.25, "chelsea": 1.25, "coffee": 1.25}  # as distributed they are soft
-    files = {name: DATA / f"{name}.png" for name in small} | {f.stem: f for f in photos.held_out()}
-    for name, file in files.items():
-        picture = photos.load(file)[None].float() / 255
-        h, w = picture.shape[-2:]
-        factor = small.get(name, max(min(h, w) / 720, 1.5))
-        size = (round(h / factor), round(w / factor))
-        linear = F.interpolate(color.srgb_to_linear(picture), size, mode="bilinear", antialias=True)
-        sharp = eight_bits(color.linear_to_srgb(linear))
-        out[name] = photos.sharpest(sharp, min(SIDE_PX, *size))
-    return out
-
-
-def eight_bits(image: Tensor) -> Tensor:
-    return (image.clamp(0, 1) * 255).round() / 255
-
-
-def convolve(linear: Tensor, kernel: Tensor) -> Tensor:
-    """[1,C,H,W] with [1,m,m], the picture continued by reflection."""
-    m = kernel.shape[-1] // 2
-    wide = F.pad(linear, (m, m, m, m), "reflect")
-    return F.conv2d(wide.movedim(1, 0), kernel[None]).movedim(0, 1)
-
-
-def blurred(sharp: Tensor, radius: float, shape: str = "circle", noise: float = 0.0, seed: int = 0) -> Tensor:
-    """Defocused in linear light; noise as standard deviation in sRGB units."""
-    linear = color.srgb_to_linear(sharp)
-    if radius:
-        kernel = psf.disc(radius) if shape == "circle" else psf.rasterize(bokeh.make_kernel(shape).raster, radius)
-        linear = convolve(linear, kernel)
-    srgb = color.linear_to_srgb(linear.clamp(0, 1))
-    return eight_bits(srgb + noise * torch.randn(srgb.shape, generator=torch.Generator().manual_seed(seed)))
-
-
-def inner(image: Tensor) -> Tensor:
-    return image.clamp(0, 1)[..., FRAME_PX:-FRAME_PX, FRAME_PX:-FRAME_PX]
-
-
-def psnr(a: Tensor, b: Tensor, mask: Tensor | None = None) -> float:
-    """Over `mask` [h,w], which lacks the frame already, or over everything but the frame."""
-    error = (inner(a) - inner(b)).double().square().mean(1)[0]
-    if mask is not None:
-        error = error[mask]
-    return float(-10 * torch.log10(error.mean() + 1e-10))
-
-
-def ssim(a: Tensor, b: Tensor) -> float:
-    x, y = (inner(t)[0].permute(1, 2, 0).double().numpy() for t in (a, b))
-    return float(structural_similarity(x, y, channel_axis=2, data_range=1.0))
-
-
-def unsharp(image: Tensor, sigma: float, amount: float) -> Tensor:
-    half = max(round(3 * sigma), 1)
-    k = torch.exp(-0.5 * (torch.arange(-half, half + 1) / sigma) ** 2)
-    k = (k / k.sum())[:, None] * (k / k.sum())[None]
-    return (image + amount * (image - convolve(image, k[None]))).clamp(0, 1)
-
-
-def best_unsharp(image: Tensor, sharp: Tensor) -> Tensor:
-    """The best of 16 settings, chosen by looking at the truth."""
-    return max((unsharp(image, s, a) for s, a in UNSHARP), key=lambda t: psnr(t, sharp))
-
-
-def wiener(image: Tensor, radius: float) -> Tensor:
-    """One filter of the network's kind, at the true radius."""
-    if not radius:
-        return image
-    light = convolve(color.srgb_to_linear(image), network.inverse_filter(radius).float()[None])
-    return color.linear_to_srgb(light.clamp(0, 1))
-
-
-def even(image: Tensor, radius: float) -> DefocusMap:
-    return DefocusMap.from_radius(image.new_full((1, *image.shape[-2:]), radius))
 
 
 CONDITIONS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -136,7 +64,7 @@ CONDITIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 def photo_rows(save: Path | None) -> list[dict[str, Any]]:
     """One row per condition: means over the photos, and the worst of them."""
-    found = pictures()
+    found = sharp_photos()
     rows: list[dict[str, Any]] = []
     for label, how in CONDITIONS:
         radius = how["radius"]
@@ -270,9 +198,9 @@ def to_file(image: Tensor, path: Path) -> None:
     Image.fromarray((image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()).save(path)
 
 
-def report(result: dict[str, Any]) -> str:
-    """The tables as Markdown."""
-    lines = ["# All in Focus: measured", "", (__doc__ or "").split("\n\n", 2)[2].strip(), ""]
+def report(result: dict[str, Any], pairs: bool = True) -> str:
+    """The tables as Markdown, with the rows of single pairs or without."""
+    lines = ["# All in Focus: measured", "", (__doc__ or "").split("\n\n", 3)[3].strip(), ""]
     if "photos" in result:
         names = ["input", "unsharp", "wiener", "deconvolution", "network", "network, told", "blind"]
         head = ["input", "unsharp mask, best of 16", "Wiener, true radius", "deconvolution, true radius", "**refocus-deblur-s**"]
@@ -346,7 +274,7 @@ def report(result: dict[str, Any]) -> str:
             "| radius found |",
             "|---|---|---|---|---|---|---|",
         ]
-        for row in result["pairs"]:
+        for row in result["pairs"] if pairs else ():
             gains = [f"{row[n] - row['input']:+.2f}" for n in names]
             lines.append(f"| {row['pair']} | {row['input']:.2f} | " + " | ".join(gains) + f" | {row['radius']:.1f} |")
         for what, value in (("mean", np.mean), ("worst", np.min)):
@@ -370,9 +298,9 @@ def main() -> None:
     parser.add_argument("--only", choices=("photos", "scenes", "seams", "pairs"))
     parser.add_argument("--pairs", type=Path, help="a folder of folders, each with photos of one view at several focus distances")
     parser.add_argument("--pictures", type=Path, help="write source, result and truth side by side into this folder")
+    parser.add_argument("--write", action="store_true", help="put the summary into bench/results")
     args = parser.parse_args()
-    file = RESULTS / "deblur.json"
-    result: dict[str, Any] = json.loads(file.read_text()) if args.only and file.exists() else {}
+    result: dict[str, Any] = outputs.load("deblur") if args.only else {}
     if args.only in (None, "photos"):
         result["photos"] = photo_rows(args.pictures)
     if args.only in (None, "scenes"):
@@ -383,8 +311,9 @@ def main() -> None:
         result["pairs"] = pair_rows(args.pairs)
     elif args.only == "pairs":
         parser.error("--only pairs needs --pairs FOLDER")
-    file.write_text(json.dumps(result, indent=1) + "\n")
-    (RESULTS / "deblur.md").write_text(report(result))
+    outputs.save("deblur", result, report(result))
+    if args.write:
+        outputs.write_summary("deblur", report(result, pairs=False))
 
 
 if __name__ == "__main__":

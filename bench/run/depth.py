@@ -17,15 +17,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bench.lib import measured_photos
+from bench.lib import measured_photos, outputs
 from refocus_core import depth
 from refocus_core.train.depth.scores import Scores, score
 from refocus_core.types import DepthMap
 from tests.helpers import motorcycle
-from tests.helpers.paths import REPO
 
 LONG_EDGE_PX = 640
-RESULTS = REPO / "bench" / "results" / "depth.md"
 SMOOTHED = ("pug", "face", "chin", "glasses")
 """Their depth was smoothed by the phone: its edges are no truth."""
 
@@ -94,7 +92,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["refocus-depth-s"], metavar="NAME_OR_FILE")
     parser.add_argument("--only", nargs="+", metavar="PHOTO")
     parser.add_argument("--previews", type=Path, metavar="FOLDER", help="write photo, measured and estimated depth")
-    parser.add_argument("--write", action="store_true", help=f"write {RESULTS.relative_to(REPO)}")
+    parser.add_argument("--write", action="store_true", help="put the table into bench/results")
     args = parser.parse_args()
     methods: dict[str, Method] = {"constant": constant, "ramp": ramp, "ramp + centre": ramp_and_centre}
     methods |= {name: network(name) for name in args.models}
@@ -121,7 +119,7 @@ def main() -> None:
     print(rows[-1])
     if args.write:
         head = "| photo | kind | " + " | ".join(methods) + " |\n|" + "---|" * (len(methods) + 2)
-        RESULTS.write_text(f"{_ABOUT}\n{head}\n" + "\n".join(rows) + "\n", encoding="utf-8")
+        outputs.write_summary("depth", f"{_ABOUT}\n{head}\n" + "\n".join(rows) + "\n")
 
 
 _ABOUT = f"""# Depth models on real photographs

@@ -23,11 +23,10 @@ import torch
 from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 
+from bench.lib import outputs
 from refocus_core import generative
 from refocus_core.generative import forward
-from tests.helpers.paths import REPO
 
-RESULTS = REPO / "bench" / "results" / "generative.md"
 WARM, RUNS = 2, 5
 SHAPE = ("num_layers", "num_single_layers", "attention_head_dim", "num_attention_heads", "joint_attention_dim")
 FULL = dict(zip(SHAPE, (19, 38, 128, 24, 4096), strict=True))
@@ -213,7 +212,7 @@ def main() -> None:
     text = "\n".join([*lines, ""])
     print(text)
     if not args.toy:
-        RESULTS.write_text(text)
+        outputs.write_summary("generative", text)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Reblur on a CUDA GPU: Triton kernels beside plain torch, in time and in result.
 
-    python -m bench.run.gpu [--quick]      # needs a CUDA GPU; writes bench/results/gpu.md and gpu.json
+    python -m bench.run.gpu [--quick]      # needs a CUDA GPU; writes bench/results/gpu.md
     python -m bench.run.gpu --plan [--size 3840x2160] [--radius 64] [--quality normal]     # counts the work, on any machine
     python -m bench.run.gpu --device cpu --interpret --size 64x48       # runs this file's code at a tiny size; writes nothing
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import statistics
 import sys
@@ -24,8 +23,6 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-from tests.helpers.paths import REPO
-
 if "--interpret" in sys.argv:  # read where kernels are defined
     os.environ["TRITON_INTERPRET"] = "1"
 
@@ -33,6 +30,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bench.lib import outputs
 from refocus_core import bokeh
 from refocus_core.bokeh import renderer
 from refocus_core.bokeh.engines import choose as engines
@@ -45,7 +43,6 @@ from refocus_core.color import srgb_to_linear
 from refocus_core.types import DefocusMap
 from tests.helpers import motorcycle
 
-RESULTS = REPO / "bench" / "results"
 SIZES = {"1080p": (1920, 1080), "4K": (3840, 2160), "24 MP": (6000, 4000)}
 RADII = (16, 32, 64, 128)
 WARM, RUNS = 2, 7
@@ -293,12 +290,12 @@ def main() -> None:
         print("Nothing was written: these are not measurements.")
         return
     found = {"device": name, "versions": versions, "self_test": [worst, mean], "parity": agreement, "rows": rows}
-    (RESULTS / "gpu.json").write_text(json.dumps(found, indent=1) + "\n")
     head = [f"# Reblur on {name}", "", f"{versions}. `python -m bench.run.gpu`; what the columns mean is said there.", ""]
     head += [f"Difference of the engines, relative to the brightest pixel: self-test {worst:.2g}; on the photo", ""]
     head += [f"- {r['quality']}, radius {r['radius_px']:g} px: largest {r['worst']:.2g}, mean {r['mean']:.2g}" for r in agreement]
-    (RESULTS / "gpu.md").write_text("\n".join([*head, "", *table(rows)]) + "\n")
-    print(f"Written: {RESULTS / 'gpu.md'}")
+    text = "\n".join([*head, "", *table(rows)]) + "\n"
+    outputs.save("gpu", found, text)
+    outputs.write_summary("gpu", text)
 
 
 if __name__ == "__main__":

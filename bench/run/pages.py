@@ -1,6 +1,6 @@
 """A page of pictures: ten photos through the whole chain, with the models that ship. To look at, not to measure.
 
-    python -m bench.run.pages [--out bench/results/pages.webp]
+    python -m bench.run.pages [--out out/bench/pages.webp]
 
 Each row: the photo, its depth, the photo made sharp, and two renderings with other focus (near, and far). The photos are the
 samples in `tests/data` and those that `refocus_core.train.common.photos` sets aside, fetched from Debian when missing.
@@ -17,12 +17,12 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from bench.lib import outputs
 from refocus_core import bokeh, color, defocus, depth, restore
 from refocus_core.optics import Blur
 from refocus_core.train.common import photos
-from tests.helpers.paths import REPO
+from tests.helpers.paths import DATA
 
-DATA = REPO / "tests" / "data"
 EDGE_PX = 720
 CELL_PX = (300, 225)
 BLUR_PERCENT = 2.0
@@ -74,7 +74,7 @@ def cell(picture: Tensor) -> Image.Image:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Ten photos through the whole chain, as one picture.")
-    parser.add_argument("--out", type=Path, default=REPO / "bench" / "results" / "pages.webp")
+    parser.add_argument("--out", type=Path, default=outputs.RAW / "pages.webp")
     args = parser.parse_args()
     rows: list[list[Image.Image]] = []
     for file in files():
@@ -88,11 +88,7 @@ def main() -> None:
     for y, cells in enumerate(rows):
         for x, im in enumerate(cells):
             page.paste(im, (x * CELL_PX[0], head + y * CELL_PX[1]))
-    for quality in (88, 80, 70, 60, 50):
-        page.save(args.out, "WEBP", quality=quality, method=6)
-        if args.out.stat().st_size < LARGEST_BYTES:
-            break
-    print(f"{args.out}: {args.out.stat().st_size // 1000} kB")
+    outputs.save_sheet(page, args.out, LARGEST_BYTES)
 
 
 if __name__ == "__main__":

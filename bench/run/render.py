@@ -1,10 +1,11 @@
 """How right and how fast: our renderer beside what others do, against a lens integrated on scenes whose hidden parts are known.
 
     python -m bench.run.render [--quick] [--cases 'two-*'] [--quality normal best] [--soft] [--no-times] [--device cpu]
+                                  [--write]
 
-Prints Markdown tables and writes bench/results/render.md and render.json. The truth of every scene is integrated once (half a
-minute to three minutes each on one core) and kept under bench/.cache. `--quick` takes a few cases and no times, `--soft` only the
-soft maps.
+Prints Markdown tables and keeps them with all numbers in out/bench; `--write` puts the summary into
+bench/results/render.md. The truth of every scene is integrated once (half a minute to three minutes each on one core) and kept
+under bench/.cache. `--quick` takes a few cases and no times, `--soft` only the soft maps.
 
 PSNR is in dB on display-encoded pictures, mean over cases. The radius map is exact, or *soft*: blurred, half a pixel off and with
 slow errors, as a network gives it (`scenes.soften`). *Layers given*: background plate, its radius and matte are inputs.
@@ -15,31 +16,34 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import functools
-import hashlib
-import json
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.lib import baselines, metrics, warped_views
+from bench.lib import baselines, metrics, outputs
 from bench.lib import layered_scenes as scenes
-from refocus_core import bokeh, color
-from refocus_core.bokeh import reference
+from bench.lib.oracle import (
+    FOCI,
+    PHOTO_RADIUS_PX,
+    Method,
+    layers_of,
+    ours,
+    photo_and_disparity,
+    photo_truth,
+    truth_of,
+)
+from bench.lib.outputs import markdown, number
+from refocus_core import bokeh
 from refocus_core.optics import BlurLaw
-from refocus_core.types import DefocusMap, Kernel
-from tests.helpers.paths import REPO
+from refocus_core.types import DefocusMap
 
-CACHE = REPO / "bench" / ".cache"
-RESULTS = REPO / "bench" / "results"
 QUICK = ("two-front", "two-middle", "three-middle", "hair-front", "slanted-back", "lights-front")
 LAYERED = ("two-*", "thin-*", "hair-*", "lights-*")
 """Scenes of two planes, for which the background plate and the matte say everything."""
@@ -52,72 +56,6 @@ MODE_TEXT = {
 }
 RADII = (8, 16, 32, 64)
 RUNS = 3
-PHOTO_CROP = (slice(90, 410), slice(150, 590))
-PHOTO_RADIUS_PX = 12.0
-
-Method = Callable[[Tensor, Tensor, Kernel], Tensor]
-"""(image [3,H,W], radius [H,W], kernel) -> [3,H,W]."""
-
-
-@dataclass(frozen=True, eq=False)
-class Truth:
-    """image [3,H,W], radius [H,W], truth [3,H,W], hidden share [H,W]."""
-
-    image: Tensor
-    radius: Tensor
-    truth: Tensor
-    hidden: Tensor
-
-
-def code_key(*modules: Any) -> str:
-    """Changes when the code that a cached truth depends on changes."""
-    text = b"".join(Path(m.__file__).read_bytes() for m in modules)
-    return hashlib.sha256(text.replace(b" ", b"").replace(b"\n", b"")).hexdigest()[:12]
-
-
-def cached(name: str, make: Callable[[], Truth]) -> Truth:
-    """The truth kept under this name, made if it is not there."""
-    path = CACHE / f"{name}.pt"
-    if path.exists():
-        return Truth(**torch.load(path, weights_only=True))
-    made = make()
-    CACHE.mkdir(parents=True, exist_ok=True)
-    torch.save(made.__dict__, path.with_suffix(".part"))
-    path.with_suffix(".part").replace(path)
-    return made
-
-
-def truth_of(case: scenes.Case) -> Truth:
-    """Photo, map and truth of a scene."""
-
-    def make() -> Truth:
-        print(f"integrating {case.name} ...", file=sys.stderr, flush=True)
-        scene, kernel = case.build(), bokeh.make_kernel(case.shape)
-        image, radius = reference.pinhole(scene)
-        picture, hidden = reference.render_reference(scene, kernel)
-        return Truth(image[0], radius[0], picture[0], hidden[0])
-
-    return cached(f"{case.name}-{code_key(scenes, reference)}", make)
-
-
-def layers_of(case: scenes.Case) -> tuple[bokeh.Plate, Tensor]:
-    """Background plate with its radius, and matte [1,H,W], of a scene of two planes."""
-    front, back = case.build().planes
-    alone = reference.LayeredScene((back,), scenes.MARGIN)
-    image, radius = reference.pinhole(alone)
-    m = scenes.MARGIN * reference.SUBPIXELS
-    matte = F.avg_pool2d(front.alpha[None, m:-m, m:-m], reference.SUBPIXELS)
-    return bokeh.Plate(image, radius), matte
-
-
-def ours(quality: str, device: torch.device, **layers: Any) -> Method:
-    """Our renderer as a method."""
-
-    def render(image: Tensor, radius: Tensor, kernel: Kernel) -> Tensor:
-        on = DefocusMap.from_radius(radius).to(device)
-        return bokeh.render(image[None].to(device), on, kernel, quality=quality, **layers)[0].cpu()
-
-    return render
 
 
 def timed(method: Method, *args: Any) -> tuple[Tensor, float]:
@@ -173,33 +111,6 @@ def energy_errors(methods: dict[str, Method]) -> dict[str, float]:
             worst = max(worst, abs(float(got.double().sum() / image.double().sum()) - 1))
         out[name] = worst
     return out
-
-
-def photo_and_disparity() -> tuple[Tensor, Tensor]:
-    """A part of the motorcycle photo [3,h,w] in linear light, and its measured disparity [h,w] in 1/m."""
-    from tests.helpers import motorcycle
-
-    rows, cols = PHOTO_CROP
-    image = color.srgb_to_linear(motorcycle.photo())[0, :, rows, cols]
-    return image.contiguous(), motorcycle.depth_map().disparity[0, rows, cols].contiguous()
-
-
-FOCI = {"near": 0.97, "middle": 0.55, "far": 0.03}
-"""Quantile of the photo's disparity that is in focus."""
-
-
-def photo_truth(focus: str) -> Truth:
-    """The motorcycle photo through many views warped by its measured disparity."""
-    image, disparity = photo_and_disparity()
-    gain = PHOTO_RADIUS_PX / float(disparity.max() - disparity.min())
-    radius = gain * (float(torch.quantile(disparity.flatten()[::7], FOCI[focus])) - disparity)
-
-    def make() -> Truth:
-        print(f"warping views of the photo, {focus} focus ...", file=sys.stderr, flush=True)
-        picture, hidden = warped_views.average_views(image, radius, bokeh.make_kernel("circle"))
-        return Truth(image, radius, picture, hidden)
-
-    return cached(f"photo-{focus}-{code_key(warped_views)}", make)
 
 
 def photo_table(methods: dict[str, Method]) -> list[dict[str, Any]]:
@@ -286,23 +197,11 @@ def time_row(name: str, kind: str, r: int, taken: list[float]) -> dict[str, Any]
     return {"method": name, "map": kind, "radius": r, "seconds": seconds}
 
 
-def markdown(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def number(value: float | None, digits: int = 1) -> str:
-    """A cell."""
-    return "–" if value is None or value != value else f"{value:.{digits}f}"
-
-
-def report(data: dict[str, Any]) -> str:
-    """render.md."""
+def report(data: dict[str, Any], cases: bool = True) -> str:
+    """The tables as Markdown, with the rows of single cases or without."""
     parts = [
         "# The renderer, measured\n",
-        f"`{data['command']}` on {data['machine']}, torch {data['torch']}, {data['threads']} thread(s), "
-        f"device {data['device']}.\n",
+        f"`{data['command']}`: {outputs.describe(data['machine'])}\n",
         "PSNR in dB on display-encoded pictures, mean over cases. "
         + "; ".join(f"**{k}**: {v}" for k, v in metrics.REGION_TEXT.items())
         + ". **iou**: overlap of the highlights' discs. **s**: seconds per case (320 x 320 px).\n",
@@ -320,7 +219,7 @@ def report(data: dict[str, Any]) -> str:
             quality = [number(metrics.mean([r[k] for r in of])) for k in metrics.REGIONS]
             body.append([name, *quality, number(iou, 3), number(seconds, 2)])
         parts.append(markdown(["method", *metrics.REGIONS, "iou", "s"], body) + "\n")
-    for mode in MODES:
+    for mode in MODES if cases else ():
         rows = [r for r in data["quality"] if r["mode"] == mode]
         if rows:
             names = list(dict.fromkeys(r["method"] for r in rows))
@@ -356,16 +255,6 @@ def report(data: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def machine() -> str:
-    """Processor and system."""
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        models = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-        name = f"{models[0]} ({len(models)} logical cores)" if models else name
-    return f"{name}, {platform.system()}"
-
-
 def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -376,7 +265,7 @@ def main() -> None:
     parser.add_argument("--no-times", action="store_true")
     parser.add_argument("--ours", action="store_true", help="without the rows of others")
     parser.add_argument("--device", default="cpu", help="where our renderer runs; the others run on the CPU")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--write", action="store_true", help="put the summary into bench/results")
     options = parser.parse_args()
     device = torch.device(options.device)
     qualities = ["normal"] if options.quick else options.quality
@@ -390,24 +279,14 @@ def main() -> None:
     if not cases:
         parser.error(f"no scene is called {' '.join(options.cases)}; there are {', '.join(c.name for c in scenes.CASES)}")
     modes = ("soft",) if options.soft else MODES
-    gpu = f", {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
     data: dict[str, Any] = {
-        "command": " ".join(["python -m bench.run.render", *sys.argv[1:]]).split(" --out")[0],
-        "machine": machine() + gpu,
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "device": str(device),
+        "command": " ".join(["python -m bench.run.render", *(a for a in sys.argv[1:] if a != "--write")]),
+        "machine": outputs.machine(device),
         "quality": [],
         "photo": [],
         "energy": {},
         "times": [],
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-
-    def save() -> None:
-        (options.out / "render.json").write_text(json.dumps(data, indent=1) + "\n")
-        (options.out / "render.md").write_text(report(data))
-
     work: list[tuple[str, Callable[[], Any]]] = [
         ("quality", functools.partial(quality_table, mode, cases, everyone, device)) for mode in modes
     ]
@@ -424,8 +303,10 @@ def main() -> None:
     for key, job in work:
         found = job()
         data[key] = data[key] + found if isinstance(found, list) else found
-        save()  # a long run that is stopped leaves what it has
+        outputs.save("render", data, report(data))  # a long run that is stopped leaves what it has
     print(report(data))
+    if options.write:
+        outputs.write_summary("render", report(data, cases=False))
 
 
 if __name__ == "__main__":

@@ -1,23 +1,21 @@
 """Time and peak memory of every stage, on the motorcycle photo and on 12 megapixels.
 
-    python -m bench.run.stages [--only small|large|reblur] [--quality normal] [--device cpu] [--repeat 1]
+    python -m bench.run.stages [--only small|large|reblur] [--quality normal] [--device cpu] [--repeat 1] [--write]
 
-Prints a Markdown table and writes bench/results/stages.md and stages.json. The 12-megapixel picture is the motorcycle photo
-enlarged (bicubic, its measured depth bilinear): the size is real, the detail is not. Depth comes from a file: what a network
-takes is its own matter. Memory is what the process has resident at most during a stage, and how much that is above the start
-of the stage; on CUDA what torch has allocated on the device. CPU time is that of all threads: where it is below the time, the
-machine was busy with other things. Reblur alone is also measured at 24 megapixels, its depth enlarged with hard edges or with
-soft ones: bytes per pixel beside input and output.
+Prints a Markdown table and keeps it in out/bench; `--write` puts it into bench/results/stages.md.
+
+The 12-megapixel picture is the motorcycle photo enlarged (bicubic, its measured depth bilinear): the size is real, the detail
+is not. Depth comes from a file: what a network takes is its own matter. Memory is what the process has resident at most during
+a stage, and how much that is above the start of the stage; on CUDA what torch has allocated on the device. CPU time is that of
+all threads: where it is below the time, the machine was busy with other things. Reblur alone is also measured at 24 megapixels,
+its depth enlarged with hard edges or with soft ones: bytes per pixel beside input and output.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import json
 import multiprocessing
-import os
-import platform
 import sys
 import tempfile
 import time
@@ -28,15 +26,14 @@ from typing import Any, TypeVar
 import torch
 import torch.nn.functional as F
 
+from bench.lib import outputs
 from refocus_core import bokeh, defocus, depth, restore
 from refocus_core.color import linear_to_srgb, srgb_to_linear
 from refocus_core.files import pictures
 from refocus_core.optics import Blur, BlurLaw
 from refocus_core.types import DefocusMap
 from tests.helpers import motorcycle
-from tests.helpers.paths import REPO
 
-RESULTS = REPO / "bench" / "results"
 LARGE = (2848, 4220)
 BLUR_PERCENT = 1.5
 REBLUR_SIZE, REBLUR_RADIUS_PX = (4000, 6000), 64.0
@@ -97,23 +94,6 @@ def _status(key: str) -> float:
         if line.startswith(key + ":"):
             return int(line.split()[1]) / 1024
     raise KeyError(key)
-
-
-def machine(device: torch.device) -> dict[str, Any]:
-    """What the numbers were measured on."""
-    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    names = [line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name")]
-    return {
-        "cpu": names[0] if names else platform.processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "torch_threads": torch.get_num_threads(),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else device.type,
-        "load_at_start": round(os.getloadavg()[0], 1),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "system": platform.platform(terse=True),
-    }
 
 
 def run(photo_path: Path, depth_path: Path, device: torch.device, quality: str, repeat: int) -> dict[str, Any]:
@@ -185,11 +165,7 @@ def _reblur_bytes(device_name: str, quality: str, edges: str, focus_name: str) -
 
 def table(report: dict[str, Any]) -> str:
     """The report as Markdown."""
-    m = report["machine"]
-    lines = [
-        f"{m['cores']} cores of {m['cpu']}, {m['memory_gib']} GiB, device {m['device']}, torch {m['torch']} with "
-        f"{m['torch_threads']} threads, Python {m['python']}. System load at the start: {m['load_at_start']}.",
-    ]
+    lines = [outputs.describe(report["machine"])]
     for name, r in report["pictures"].items():
         lines += [
             "",
@@ -222,10 +198,11 @@ def main() -> None:
     parser.add_argument("--quality", default="normal", choices=tuple(bokeh.QUALITIES))
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--repeat", type=int, default=1, help="the fastest of so many runs counts")
+    parser.add_argument("--write", action="store_true", help="put the table into bench/results")
     args = parser.parse_args()
     device = torch.device(args.device)
     report: dict[str, Any] = {
-        "machine": machine(device),
+        "machine": outputs.machine(device),
         "quality": args.quality,
         "blur_percent": BLUR_PERCENT,
         "pictures": {},
@@ -240,11 +217,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             files = enlarge(Path(folder))
             report["pictures"]["motorcycle photo enlarged to 12 MP"] = run(*files, device, args.quality, args.repeat)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "stages.json").write_text(json.dumps(report, indent=2) + "\n")
     text = table(report)
-    (RESULTS / "stages.md").write_text(text + "\n")
+    outputs.save("stages", report, text + "\n")
     print(text)
+    if args.write:
+        outputs.write_summary("stages", text + "\n")
 
 
 if __name__ == "__main__":

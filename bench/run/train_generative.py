@@ -4,13 +4,12 @@
     python -m bench.run.train_generative --tiny     # the same code on a toy FLUX, on any machine: shows that the script runs
 
 Needs a GPU with about 40 GB for one condition at 512 px (an estimate: 24 GB of weights and what the backward pass keeps). Prints
-a Markdown table and writes bench/results/train_generative.json. Not yet run on a GPU: there is no such file until it is.
+a Markdown table and keeps it in out/bench. Not yet run on a GPU.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from typing import Any
@@ -18,12 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.lib import outputs
 from refocus_core.generative import LAYOUTS, Prompt
 from refocus_core.train import Settings
 from refocus_core.train.common.optimizers import KINDS, OptimizerSettings, make_optimizer
 from refocus_core.train.genfocus import run as generative
 from refocus_core.train.genfocus.run import Data, Training
-from tests.helpers.paths import REPO
 
 FULL = {
     "in_channels": 64,
@@ -147,8 +146,7 @@ def main() -> int:
         peak = "–" if r["peak_gib"] is None else f"{r['peak_gib']:.1f}"
         print(f"| {r['layout']} | {r['size_px']} | {r['batch']} | {r['rank']} | {r['steps_per_s']:.3f} | {peak} |")
     if not args.tiny:
-        result = {"device": name, "torch": torch.__version__, "rows": rows}
-        (REPO / "bench" / "results" / "train_generative.json").write_text(json.dumps(result, indent=1))
+        outputs.save("train_generative", {"device": name, "torch": torch.__version__, "rows": rows})
     return 0
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from bench.lib import focus_pairs
-from bench.run.deblur import blurred
+from bench.lib.blurred_photos import blurred
 from tests.helpers.paths import DATA
 
 
