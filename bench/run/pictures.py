@@ -9,7 +9,6 @@ Strengths come from a camera over depth in metres, so that they mean the same in
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import functools
 import sys
 from collections.abc import Callable, Iterator
@@ -107,7 +106,7 @@ def crop_cases() -> Iterator[Case]:
 
     def deconvolved() -> Tensor:
         made = radii(relative(disparity), (0.5, 0.5), BIKE_M)
-        weak = dataclasses.replace(made, radius_px=made.radius_px * 0.3)
+        weak = DefocusMap.from_radius(made.radius_px * 0.3, made.disparity)
         return restore.all_in_focus(picture, "deconvolution", weak).image
 
     yield "clip", clip
