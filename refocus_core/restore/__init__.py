@@ -2,7 +2,7 @@
 
 from .api import all_in_focus
 from .deconvolution import deconvolve, noise_level
-from .registry import METHODS, MODEL_PREFIX, Method, choose, find_model
+from .methods import METHODS, MODEL_PREFIX, Method, choose, find_model
 from .restoration_model import RestorationModel, load_model, run_model
 from .shipped import load_embedded
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..checks import check_image, match_batch
 from ..types import DefocusMap, Kernel, Progress, Restored
-from . import deconvolution, registry, restoration_model, shipped
+from . import deconvolution, methods, restoration_model, shipped
 from .network import DeblurNetwork
 
 
@@ -35,7 +35,7 @@ def all_in_focus(
         image_srgb: [B,3,H,W] floating point, sRGB-encoded. Values above 1 are highlights and survive: deconvolution works on
             their light, and a network has them added to its answer again.
         method: "auto", "refocus-deblur-s", "deconvolution", "blind-deconvolution", "none" or "model:<file>" (see
-            `registry`). "auto" is deconvolution when a defocus map is given, else refocus-deblur-s, the network that ships in
+            `methods`). "auto" is deconvolution when a defocus map is given, else refocus-deblur-s, the network that ships in
             this package.
         defocus_map: the blur that is *in this photo*, [B,H,W] or [1,H,W], not the blur wanted later. Deconvolution needs it,
             refocus-deblur-s takes it as advice, other networks do without.
@@ -64,13 +64,13 @@ def all_in_focus(
         raise ValueError(
             f"noise must lie in 0..0.5 (standard deviation, where white is 1), or be None to measure it; got {noise}."
         )
-    chosen = registry.choose(method, has_defocus=defocus_map is not None)
+    chosen = methods.choose(method, has_defocus=defocus_map is not None)
     image = image_srgb.float()
     if chosen.kind == "identity":
         return Restored(image)
     if chosen.kind == "model_file":
         if not isinstance(model, restoration_model.RestorationModel):
-            model = restoration_model.load_model(registry.find_model(chosen.name, folders)).to(image.device)
+            model = restoration_model.load_model(methods.find_model(chosen.name, folders)).to(image.device)
         result = restoration_model.run_model(model, image, tile_px=tile_px, progress=progress)
         return Restored(result if strength >= 1 else torch.lerp(image, result, strength))
     radius = None if defocus_map is None else _radii(defocus_map, image)

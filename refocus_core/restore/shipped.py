@@ -15,8 +15,8 @@ from .. import color
 from ..checks import check_image, check_map
 from ..types import Progress
 from . import spectrum
+from .methods import Method
 from .network import CLOSED_PX, CONTEXT_PX, MULTIPLE, DeblurNetwork, Shape
-from .registry import Method
 from .restoration_model import Window, check_tile, run_tiled
 
 WEIGHTS = Path(__file__).parent / "weights"

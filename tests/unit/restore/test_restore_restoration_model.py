@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from refocus_core import restore
-from refocus_core.restore import registry
+from refocus_core.restore import methods
 from refocus_core.restore.restoration_model import RestorationModel
 from refocus_core.types import DefocusMap
 
@@ -184,13 +184,13 @@ def test_wrong_files_say_what_to_do(folder: Path, name: str, message: str) -> No
 
 
 def test_where_models_are_looked_for(folder: Path, tmp_path: Path) -> None:
-    assert registry.find_model("model:sub/x1.safetensors", [tmp_path, folder]) == folder / "sub" / "x1.safetensors"
-    assert registry.find_model(f"model:{folder / 'dncnn.safetensors'}") == folder / "dncnn.safetensors"
+    assert methods.find_model("model:sub/x1.safetensors", [tmp_path, folder]) == folder / "sub" / "x1.safetensors"
+    assert methods.find_model(f"model:{folder / 'dncnn.safetensors'}") == folder / "dncnn.safetensors"
     for outside in ("model:../secret.safetensors", f"model:{folder / 'dncnn.safetensors'}", "model:..\\x.safetensors", "model:"):
         with pytest.raises(ValueError, match="model"):
-            registry.find_model(outside, [folder])
+            methods.find_model(outside, [folder])
     with pytest.raises(FileNotFoundError, match=r"missing\.safetensors"):
-        registry.find_model("model:missing.safetensors", [folder])
+        methods.find_model("model:missing.safetensors", [folder])
     with pytest.raises(FileNotFoundError, match="no model file"):
         restore.load_model(tmp_path / "missing.safetensors")
 
@@ -213,20 +213,20 @@ def test_registry_entries_are_whole() -> None:
     assert len({m.name for m in restore.METHODS}) == len(restore.METHODS)
     for method in restore.METHODS:
         assert method.licence and method.note
-        assert registry.available(method)
+        assert methods.available(method)
         assert (method.kind in ("embedded", "blind_deconvolution")) == (method.weights is not None)
 
 
 def test_auto_without_anything_to_choose_from_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "available", lambda method: method.weights is None)
+    monkeypatch.setattr(methods, "available", lambda method: method.weights is None)
     with pytest.raises(ValueError, match="Connect a defocus map"):
         restore.all_in_focus(picture())
 
 
 def test_auto_prefers_an_embedded_network_only_where_its_weights_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = registry.Method("net", "embedded", False, "Apache-2.0", "a network", weights="missing.safetensors", auto_rank=1)
-    monkeypatch.setattr(registry, "METHODS", (*registry.METHODS, entry))
-    assert registry.choose("auto", has_defocus=True).name == "deconvolution"
-    monkeypatch.setattr(registry, "available", lambda method: True)
-    assert registry.choose("auto", has_defocus=True).name == "net"
-    assert registry.choose("auto", has_defocus=False).name == "net"
+    entry = methods.Method("net", "embedded", False, "Apache-2.0", "a network", weights="missing.safetensors", auto_rank=1)
+    monkeypatch.setattr(methods, "METHODS", (*methods.METHODS, entry))
+    assert methods.choose("auto", has_defocus=True).name == "deconvolution"
+    monkeypatch.setattr(methods, "available", lambda method: True)
+    assert methods.choose("auto", has_defocus=True).name == "net"
+    assert methods.choose("auto", has_defocus=False).name == "net"

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from refocus_core import color, psf, restore
-from refocus_core.restore import deconvolution, network, registry, shipped
+from refocus_core.restore import deconvolution, methods, network, shipped
 from refocus_core.restore.network import DeblurNetwork
 from refocus_core.types import DefocusMap
 from tests.helpers.paths import DATA
@@ -27,12 +27,12 @@ IDENTITY_DB = 60.0
 
 
 @pytest.fixture(scope="module")
-def method() -> registry.Method:
-    return registry.choose(NAME, has_defocus=False)
+def method() -> methods.Method:
+    return methods.choose(NAME, has_defocus=False)
 
 
 @pytest.fixture(scope="module")
-def net(method: registry.Method) -> DeblurNetwork:
+def net(method: methods.Method) -> DeblurNetwork:
     return shipped.load_embedded(method)
 
 
@@ -58,13 +58,13 @@ def psnr(a: Tensor, b: Tensor) -> float:
     return float(-10 * torch.log10((a - b)[..., 12:-12, 12:-12].square().mean() + 1e-10))
 
 
-def test_the_file_is_the_one_that_is_listed(method: registry.Method) -> None:
+def test_the_file_is_the_one_that_is_listed(method: methods.Method) -> None:
     assert method.weights is not None
     content = (shipped.WEIGHTS / method.weights).read_bytes()
     assert hashlib.sha256(content).hexdigest() == method.sha256 and len(content) <= 12e6
 
 
-def test_another_file_is_refused(method: registry.Method, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_file_is_refused(method: methods.Method, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="Install the package again"):
         shipped.load_embedded(replace(method, sha256="0" * 64))
     monkeypatch.setattr(shipped, "WEIGHTS", tmp_path)
@@ -73,8 +73,8 @@ def test_another_file_is_refused(method: registry.Method, tmp_path: Path, monkey
 
 
 def test_auto_takes_it_without_a_map_and_deconvolution_with_one() -> None:
-    assert registry.choose("auto", has_defocus=False).name == NAME
-    assert registry.choose("auto", has_defocus=True).name == "deconvolution"
+    assert methods.choose("auto", has_defocus=False).name == NAME
+    assert methods.choose("auto", has_defocus=True).name == "deconvolution"
 
 
 @pytest.mark.parametrize("name", ["astronaut.png", "coffee.png", "life.jpg"])
