@@ -119,24 +119,20 @@ def _generated(
     return generative.deblur(photo, sample, megapixels=genfocus.megapixels, pre_deblurred=beside, strength=min(strength, 1.0))
 
 
-def _model_files() -> dict[str, tuple[str, str]]:
-    """Method name -> (folder key, file); the first folder wins, and depth models of our own folder are left out."""
-    files: dict[str, tuple[str, str]] = {}
+def _model_files() -> list[str]:
+    """Methods that are files in the model folders; depth models of our own folder are left out."""
+    names: dict[str, None] = {}
     for key in _FOLDERS:
         for name in host.model_files(key):
             if key != host.FOLDER_KEY or not depth.is_depth_file(host.model_path(key, name)):
-                files.setdefault(restore.MODEL_PREFIX + name, (key, name))
-    return files
+                names[restore.MODEL_PREFIX + name] = None
+    return list(names)
 
 
 def _network(method: str, has_defocus: bool, tile_px: int) -> AbstractContextManager[Any]:
     """The method's network, on its device; None for a method without one."""
-    memory_bytes = tile_px * tile_px * _BYTES_PER_TILE_PX
-    if method.startswith(restore.MODEL_PREFIX):
-        if method not in (files := _model_files()):
-            raise FileNotFoundError(f"There is no model file for '{method}' in {' or '.join(_FOLDERS)}. Choose another method.")
-        return host.cached_file("restore", host.model_path(*files[method]), restore.load_model, memory_bytes)
-    entry = restore.choose(method, has_defocus=has_defocus)
-    if entry.weights:
-        return host.cached(("restore", entry.name), lambda: restore.load_embedded(entry), memory_bytes)
-    return nullcontext()
+    network = restore.choose(method, has_defocus=has_defocus).network
+    if network is None:
+        return nullcontext()
+    path = network.locate([folder for key in _FOLDERS for folder in host.model_folder(key)])
+    return host.cached_file("restore", path, network.load, tile_px * tile_px * _BYTES_PER_TILE_PX)

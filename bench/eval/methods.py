@@ -114,7 +114,7 @@ DEBLUR: dict[str, Callable[[Options], Deblur]] = {
     "identity": lambda _options: lambda photo: photo,
     "generative": _generative_deblur,
 }
-"""Further names are those of `restore.all_in_focus`: an embedded network, or model:FILE."""
+"""Further names are those of `restore.all_in_focus`: a method with a network, or model:FILE."""
 BOKEH: dict[str, Callable[[Options], Bokeh]] = {
     "identity": lambda _options: lambda sharp, _depth, _focus, _gain: sharp,
     "physical": _physical,
@@ -131,7 +131,7 @@ def deblur(name: str, options: Options) -> Deblur:
     """
     if name in DEBLUR:
         return DEBLUR[name](options)
-    known = {m.name for m in restore.METHODS if not m.needs_defocus and m.kind != "identity"}
+    known = {name for name, method in restore.METHODS.items() if method.network is not None}
     if name in known or name.startswith("model:"):
         return lambda photo: restore.all_in_focus(photo.to(options.device), name).image.cpu()
     raise MethodError(f"Unknown deblurring method {name!r}. Known: {', '.join([*DEBLUR, *sorted(known)])}, model:FILE.")

@@ -8,7 +8,7 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from refocus_core import bokeh, color, psf
-from refocus_core.restore import network
+from refocus_core.restore import filter_bank
 from refocus_core.train.common import photos
 from refocus_core.types import DefocusMap
 from tests.helpers.paths import DATA
@@ -95,7 +95,7 @@ def wiener(image: Tensor, radius: float) -> Tensor:
     """One filter of the network's kind, at the true radius."""
     if not radius:
         return image
-    light = convolve(color.srgb_to_linear(image), network.inverse_filter(radius).float()[None])
+    light = convolve(color.srgb_to_linear(image), filter_bank.inverse_filter(radius).float()[None])
     return color.linear_to_srgb(light.clamp(0, 1))
 
 

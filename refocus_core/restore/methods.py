@@ -1,16 +1,38 @@
-"""What can make a photo sharp. Adding a method is one entry here and, for a new kind, one branch in `api`."""
+"""What can make a photo sharp: one table. Adding a method is one entry, whose `run` is a function of its own module."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
-from typing import Literal
+from pathlib import Path
 
-Kind = Literal["identity", "deconvolution", "blind_deconvolution", "model_file", "embedded"]
+from torch import nn
+
+from ..models import find_named
+from ..types import Restored
+from . import blind, deconvolution, restoration_model, shipped
+from .network import DeblurNetwork
+from .request import Request
+from .restoration_model import RestorationModel
 
 MODEL_PREFIX = "model:"
-WEIGHT_SUFFIXES = (".safetensors", ".sft")
+"""What a method's name begins with that is a restoration network in a file of one's own."""
+
+
+@dataclass(frozen=True)
+class NetworkSource:
+    """Where the network of a method comes from.
+
+    Attributes:
+        kind: its class.
+        locate: path of its file; takes the model folders, of which none means that a file of one's own is named by its path.
+            Raises WeightsMissingError if it is not there.
+        load: reads the file, on the CPU. Raises WeightsMismatchError if it is another one.
+    """
+
+    kind: type[nn.Module]
+    locate: Callable[[Iterable[str | Path]], Path]
+    load: Callable[[Path], nn.Module]
 
 
 @dataclass(frozen=True)
@@ -18,121 +40,67 @@ class Method:
     """A way to an all-in-focus picture.
 
     Attributes:
-        name: what callers and workflow files say. A method of kind "model_file" is named `model:` and the file.
-        kind: how it runs. "embedded" is a network whose weights ship in this package (`weights` names the file).
+        name: what callers and workflow files say.
+        run: does it.
         needs_defocus: whether it needs a defocus map of the source photo.
-        licence: licence of the method or its weights.
-        note: one line for people.
-        weights: file name within `refocus_core/restore/weights` of an embedded network.
-        sha256: of that file.
-        auto_rank: `auto` takes the method with the lowest rank whose needs are met; None is never taken by `auto`.
+        network: the network that it runs, or None.
     """
 
     name: str
-    kind: Kind
-    needs_defocus: bool
-    licence: str
-    note: str
-    weights: str | None = None
-    sha256: str | None = None
-    auto_rank: int | None = None
+    run: Callable[[Request], Restored]
+    needs_defocus: bool = False
+    network: NetworkSource | None = None
 
 
-_DEBLUR_S = "d918d2138572a9d284ab8ce40ed4d39e40e0604b326441c8bc40faa32ad0a540"
-
-METHODS: tuple[Method, ...] = (
-    Method("none", "identity", False, "Apache-2.0", "The photo as it is."),
-    Method(
-        "deconvolution",
-        "deconvolution",
-        True,
-        "Apache-2.0",
-        "Undoes the lens blur that a defocus map of the photo describes. Invents nothing; weak beyond about 10 px.",
-        auto_rank=10,
-    ),
-    Method(
-        "refocus-deblur-s",
-        "embedded",
-        False,
-        "Apache-2.0",
-        "A small network that ships with this package. Finds the blur by itself; little beyond about 5 px.",
-        weights="refocus_deblur_s.safetensors",
-        sha256=_DEBLUR_S,
-        auto_rank=20,
-    ),
-    Method(
-        "blind-deconvolution",
-        "blind_deconvolution",
-        False,
-        "Apache-2.0",
-        "Deconvolution by the radii that refocus-deblur-s finds, as far as the photo shows an even aperture's blur, and that "
-        "network's picture for the rest. Sharper than the network alone, and two to three times slower.",
-        weights="refocus_deblur_s.safetensors",
-        sha256=_DEBLUR_S,
-    ),
-)
-"""`auto` prefers deconvolution where a defocus map is given: with the true radius it gains more than the network."""
+def _unchanged(request: Request) -> Restored:
+    return Restored(request.image)
 
 
-def available(method: Method) -> bool:
-    """Whether what the method is made of is installed."""
-    return method.weights is None or (Path(__file__).parent / "weights" / method.weights).is_file()
+_SHIPPED = NetworkSource(DeblurNetwork, shipped.locate_shipped, shipped.load_shipped)
+"""The network of two methods, which a host therefore keeps once."""
+
+METHODS: Mapping[str, Method] = {
+    m.name: m
+    for m in (
+        Method("none", _unchanged),
+        Method("deconvolution", deconvolution.run, needs_defocus=True),
+        Method("refocus-deblur-s", shipped.run, network=_SHIPPED),
+        Method("blind-deconvolution", blind.run, network=_SHIPPED),
+    )
+}
+"""The methods by name, beside "model:<file>". `docs/models/refocus-deblur-s.md` compares them."""
+
+AUTO_ORDER = ("deconvolution", "refocus-deblur-s")
+"""What "auto" takes: the first whose needs are met. With the true radii deconvolution gains more than the network."""
 
 
 def choose(name: str, *, has_defocus: bool) -> Method:
-    """The method called `name`; "auto" chooses by what is available.
+    """The method called `name`; "auto" is the first of `AUTO_ORDER` whose needs are met.
 
     Raises:
-        ValueError: if there is no such method, or it (or every method that "auto" may take) lacks what it needs.
+        ValueError: if there is no such method, or it lacks what it needs.
     """
     if name.startswith(MODEL_PREFIX):
-        return Method(name, "model_file", False, "the file's own", "A restoration network from a model folder.")
+        return _own_model(name)
     if name == "auto":
-        ranked = [m for m in METHODS if m.auto_rank is not None and available(m) and (has_defocus or not m.needs_defocus)]
-        if not ranked:
-            raise ValueError(
-                "method 'auto' has nothing to choose from: no defocus map of the source photo is given, and no restoration "
-                "network is built in. Connect a defocus map of this photo, choose a model file "
-                "(model:NAME.safetensors), or choose 'none'."
-            )
-        return min(ranked, key=lambda m: m.auto_rank or 0)
-    for method in METHODS:
-        if method.name == name:
-            if method.needs_defocus and not has_defocus:
-                raise ValueError(
-                    f"method '{name}' needs defocus_map: the defocus map of the photo that is to be sharpened (its own blur, "
-                    "not the blur wanted later). Connect one, or choose another method."
-                )
-            return method
-    known = ", ".join(repr(m.name) for m in METHODS)
-    raise ValueError(f"There is no method '{name}'. Choose 'auto', {known} or 'model:' and the name of a model file.")
+        name = next(n for n in AUTO_ORDER if has_defocus or not METHODS[n].needs_defocus)
+    if name not in METHODS:
+        known = ", ".join(repr(n) for n in METHODS)
+        raise ValueError(f"There is no method '{name}'. Choose 'auto', {known} or 'model:' and the name of a model file.")
+    if METHODS[name].needs_defocus and not has_defocus:
+        raise ValueError(
+            f"method '{name}' needs defocus_map: the defocus map of the photo that is to be sharpened (its own blur, "
+            "not the blur wanted later). Connect one, or choose another method."
+        )
+    return METHODS[name]
 
 
-def find_model(name: str, folders: Iterable[str | Path] = ()) -> Path:
-    """The file of the method `model:<file>` (the prefix may be left out).
-
-    Args:
-        name: relative to one of `folders`, or, without folders, any path.
-        folders: searched in order, subfolders only by name. Files outside them are refused.
-
-    Raises:
-        ValueError: if the name is empty or leaves the folders.
-        FileNotFoundError: if there is no such file.
-    """
+def _own_model(name: str) -> Method:
     file = name.removeprefix(MODEL_PREFIX)
-    roots = [Path(f) for f in folders]
-    parts = PureWindowsPath(file).parts  # splits at both / and \
-    if not parts:
-        raise ValueError("The method 'model:' lacks the name of a model file, as in model:NAFNet.safetensors.")
-    if not roots:
-        if Path(file).is_file():
-            return Path(file)
-        raise FileNotFoundError(f"There is no model file '{file}'. Give its path, or the folders to search.")
-    if PureWindowsPath(file).anchor or Path(file).is_absolute() or ".." in parts:
-        raise ValueError(f"'{file}' is not a file inside the model folders. Give its name relative to one of them.")
-    for root in roots:
-        if (root / file).is_file():
-            return root / file
-    raise FileNotFoundError(
-        f"There is no model file '{file}' in {', '.join(map(str, roots))}. Put it there, or choose another one."
-    )
+
+    def locate(folders: Iterable[str | Path]) -> Path:
+        if not file:
+            raise ValueError("The method 'model:' lacks the name of a model file, as in model:NAFNet.safetensors.")
+        return find_named(file, tuple(folders) or None)
+
+    return Method(name, restoration_model.run, network=NetworkSource(RestorationModel, locate, restoration_model.load_model))

@@ -1,10 +1,8 @@
-"""Restoration networks of any architecture that spandrel recognises, in overlapping tiles."""
+"""Restoration networks in files of one's own, of any architecture that spandrel recognises."""
 
 from __future__ import annotations
 
-import itertools
 import logging
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checks import check_image
-from ..models import WEIGHT_SUFFIXES
-from ..types import Progress
+from ..models import WeightsMismatchError, find_named, read_safetensors
+from ..types import Progress, Restored
+from .request import Request
+from .tiling import Window, check_tile, run_tiled
 
 log = logging.getLogger(__name__)
 
 TILE_PX = 512
-MIN_TILE_PX = 64
-_OutOfMemoryError: type[RuntimeError] = getattr(torch, "OutOfMemoryError", torch.cuda.OutOfMemoryError)  # its older name
-OVERLAP_PX = 32
-"""Neighbouring tiles share this many pixels (an eighth of the tile where that is less) and fade into each other."""
+"""Side of a tile where none is given. Larger ones need more memory; some networks then see more of the picture at once."""
 
 
 class RestorationModel(nn.Module):
@@ -55,61 +52,62 @@ class RestorationModel(nn.Module):
 
 
 def load_model(path: str | Path) -> RestorationModel:
-    """Read a restoration network from a safetensors file.
+    """Read a restoration network from a safetensors file, on the CPU.
 
     Raises:
-        FileNotFoundError: if there is no such file.
         ImportError: if spandrel is not installed.
-        ValueError: if it is no safetensors file, no network that spandrel recognises, or one that does not restore at 1x.
+        WeightsMissingError: if there is no such file.
+        WeightsMismatchError: if it is no safetensors file, or no network that spandrel recognises and that restores at 1x.
+        ValueError: if it is a file of another type.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no model file {path}.")
-    if path.suffix.lower() not in WEIGHT_SUFFIXES:
-        raise ValueError(
-            f"{path.name} is not read: files of this type can run code when they are opened, so weights are taken from "
-            "safetensors only. Convert it once on a machine that you trust the file with:  import torch, safetensors.torch as s; "
-            f"w = torch.load('{path.name}', map_location='cpu', weights_only=True); w = w.get('params_ema', w.get('params', w)); "
-            f"s.save_file({{k: v.contiguous() for k, v in w.items()}}, '{path.stem}.safetensors')"
-        )
+    path = find_named(str(path))
     try:
         import spandrel
     except ImportError as error:
         raise ImportError("Restoration models need the package 'spandrel': pip install spandrel (ComfyUI brings it).") from error
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
+    state = read_safetensors(path)
     try:
-        weights = load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path.name} is not a valid safetensors file ({error}). Download it again.") from error
-    try:
-        descriptor = spandrel.ModelLoader().load_from_state_dict(weights)
+        descriptor = spandrel.ModelLoader().load_from_state_dict(state)
     except spandrel.UnsupportedModelError as error:
-        raise ValueError(
+        raise WeightsMismatchError(
             f"{path.name} holds no network that spandrel {getattr(spandrel, '__version__', '')} recognises. Choose a 1x "
             "restoration model such as NAFNet, Uformer, KBNet, FFTformer, SCUNet or DRUNet, or use method 'deconvolution'."
         ) from error
     except RuntimeError as error:  # load_state_dict: keys or shapes do not fit
-        raise ValueError(f"{path.name} looks like a known network, but its weights do not fit: {error}") from error
-    what = f"{path.name} ({descriptor.architecture.name})"
+        raise WeightsMismatchError(f"{path.name} looks like a known network, but its weights do not fit: {error}") from error
     if not isinstance(descriptor, spandrel.ImageModelDescriptor):
-        raise ValueError(f"{what} fills in holes under a mask; it cannot sharpen a photo. Choose a 1x restoration model.")
+        what = f"{path.name} ({descriptor.architecture.name})"
+        raise WeightsMismatchError(
+            f"{what} fills in holes under a mask; it cannot sharpen a photo. Choose a 1x restoration model."
+        )
+    _check_restores(descriptor, path.name)
+    descriptor.model.eval().requires_grad_(False)
+    log.info("restoration model %s: %s %s", path.name, descriptor.architecture.name, " ".join(descriptor.tags))
+    return RestorationModel(descriptor, path.name)
+
+
+def _check_restores(descriptor: Any, name: str) -> None:
+    """Raise if a network that spandrel has read is not a restorer of photos at their own size."""
+    what = f"{name} ({descriptor.architecture.name})"
     if descriptor.scale != 1:
-        raise ValueError(
+        raise WeightsMismatchError(
             f"{what} is a super-resolution model: it enlarges {descriptor.scale}x, and all-in-focus keeps the size. Choose a 1x "
             "restoration model, or use it in ComfyUI's 'Upscale Image (using Model)' node."
         )
     if descriptor.purpose == "FaceSR":
-        raise ValueError(f"{what} redraws faces; it cannot sharpen a photo. Choose a 1x restoration model.")
+        raise WeightsMismatchError(f"{what} redraws faces; it cannot sharpen a photo. Choose a 1x restoration model.")
     if (descriptor.input_channels, descriptor.output_channels) not in ((3, 3), (1, 1)):
-        raise ValueError(
+        raise WeightsMismatchError(
             f"{what} takes {descriptor.input_channels} and gives {descriptor.output_channels} channels; "
             "a photo has 3 (or 1 each)."
         )
-    descriptor.model.eval().requires_grad_(False)
-    log.info("restoration model %s: %s %s", path.name, descriptor.architecture.name, " ".join(descriptor.tags))
-    return RestorationModel(descriptor, path.name)
+
+
+def run(request: Request) -> Restored:
+    """`all_in_focus` by this method."""
+    assert isinstance(request.network, RestorationModel)  # `all_in_focus` has checked it
+    result = run_model(request.network, request.image, tile_px=request.tile_px, progress=request.progress)
+    return Restored(request.mixed(result))
 
 
 def run_model(
@@ -138,119 +136,11 @@ def run_model(
     check_image(image_srgb, "image")
     image = image_srgb.float()
 
-    def part(seen: Tensor, window: Window) -> Tensor:
-        return _restore(model, seen)
+    def run_tile(tile: Tensor, window: Window) -> Tensor:
+        return _restore(model, tile)
 
-    restored = run_tiled(part, image.clamp(0, 1), check_tile(tile_px, TILE_PX), name=model.name, progress=progress)
+    restored = run_tiled(run_tile, image.clamp(0, 1), check_tile(tile_px, TILE_PX), name=model.name, progress=progress)
     return restored + (image - image.clamp(0, 1))
-
-
-Window = tuple[int, slice, slice]
-"""Frame, rows and columns of a tile."""
-
-
-def run_tiled(
-    part: Callable[[Tensor, Window], Tensor],
-    image: Tensor,
-    tile_px: int,
-    *,
-    name: str,
-    overlap_px: int = OVERLAP_PX,
-    overlap_share: int = 8,
-    step_px: int = 1,
-    progress: Progress | None = None,
-) -> Tensor:
-    """Apply a network to overlapping tiles that fade into each other; on running out of memory, to tiles of half the side.
-
-    Args:
-        part: (tile [1,3,h,w], where it lies) -> [1,C,h,w].
-        image: [B,3,H,W].
-        tile_px: side of the tiles.
-        name: of the network, for people.
-        overlap_px: what neighbours share, or 1/`overlap_share` of the tile where that is less.
-        step_px: tiles begin at multiples of this, for networks that work on a grid. The last ones are larger by less than it.
-        progress: called after each tile. When the tile is halved the count starts again.
-
-    Returns:
-        [B,C,H,W].
-
-    Raises:
-        torch.OutOfMemoryError: if even the smallest tile does not fit.
-    """
-    while True:
-        try:
-            return _tiled(part, image, tile_px, min(overlap_px, tile_px // overlap_share), step_px, progress)
-        except _OutOfMemoryError as error:
-            # No frame of the failed attempt may stay alive: its tensors are the memory that is missing.
-            error.__traceback__ = None
-            if tile_px // 2 < MIN_TILE_PX:
-                raise _OutOfMemoryError(
-                    f"{name} does not fit into memory even in tiles of {tile_px} px. Free memory, or choose a smaller model."
-                ) from error
-            tile_px //= 2
-            log.warning("%s: out of memory, trying again in tiles of %d px", name, tile_px)
-        if image.is_cuda:
-            torch.cuda.empty_cache()
-
-
-def check_tile(tile_px: int | None, default_px: int) -> int:
-    """`tile_px`, or the default where it is None.
-
-    Raises:
-        ValueError: if it is below `MIN_TILE_PX`.
-    """
-    if tile_px is None:
-        return default_px
-    if tile_px < MIN_TILE_PX:
-        raise ValueError(f"tile_px must be at least {MIN_TILE_PX}, got {tile_px}.")
-    return tile_px
-
-
-def _spans(length: int, tile: int, overlap: int, step: int) -> list[slice]:
-    """Where tiles lie: evenly spread, sharing at least `overlap` pixels (less by up to `step`), beginning at multiples of it."""
-    if length <= tile:
-        return [slice(0, length)]
-    n = -(-(length - overlap) // (tile - overlap))
-    starts = [round(i * (length - tile) / (n - 1)) // step * step for i in range(n)]
-    return [slice(start, start + tile) for start in starts[:-1]] + [slice(starts[-1], length)]
-
-
-def _ramp(span: slice, length: int, overlap: int, like: Tensor) -> Tensor:
-    """Weights over a tile, 0 at its very rim towards a neighbour: what a network makes there has seen the least."""
-    size = span.stop - span.start
-    p = torch.arange(size, device=like.device, dtype=like.dtype) + 0.5
-    weight = torch.ones_like(p)
-    if span.start > 0:
-        weight = weight * (p / overlap).clamp(0, 1)
-    if span.stop < length:
-        weight = weight * ((size - p) / overlap).clamp(0, 1)
-    return weight
-
-
-@torch.no_grad()
-def _tiled(
-    part: Callable[[Tensor, Window], Tensor], image: Tensor, tile: int, overlap: int, step: int, progress: Progress | None
-) -> Tensor:
-    batch, _, height, width = image.shape
-    places = list(itertools.product(_spans(height, tile, overlap, step), _spans(width, tile, overlap, step)))
-    total, done = batch * len(places), 0
-    frames: list[Tensor] = []
-    weights = torch.zeros_like(image[:1, :1])
-    for frame in range(batch):
-        out = image.new_zeros(0)
-        for rows, columns in places:
-            ramp = _ramp(rows, height, overlap, image)[:, None] * _ramp(columns, width, overlap, image)[None]
-            made = part(image[frame : frame + 1, :, rows, columns], (frame, rows, columns))
-            if not out.numel():
-                out = image.new_zeros(1, made.shape[1], height, width)
-            out[:, :, rows, columns] += made * ramp
-            if frame == 0:
-                weights[:, :, rows, columns] += ramp
-            done += 1
-            if progress is not None:
-                progress(done, total)
-        frames.append(out / weights)
-    return torch.cat(frames)
 
 
 def _restore(model: RestorationModel, part: Tensor) -> Tensor:

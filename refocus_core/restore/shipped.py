@@ -1,68 +1,85 @@
-"""Networks whose weights ship in this package."""
+"""`refocus-deblur-s`, the network whose weights ship in this package: its file, and a run over a whole picture."""
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
 from torch import Tensor
 
 from .. import color
 from ..checks import check_image, check_map
-from ..types import Progress
+from ..models import WeightsMismatchError, locate, models_for, read_header, read_safetensors, verify
+from ..types import Progress, Restored
 from . import spectrum
-from .methods import Method
-from .network import CLOSED_PX, CONTEXT_PX, MULTIPLE, DeblurNetwork, Shape
-from .restoration_model import Window, check_tile, run_tiled
+from .filter_bank import MULTIPLE
+from .network import CLOSED_PX, CONTEXT_PX, DeblurNetwork, Shape
+from .request import Request
+from .tiling import Window, check_tile, run_tiled
 
-WEIGHTS = Path(__file__).parent / "weights"
+ENTRY = models_for("deblur")["refocus-deblur-s"]
+"""The network's record in the registry."""
 TILE_PX = 768
-LEADS = (2.5, 7.0)
-"""`spectrum.disc_lead` up to which nothing speaks for an even aperture, and from which it is certain."""
-SHARES = (0.45, 1.0)
-DOUBTS = (1.3, 0.13)
-"""Of deconvolution in blind deconvolution, without and with that certainty."""
-LEAST_PX, OVER_LEAST = 17, 1.25
-"""Side of the windows over which `cautious` takes the least radius, and how far above it a radius may be."""
+"""Side of a tile where none is given. Larger ones need more memory and compute less twice."""
+OVERLAP_SHARE = 4
+"""Neighbouring tiles share what the network sees around a pixel, or this part of a tile where that is less: small tiles that
+shared more would take several times as long."""
 
 
-def load_embedded(method: Method) -> DeblurNetwork:
-    """The network of a method of kind "embedded", on the CPU, in float32.
+def locate_shipped(folders: Iterable[str | Path] = ()) -> Path:
+    """Path of the network's file: in the package, else in the model folders.
 
     Raises:
-        FileNotFoundError: if the file is not there.
-        ValueError: if it is not the file that belongs to this version.
+        WeightsMissingError: if it is not there.
     """
-    assert method.weights is not None
-    path = WEIGHTS / method.weights
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing. It is part of this package: install the package again.")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != method.sha256:
-        raise ValueError(f"{path} is not the file that belongs to this version. Install the package again.")
-    return read_network(path)
+    (path,) = locate(ENTRY, folders)
+    return path
+
+
+def load_shipped(path: Path | None = None) -> DeblurNetwork:
+    """The network from its file, on the CPU, in float32.
+
+    Raises:
+        WeightsMissingError: if the file is not there.
+        WeightsMismatchError: if it is not the file that belongs to this version.
+    """
+    file = path or locate_shipped()
+    verify(file, ENTRY.files[0])
+    return read_network(file)
 
 
 def read_network(path: Path) -> DeblurNetwork:
     """A network from a file that `python -m refocus_core.train.deblur export` wrote.
 
     Raises:
-        ValueError: if it is another kind of file.
+        WeightsMismatchError: if it is another kind of file.
     """
-    with safe_open(path, framework="pt") as file:
-        about = file.metadata() or {}
-        if "shape" not in about:
-            raise ValueError(f"{path.name} is no file of refocus-deblur: its header does not tell the network's shape.")
-        weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118 - no mapping
-    network = DeblurNetwork(Shape.of(json.loads(about["shape"])))
-    network.load_state_dict(weights)
+    shape = read_header(path).get("shape")
+    if shape is None:
+        raise WeightsMismatchError(f"{path.name} is no file of refocus-deblur: its header does not tell the network's shape.")
+    network = DeblurNetwork(Shape.of(json.loads(shape)))
+    network.load_state_dict({name: value.float() for name, value in read_safetensors(path).items()})
     return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
-def run_embedded(
+def run(request: Request) -> Restored:
+    """`all_in_focus` by this method."""
+    result, radius = run_network(
+        deblur_network(request), request.image, request.radius_px(), tile_px=request.tile_px, progress=request.progress
+    )
+    return Restored(request.mixed(result), radius)
+
+
+def deblur_network(request: Request) -> DeblurNetwork:
+    """The request's network, which `all_in_focus` has checked."""
+    assert isinstance(request.network, DeblurNetwork)
+    return request.network
+
+
+def run_network(
     network: DeblurNetwork,
     image_srgb: Tensor,
     radius_px: Tensor | None = None,
@@ -82,63 +99,42 @@ def run_embedded(
 
     Returns:
         The restored picture [B,3,H,W] and the estimated unsigned blur radius in px [B,H,W], both float32.
+
+    Raises:
+        TypeError, ValueError: on a wrong picture, map or tile size, or if the network gives non-finite values.
     """
     check_image(image_srgb, "image")
     if radius_px is not None:
         check_map(radius_px, "radius_px")
     image = image_srgb.float()
+    inside = image.clamp(0, 1)
 
-    def part(seen: Tensor, window: Window) -> Tensor:
-        frame, rows, columns = window
-        hint = None
-        if radius_px is not None:
-            sides = [-(-n // MULTIPLE) * MULTIPLE for n in seen.shape[-2:]]
-            known = radius_px[frame : frame + 1, None, rows, columns].abs().float()
-            known = F.pad(known, (0, sides[1] - known.shape[-1], 0, sides[0] - known.shape[-2]), "replicate")
-            hint = F.avg_pool2d(known, 2)[:, 0]
-        restored, radius = network(seen, hint)
+    def run_tile(tile: Tensor, window: Window) -> Tensor:
+        restored, radius = network(tile, None if radius_px is None else _hint(radius_px, window))
         # As a change, so that a tile that changes nothing leaves the picture bit for bit as it is.
-        return torch.cat([restored - seen, radius[:, None]], 1)
+        return torch.cat([restored - tile, radius[:, None]], 1)
 
-    made = run_tiled(
-        part,
-        image.clamp(0, 1),
+    answer = run_tiled(
+        run_tile,
+        inside,
         check_tile(tile_px, TILE_PX),
-        name="refocus-deblur-s",
+        name=ENTRY.name,
         overlap_px=CONTEXT_PX,
-        overlap_share=4,
+        overlap_share=OVERLAP_SHARE,
         step_px=spectrum.STEP_PX,
         progress=progress,
     )
-    change, found = made[:, :3], made[:, 3]
-    if not bool(torch.isfinite(made).all()):
-        raise ValueError("refocus-deblur-s gave non-finite values. The picture or the file is damaged.")
-    found = spectrum.refined(found, color.srgb_to_linear(image.clamp(0, 1)).mean(1), CLOSED_PX)
-    restored = torch.where(change == 0, image, (image.clamp(0, 1) + change).clamp(0, 1) + (image - image.clamp(0, 1)))
-    return restored, found
+    if not bool(torch.isfinite(answer).all()):
+        raise ValueError(f"{ENTRY.name} gave non-finite values. The picture or the file is damaged.")
+    change, estimate = answer[:, :3], answer[:, 3]
+    radius = spectrum.refined(estimate, color.srgb_to_linear(inside).mean(1), CLOSED_PX)
+    restored = torch.where(change == 0, image, (inside + change).clamp(0, 1) + (image - inside))
+    return restored, radius
 
 
-def certainty(image_srgb: Tensor, radius_px: Tensor) -> Tensor:
-    """[B], 0 to 1, how surely a picture shows the blur of an even aperture, which deconvolution undoes.
-
-    Less of it than the network's picture is wanted where poor lenses, sharpening, tone curves, noise or strong compression have
-    filled the zeros of the disc: of such the network has seen some.
-
-    Args:
-        image_srgb: [B,3,H,W].
-        radius_px: [B,H,W] unsigned.
-    """
-    lead = spectrum.disc_lead(radius_px, color.srgb_to_linear(image_srgb.clamp(0, 1)).mean(1))
-    return ((lead - LEADS[0]) / (LEADS[1] - LEADS[0])).clamp(0, 1)
-
-
-def cautious(radius_px: Tensor) -> Tensor:
-    """Estimated radii [B,H,W] for deconvolution: none far above the least one nearby.
-
-    With too large a radius it rings, with too small a one it only sharpens less. An estimate is least sure beside a surface of
-    another radius, and there a sharp subject must not ring.
-    """
-    half = LEAST_PX // 2
-    least = F.max_pool2d(-radius_px[:, None], (LEAST_PX, 1), 1, (half, 0))
-    least = F.max_pool2d(least, (1, LEAST_PX), 1, (0, half))
-    return torch.minimum(radius_px, -OVER_LEAST * least[:, 0])
+def _hint(radius_px: Tensor, window: Window) -> Tensor:
+    """[1,h,w] unsigned radii of a tile at half its size, as the network takes them."""
+    frame, rows, columns = window
+    known = radius_px[frame : frame + 1, None, rows, columns].abs().float()
+    below, right = (-n % MULTIPLE for n in known.shape[-2:])
+    return F.avg_pool2d(F.pad(known, (0, right, 0, below), "replicate"), 2)[:, 0]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -19,44 +20,63 @@ from torch import Tensor
 
 from .. import psf
 
-RATIO = 1.05
-RADII_PX = (0.0, *(0.6 * RATIO**i for i in range(62)))
-"""0, and 0.6 to 11.8."""
-FALLS = (1.4, 2.0, 2.6, 3.2)
-NOISES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
-"""Relative to the spectrum of a sharp picture at the highest frequency along an axis."""
+RADIUS_RATIO = 1.05
+"""Of neighbouring radii that are compared. A finer grid tells no more: `_peak` interpolates."""
+RADII_PX = (0.0, *(0.6 * RADIUS_RATIO**i for i in range(62)))
+"""0, and 0.6 to 11.8: beyond, a window holds too few rings."""
+SPECTRUM_FALLS = (1.4, 2.0, 2.6, 3.2)
+"""a, the exponents by which power falls with frequency in photos."""
+NOISE_LEVELS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+"""n, relative to the spectrum of a sharp picture at the highest frequency along an axis."""
 NOISE_FALLS = (0.0, 1.5, 3.0)
-"""A sensor's noise is even; what demosaicing and JPEG leave of it falls with the frequency."""
+"""b. A sensor's noise is even; what demosaicing and JPEG leave of it falls with the frequency."""
 UNEXPLAINED = 1e-3
-"""No aperture is an even disc; this share of |H|^2 stays at its zeros."""
+"""No aperture is an even disc; this share of |H|^2 stays at its zeros. More of it tells discs less surely from other blur."""
 FIRST_RING = 2.0
 """Cycles per window. Slower ones are the window's own."""
+LEAST_FREQUENCY = 0.7
+"""Cycles per window to which lower frequencies are raised, where the power law has no end."""
 LEAST_POWER = 1e-10
 """Of light: what 8 bits still resolve."""
-_FINE = 256
-
-WINDOW_PX, STEP_PX = 64, 16
-"""Side of a window, and from one to the next. A window tells radii up to about a fifth of its side from each other."""
+FINE_PX = 256
+"""Side of the grid on which expected spectra are computed, and smeared as a window's taper smears them."""
+WINDOW_PX = 64
+"""Side of a window. It tells radii up to about a fifth of its side from each other; a larger one sees more surfaces at once."""
+STEP_PX = 16
+"""From one window to the next. Smaller steps tell little more, as windows overlap, and take longer."""
 LEAST_PX = 0.3
 """Smaller radii are all alike where logarithms are taken."""
-SPREAD = 0.3
-"""Standard deviation of an estimate that is to be corrected, in the logarithm of the radius."""
-UNEVEN = 0.5
-"""Spread of the estimates within a window, likewise, from which the window, which sees several surfaces, says nothing."""
-LIKE = 0.2
-"""Difference, likewise, up to which neighbouring windows are taken to see the same blur."""
+PRIOR_SPREAD = 0.3
+"""Standard deviation of an estimate that is to be corrected, in the logarithm of the radius. More lets the spectrum move
+it further."""
+UNEVEN_SPREAD = 0.5
+"""Spread of the estimates within a window, in the logarithm of the radius, from which the window says nothing, as it sees several
+surfaces. More hears more windows, and mixes surfaces."""
+SAME_BLUR = 0.2
+"""Difference in the logarithm of the radius up to which neighbouring windows are taken to see the same blur. More pools more
+windows, and mixes surfaces."""
 BLURRED_PX = 1.2
 """Smaller discs have no zeros that a picture could show."""
-NATS = 4.0
-"""What one unit of evidence is worth: windows overlap, and no spectrum is quite as the model has it."""
-POOLS = ((3, 0.3), (3, 0.15), (7, 0.06))
-"""Rounds of `refined`: how many windows around are heard, and up to which difference, likewise, as seeing the same blur."""
-POOLED = 4.0
-"""Units of evidence that all windows heard are worth together, one window being worth 1."""
-NEAR = 2
-"""How many windows around a pixel have a say in its radius,"""
-SAME = 0.2
-"""and up to which difference, likewise, as one that saw the pixel's surface."""
+NATS_PER_UNIT = 4.0
+"""What one unit of evidence is worth: windows overlap, and no spectrum is quite as the model has it. More trusts spectra less."""
+NEIGHBOURHOOD_UNITS = 2 / 9
+"""Weight of each of the nine windows that are heard together in one pass: all of them are worth two."""
+POOLING_ROUNDS = ((3, 0.3), (3, 0.15), (7, 0.06))
+"""Rounds of `refined`: how many windows around are heard, and up to which difference in the logarithm of the radius."""
+POOLED_UNITS = 4.0
+"""Units of evidence that all windows heard are worth together, one window being worth 1. More moves estimates further."""
+PIXEL_WINDOWS = 2
+"""How many windows around a pixel have a say in its radius. More smooths the radii over surfaces."""
+SAME_SURFACE = 0.2
+"""Difference in the logarithm of the radius up to which a window counts as one that saw the pixel's surface."""
+COARSE = 4
+"""Pixels are corrected at this fraction of the resolution, which radii hardly exceed. A larger one is quicker and less exact."""
+OPENING_PX = 0.1
+"""Above `closed_px` the correction sets in over this width, so that it does not show where it starts."""
+LEAST_TOTAL = 1e-2
+"""Weight of no correction at all, beside the windows'."""
+LEAST_WEIGHT = 1e-3
+"""Weights are raised to this before they divide evidence."""
 
 
 def log_likelihood(light: Tensor, shapes: int = 2) -> Tensor:
@@ -76,14 +96,14 @@ def log_likelihood(light: Tensor, shapes: int = 2) -> Tensor:
     rows = reflected(height, before, (h - 1) * STEP_PX + WINDOW_PX, light.device)
     columns = reflected(width, before, (w - 1) * STEP_PX + WINDOW_PX, light.device)
     wide = light[:, rows][:, :, columns]
-    taper, ring, count, wanted = _model(light.device)
-    wanted = wanted[..., :shapes, :].flatten(1)
+    taper, ring, count, inverse = _model(light.device)
+    inverse = inverse[..., :shapes, :].flatten(1)
     parts: list[Tensor] = []
     for i in range(h):  # a row of windows at a time: they overlap, and all would take many times the picture's memory
-        seen = wide[:, i * STEP_PX : i * STEP_PX + WINDOW_PX].unfold(2, WINDOW_PX, STEP_PX).transpose(1, 2)
-        seen = (seen - seen.mean((-1, -2), keepdim=True)) * taper
-        power = torch.fft.rfft2(seen).abs().square().flatten(2) + LEAST_POWER
-        fit = ((power @ ring) @ wanted).unflatten(-1, (-1, shapes, len(RADII_PX))).amin(2)
+        windows = wide[:, i * STEP_PX : i * STEP_PX + WINDOW_PX].unfold(2, WINDOW_PX, STEP_PX).transpose(1, 2)
+        windows = (windows - windows.mean((-1, -2), keepdim=True)) * taper
+        power = torch.fft.rfft2(windows).abs().square().flatten(2) + LEAST_POWER
+        fit = ((power @ ring) @ inverse).unflatten(-1, (-1, shapes, len(RADII_PX))).amin(2)
         parts.append(fit.log() * -count)
     return torch.stack(parts, 1).permute(0, 3, 4, 1, 2)
 
@@ -102,12 +122,12 @@ def corrected(radius_px: Tensor, light: Tensor, closed_px: float) -> Tensor:
     height, width = radius_px.shape[-2:]
     step = STEP_PX * width // light.shape[-1]
     mean, trust, own = _windows(radius_px, light, 1)
-    evidence = _heard(own[:, 0], mean.detach(), trust, 1, LIKE)[0] * (2 / 9)
+    evidence = _pooled(own[:, 0], mean.detach(), trust, 1, SAME_BLUR)[0] * NEIGHBOURHOOD_UNITS
     grid = _grid(mean.device)
-    posterior = (evidence - 0.5 * ((grid - mean) / SPREAD).square()).softmax(1)
+    posterior = (evidence - 0.5 * ((grid - mean) / PRIOR_SPREAD).square()).softmax(1)
     change = ((posterior * grid).sum(1, keepdim=True) - mean) * trust
     change = F.interpolate(change, scale_factor=step, mode="bilinear", align_corners=False)[:, 0, :height, :width]
-    opening = ((radius_px - closed_px) / 0.1).clamp(0, 1)
+    opening = ((radius_px - closed_px) / OPENING_PX).clamp(0, 1)
     return radius_px * (change * opening).exp()
 
 
@@ -126,26 +146,25 @@ def refined(radius_px: Tensor, light: Tensor, closed_px: float) -> Tensor:
     """
     mean, trust, own = _windows(radius_px, light, 1)
     grid = _grid(mean.device)
-    prior = -0.5 * ((grid - mean) / SPREAD).square()
+    prior = -0.5 * ((grid - mean) / PRIOR_SPREAD).square()
     better = mean
-    for reach, like in POOLS:
-        evidence, weight = _heard(own[:, 0], better, trust, reach, like)
-        better = _peak(evidence / weight.clamp_min(1e-3) * POOLED + prior, grid)
-    coarse = 4
+    for windows, same in POOLING_ROUNDS:
+        evidence, weight = _pooled(own[:, 0], better, trust, windows, same)
+        better = _peak(evidence / weight.clamp_min(LEAST_WEIGHT) * POOLED_UNITS + prior, grid)
     height, width = radius_px.shape[-2:]
-    small = F.pad(radius_px[:, None], (0, -width % coarse, 0, -height % coarse), "replicate")
-    small = F.avg_pool2d(small, coarse).clamp_min(LEAST_PX).log()
+    small = F.pad(radius_px[:, None], (0, -width % COARSE, 0, -height % COARSE), "replicate")
+    small = F.avg_pool2d(small, COARSE).clamp_min(LEAST_PX).log()
     h, w = small.shape[-2:]
-    change, total = torch.zeros_like(small), torch.full_like(small, 1e-2)
-    seen = torch.cat([mean, better - mean, trust], 1)
-    for y in range(-NEAR, NEAR + 1):
-        for x in range(-NEAR, NEAR + 1):
-            near = F.interpolate(moved(moved(seen, y, -2), x, -1), scale_factor=STEP_PX // coarse, mode="bilinear")[..., :h, :w]
-            share = near[:, 2:] * torch.exp(-0.5 * ((near[:, :1] - small) / SAME).square())
+    change, total = torch.zeros_like(small), torch.full_like(small, LEAST_TOTAL)
+    told = torch.cat([mean, better - mean, trust], 1)
+    for y in range(-PIXEL_WINDOWS, PIXEL_WINDOWS + 1):
+        for x in range(-PIXEL_WINDOWS, PIXEL_WINDOWS + 1):
+            near = F.interpolate(moved(moved(told, y, -2), x, -1), scale_factor=STEP_PX // COARSE, mode="bilinear")[..., :h, :w]
+            share = near[:, 2:] * torch.exp(-0.5 * ((near[:, :1] - small) / SAME_SURFACE).square())
             change += share * (near[:, :1] + near[:, 1:2] - small)
             total += share
-    change = F.interpolate(change / total, scale_factor=coarse, mode="bilinear")[:, 0, :height, :width]
-    opening = ((radius_px - closed_px) / 0.1).clamp(0, 1)
+    change = F.interpolate(change / total, scale_factor=COARSE, mode="bilinear")[:, 0, :height, :width]
+    opening = ((radius_px - closed_px) / OPENING_PX).clamp(0, 1)
     return radius_px * (change * opening).exp()
 
 
@@ -161,7 +180,7 @@ def disc_lead(radius_px: Tensor, light: Tensor) -> Tensor:
         light: [B,H,W] linear.
     """
     mean, trust, own = _windows(radius_px, light, 2)
-    evidence = _heard(own.flatten(1, 2), mean, trust, 1, LIKE)[0].unflatten(1, own.shape[1:3]) * (2 / 9)
+    evidence = _pooled(own.flatten(1, 2), mean, trust, 1, SAME_BLUR)[0].unflatten(1, own.shape[1:3]) * NEIGHBOURHOOD_UNITS
     disc, gaussian = evidence.amax(2).unbind(1)
     weight = (trust * (mean > math.log(BLURRED_PX)))[:, 0]
     return ((disc - gaussian) * weight).sum((1, 2)) / weight.sum((1, 2)).clamp_min(1e-6)
@@ -178,24 +197,24 @@ def _windows(radius_px: Tensor, light: Tensor, shapes: int) -> tuple[Tensor, Ten
     wide = F.pad(size, (before, before + columns, before, before + rows), "replicate")
     mean = F.avg_pool2d(wide, window, step)
     spread = (F.avg_pool2d(wide.square(), window, step) - mean.square()).clamp_min(1e-8).sqrt()
-    trust = torch.exp(-0.5 * (spread / UNEVEN).square())
+    trust = torch.exp(-0.5 * (spread / UNEVEN_SPREAD).square())
     with torch.no_grad():
         own = log_likelihood(light, shapes)
-        own = (own - own.amax((1, 2), keepdim=True)) / NATS
+        own = (own - own.amax((1, 2), keepdim=True)) / NATS_PER_UNIT
     return mean, trust, own
 
 
 @torch.no_grad()
-def _heard(own: Tensor, mean: Tensor, trust: Tensor, reach: int, like: float) -> tuple[Tensor, Tensor]:
-    """Sums of the evidence [B,N,h,w] of the windows up to `reach` away, weighted by their trust and by how much they see the same
-    blur, and of the weights [B,1,h,w]."""
+def _pooled(own: Tensor, mean: Tensor, trust: Tensor, windows: int, same: float) -> tuple[Tensor, Tensor]:
+    """Sums of the evidence [B,N,h,w] of the windows up to `windows` away, weighted by their trust and by how much they see the
+    same blur, and of the weights [B,1,h,w]."""
     evidence, total = torch.zeros_like(own), torch.zeros_like(mean)
     h, w = mean.shape[-2:]
-    around = [F.pad(v, (reach,) * 4, "replicate") for v in (own, mean, trust)]
-    for y in range(2 * reach + 1):
-        for x in range(2 * reach + 1):
+    around = [F.pad(v, (windows,) * 4, "replicate") for v in (own, mean, trust)]
+    for y in range(2 * windows + 1):
+        for x in range(2 * windows + 1):
             e, m, t = (v[..., y : y + h, x : x + w] for v in around)
-            weight = t * torch.exp(-0.5 * ((m - mean) / like).square())
+            weight = t * torch.exp(-0.5 * ((m - mean) / same).square())
             evidence.addcmul_(e, weight)
             total += weight
     return evidence, total
@@ -211,7 +230,7 @@ def _peak(fit: Tensor, grid: Tensor) -> Tensor:
     at = fit.argmax(1, keepdim=True).clamp(2, fit.shape[1] - 2)  # 0 px is not on the even part of the grid
     below, top, above = (fit.gather(1, at + k) for k in (-1, 0, 1))
     off = 0.5 * (below - above) / (below - 2 * top + above).clamp_max(-1e-6)
-    return grid[0, :, 0, 0][at] + off.clamp(-1, 1) * math.log(RATIO)
+    return grid[0, :, 0, 0][at] + off.clamp(-1, 1) * math.log(RADIUS_RATIO)
 
 
 def moved(x: Tensor, by: int, dim: int) -> Tensor:
@@ -230,47 +249,23 @@ def reflected(length: int, margin: int, side: int, device: torch.device) -> Tens
 
 @functools.lru_cache(maxsize=4)
 def _model(device: torch.device) -> tuple[Tensor, Tensor, float, Tensor]:
-    """The window's taper; the matrix that sums over rings; how many independent values there are; and, of every fall, noise,
-    shape and radius, 1 / S relative to its geometric mean [rings,N,2,R]: with A at its best the log-likelihood is minus the
-    number of values times the logarithm of the mean of P / S."""
+    """What is expected of a window's power spectrum.
+
+    Returns:
+        The window's taper; the matrix that sums over rings; how many independent values there are; and, of every fall, noise,
+        shape and radius, 1 / S relative to its geometric mean [rings,N,2,R]: with A at its best the log-likelihood is minus the
+        number of values times the logarithm of the mean of P / S.
+    """
     n = WINDOW_PX
     taper = torch.hann_window(n, dtype=torch.float64)
     taper = taper[:, None] * taper
     taper = taper / taper.square().sum().sqrt()
-    number = n // 2
-    first = FIRST_RING / n
-
-    def rings(side: int) -> tuple[Tensor, Tensor, Tensor]:
-        rows, columns = (axis(side, dtype=torch.float64) for axis in (torch.fft.fftfreq, torch.fft.rfftfreq))
-        f = torch.hypot(rows[:, None], columns[None])
-        at = ((f - first) / (0.5 - first) * number).floor().long()
-        inside = ((at >= 0) & (at < number)).flatten().nonzero()[:, 0]
-        share = torch.full_like(f, 2.0)
-        share[:, 0] = share[:, -1] = 1
-        matrix = torch.zeros(f.numel(), number, dtype=torch.float64)
-        matrix[inside, at.flatten()[inside]] = share.flatten()[inside]
-        return f, matrix, matrix.sum(0)
-
-    _, ring, members = rings(n)
-    fine_f, fine_ring, fine_members = rings(_FINE)
-    # What a window sees of a spectrum is smeared by that of its taper.
-    smear = torch.fft.irfft2(torch.fft.rfft2(F.pad(taper, (0, _FINE - n, 0, _FINE - n))).abs().square(), s=(_FINE, _FINE))
-
-    def seen(expected: Tensor) -> Tensor:
-        smeared = torch.fft.rfft2(torch.fft.irfft2(expected, s=(_FINE, _FINE)) * smear).real
-        return (smeared.flatten() @ fine_ring) / fine_members
-
-    discs = [psf.disc(r)[0].double() for r in RADII_PX]
-    responses = [torch.fft.rfft2(F.pad(d, (0, _FINE - len(d), 0, _FINE - len(d)))).abs().square() for d in discs]
-    responses += [torch.exp(-((math.pi * r * fine_f) ** 2)) for r in RADII_PX]  # of variance r^2 / 4
-    f = fine_f.clamp_min(0.7 / n) * 2
-    noises = [level * seen(f**-fall) for fall in NOISE_FALLS for level in NOISES]
-    share = members / members.sum()
+    _, ring, members = _rings(n)
     # A taper makes neighbouring frequencies depend on each other, and half of a real picture's mirror the others.
     count = float(members.sum()) / 2 / float(taper.pow(4).sum() * n * n)
+    share = members / members.sum()
     inverse: list[Tensor] = []
-    for fall in FALLS:
-        signals = [seen(f**-fall * (response + UNEXPLAINED)) for response in responses]
+    for signals, noises in _expected(taper):
         for noise in noises:
             for signal in signals:
                 s = signal + noise
@@ -281,3 +276,43 @@ def _model(device: torch.device) -> tuple[Tensor, Tensor, float, Tensor]:
         count,
         torch.stack(inverse, 1).unflatten(1, (-1, 2, len(RADII_PX))).float().to(device),
     )
+
+
+def _expected(taper: Tensor) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
+    """For each fall: expected spectra [rings] of blurred pictures, discs and then Gaussians by radius, and those of noise."""
+    fine_f, fine_ring, fine_members = _rings(FINE_PX)
+    side = (FINE_PX, FINE_PX)
+    # What a window sees of a spectrum is smeared by that of its taper.
+    smear = torch.fft.irfft2(torch.fft.rfft2(_fine(taper)).abs().square(), s=side)
+
+    def smeared(spectrum: Tensor) -> Tensor:
+        through_window = torch.fft.rfft2(torch.fft.irfft2(spectrum, s=side) * smear).real
+        return (through_window.flatten() @ fine_ring) / fine_members
+
+    responses = [torch.fft.rfft2(_fine(psf.disc(r)[0].double())).abs().square() for r in RADII_PX]
+    responses += [torch.exp(-((math.pi * r * fine_f) ** 2)) for r in RADII_PX]  # of variance r^2 / 4
+    f = fine_f.clamp_min(LEAST_FREQUENCY / WINDOW_PX) * 2
+    noises = [level * smeared(f**-fall) for fall in NOISE_FALLS for level in NOISE_LEVELS]
+    for fall in SPECTRUM_FALLS:
+        yield [smeared(f**-fall * (response + UNEXPLAINED)) for response in responses], noises
+
+
+def _fine(x: Tensor) -> Tensor:
+    """[m,m] in a corner of a grid of `FINE_PX`."""
+    return F.pad(x, (0, FINE_PX - x.shape[-1], 0, FINE_PX - x.shape[-2]))
+
+
+def _rings(side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of a half spectrum of a picture of this side: its frequencies in cycles per px; the matrix [frequencies,rings] that sums
+    over rings; and how many frequencies, of the full spectrum, are in each ring."""
+    number = WINDOW_PX // 2
+    first = FIRST_RING / WINDOW_PX
+    rows, columns = (axis(side, dtype=torch.float64) for axis in (torch.fft.fftfreq, torch.fft.rfftfreq))
+    f = torch.hypot(rows[:, None], columns[None])
+    at = ((f - first) / (0.5 - first) * number).floor().long()
+    inside = ((at >= 0) & (at < number)).flatten().nonzero()[:, 0]
+    share = torch.full_like(f, 2.0)  # the other half mirrors this one, but for the first and the last column
+    share[:, 0] = share[:, -1] = 1
+    matrix = torch.zeros(f.numel(), number, dtype=torch.float64)
+    matrix[inside, at.flatten()[inside]] = share.flatten()[inside]
+    return f, matrix, matrix.sum(0)

@@ -32,7 +32,7 @@ def test_names_are_unique_in_a_node() -> None:
 def test_words_are_those_of_the_core() -> None:
     assert options.aperture.SHAPE.words == tuple(bokeh.SHAPES)
     assert options.blur.QUALITY.words == tuple(bokeh.QUALITIES)
-    assert set(options.restore.METHOD.words) == {"auto", "generative", *(m.name for m in restore.METHODS)}
+    assert set(options.restore.METHOD.words) == {"auto", "generative", *restore.METHODS}
 
 
 def test_the_command_line_has_every_flag() -> None:

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from refocus_core import restore
-from refocus_core.restore import methods
 from refocus_core.restore.restoration_model import RestorationModel
 from refocus_core.types import DefocusMap
 
@@ -174,7 +173,7 @@ def test_progress_per_tile_and_cancel(local_net: RestorationModel) -> None:
     [
         ("x2.safetensors", "super-resolution model: it enlarges 2x"),
         ("other.safetensors", "no network that spandrel"),
-        ("broken.safetensors", "not a valid safetensors file"),
+        ("broken.safetensors", "not a readable safetensors file"),
         ("old.pth", "safetensors only"),
     ],
 )
@@ -184,13 +183,18 @@ def test_wrong_files_say_what_to_do(folder: Path, name: str, message: str) -> No
 
 
 def test_where_models_are_looked_for(folder: Path, tmp_path: Path) -> None:
-    assert methods.find_model("model:sub/x1.safetensors", [tmp_path, folder]) == folder / "sub" / "x1.safetensors"
-    assert methods.find_model(f"model:{folder / 'dncnn.safetensors'}") == folder / "dncnn.safetensors"
+    def find(method: str, *folders: Path) -> Path:
+        network = restore.choose(method, has_defocus=False).network
+        assert network is not None
+        return network.locate(folders)
+
+    assert find("model:sub/x1.safetensors", tmp_path, folder) == folder / "sub" / "x1.safetensors"
+    assert find(f"model:{folder / 'dncnn.safetensors'}") == folder / "dncnn.safetensors"
     for outside in ("model:../secret.safetensors", f"model:{folder / 'dncnn.safetensors'}", "model:..\\x.safetensors", "model:"):
         with pytest.raises(ValueError, match="model"):
-            methods.find_model(outside, [folder])
+            find(outside, folder)
     with pytest.raises(FileNotFoundError, match=r"missing\.safetensors"):
-        methods.find_model("model:missing.safetensors", [folder])
+        find("model:missing.safetensors", folder)
     with pytest.raises(FileNotFoundError, match="no model file"):
         restore.load_model(tmp_path / "missing.safetensors")
 
@@ -209,24 +213,10 @@ def test_choice_of_method() -> None:
         restore.all_in_focus(image, "magic", blurred)
 
 
-def test_registry_entries_are_whole() -> None:
-    assert len({m.name for m in restore.METHODS}) == len(restore.METHODS)
-    for method in restore.METHODS:
-        assert method.licence and method.note
-        assert methods.available(method)
-        assert (method.kind in ("embedded", "blind_deconvolution")) == (method.weights is not None)
-
-
-def test_auto_without_anything_to_choose_from_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(methods, "available", lambda method: method.weights is None)
-    with pytest.raises(ValueError, match="Connect a defocus map"):
-        restore.all_in_focus(picture())
-
-
-def test_auto_prefers_an_embedded_network_only_where_its_weights_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = methods.Method("net", "embedded", False, "Apache-2.0", "a network", weights="missing.safetensors", auto_rank=1)
-    monkeypatch.setattr(methods, "METHODS", (*methods.METHODS, entry))
-    assert methods.choose("auto", has_defocus=True).name == "deconvolution"
-    monkeypatch.setattr(methods, "available", lambda method: True)
-    assert methods.choose("auto", has_defocus=True).name == "net"
-    assert methods.choose("auto", has_defocus=False).name == "net"
+def test_the_table_of_methods_is_whole() -> None:
+    assert all(name == method.name for name, method in restore.METHODS.items())
+    assert set(restore.AUTO_ORDER) <= set(restore.METHODS)
+    assert not restore.METHODS[restore.AUTO_ORDER[-1]].needs_defocus, "auto always has something to take"
+    for method in restore.METHODS.values():
+        if method.network is not None:
+            assert isinstance(method.network.load(method.network.locate([])), method.network.kind)

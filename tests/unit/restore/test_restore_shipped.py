@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from safetensors.torch import save_file
 from torch import Tensor
 
 from refocus_core import color, psf, restore
-from refocus_core.restore import deconvolution, methods, network, shipped
+from refocus_core.models import WeightsMismatchError
+from refocus_core.restore import blind, deconvolution, filter_bank, methods, shipped
 from refocus_core.restore.network import DeblurNetwork
 from refocus_core.types import DefocusMap
 from tests.helpers.paths import DATA
@@ -27,13 +28,8 @@ IDENTITY_DB = 60.0
 
 
 @pytest.fixture(scope="module")
-def method() -> methods.Method:
-    return methods.choose(NAME, has_defocus=False)
-
-
-@pytest.fixture(scope="module")
-def net(method: methods.Method) -> DeblurNetwork:
-    return shipped.load_embedded(method)
+def net() -> DeblurNetwork:
+    return shipped.load_shipped()
 
 
 def photo(name: str, side: int = 192) -> Tensor:
@@ -58,18 +54,31 @@ def psnr(a: Tensor, b: Tensor) -> float:
     return float(-10 * torch.log10((a - b)[..., 12:-12, 12:-12].square().mean() + 1e-10))
 
 
-def test_the_file_is_the_one_that_is_listed(method: methods.Method) -> None:
-    assert method.weights is not None
-    content = (shipped.WEIGHTS / method.weights).read_bytes()
-    assert hashlib.sha256(content).hexdigest() == method.sha256 and len(content) <= 12e6
+def test_the_file_is_the_one_that_is_listed() -> None:
+    content = shipped.locate_shipped().read_bytes()
+    assert hashlib.sha256(content).hexdigest() == shipped.ENTRY.files[0].sha256 and len(content) <= 12e6
 
 
-def test_another_file_is_refused(method: methods.Method, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="Install the package again"):
-        shipped.load_embedded(replace(method, sha256="0" * 64))
-    monkeypatch.setattr(shipped, "WEIGHTS", tmp_path)
-    with pytest.raises(FileNotFoundError, match="is missing"):
-        shipped.load_embedded(method)
+def test_another_file_is_refused(tmp_path: Path) -> None:
+    content = bytearray(shipped.locate_shipped().read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "other.safetensors").write_bytes(content)
+    with pytest.raises(WeightsMismatchError, match="install the package again"):
+        shipped.load_shipped(tmp_path / "other.safetensors")
+    save_file({"a": torch.zeros(1)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(WeightsMismatchError, match="no file of refocus-deblur"):
+        shipped.read_network(tmp_path / "foreign.safetensors")
+
+
+def test_a_model_of_another_class_is_an_error(net: DeblurNetwork) -> None:
+    image = photo("coffee.png", 64)
+    radii = DefocusMap.from_radius(torch.full((1, 64, 64), 2.0))
+    for method in (NAME, BLIND, "model:own.safetensors"):
+        with pytest.raises(TypeError, match="but model is a Identity"):
+            restore.all_in_focus(image, method, model=torch.nn.Identity())
+    for method in ("none", "deconvolution"):
+        with pytest.raises(TypeError, match="runs no network"):
+            restore.all_in_focus(image, method, radii, model=net)
 
 
 def test_auto_takes_it_without_a_map_and_deconvolution_with_one() -> None:
@@ -101,7 +110,7 @@ def test_blind_deconvolution_recovers_a_discs_blur(net: DeblurNetwork, name: str
     assert learned.radius_px is not None and result.radius_px is not None
     assert torch.equal(result.radius_px, learned.radius_px)
     if radius == 3:
-        assert shipped.certainty(source, learned.radius_px).tolist() == [1]
+        assert blind.certainty(source, learned.radius_px).tolist() == [1]
     assert psnr(result.image, sharp) > max(psnr(source, sharp) + BLIND_GAIN_DB, psnr(learned.image, sharp) + 1)
 
 
@@ -113,10 +122,10 @@ def test_blind_deconvolution_is_half_the_network_where_the_blur_is_no_discs(net:
     source = (color.linear_to_srgb(F.conv2d(linear, k, groups=3)) * 255).round() / 255
     learned = restore.all_in_focus(source, NAME, model=net)
     assert learned.radius_px is not None
-    assert shipped.certainty(source, learned.radius_px).tolist() == [0]
-    by_radii = deconvolution.deconvolve(source, shipped.cautious(learned.radius_px), doubt=shipped.DOUBTS[0])
+    assert blind.certainty(source, learned.radius_px).tolist() == [0]
+    by_radii = deconvolution.deconvolve(source, blind.cautious_radius(learned.radius_px), doubt=blind.RADIUS_DOUBT[0])
     result = restore.all_in_focus(source, BLIND, model=net).image
-    torch.testing.assert_close(result, torch.lerp(learned.image, by_radii, shipped.SHARES[0]))
+    torch.testing.assert_close(result, torch.lerp(learned.image, by_radii, blind.DECONVOLVED_SHARE[0]))
     assert psnr(result, sharp) > psnr(source, sharp) + 1
 
 
@@ -135,12 +144,12 @@ def test_cautious_radii_are_never_larger_and_keep_a_sharp_subject_sharp() -> Non
     radius = torch.full((1, 90, 200), 4.0)
     radius[:, :, 100:] = 0.1
     radius[:, 40:44, 40:44] = 9.0
-    kept = shipped.cautious(radius)
+    kept = blind.cautious_radius(radius)
     assert bool((kept <= radius).all())
     torch.testing.assert_close(kept[:, :, 100:], radius[:, :, 100:])
     assert float(kept[0, 42, 42]) == 5, "a spot of another radius"
     assert float(kept[0, 10, 20]) == 4
-    assert float(kept[:, :, 100 - shipped.LEAST_PX // 2 :].max()) < 0.5, "nor does anything beside it change"
+    assert float(kept[:, :, 100 - blind.CAUTION_WINDOW_PX // 2 :].max()) < 0.5, "nor does anything beside it change"
 
 
 @pytest.mark.parametrize("name", ["astronaut.png", "coffee.png", "life.jpg"])
@@ -165,8 +174,8 @@ def test_any_size(net: DeblurNetwork, size: tuple[int, int]) -> None:
 
 def test_tiled_equals_untiled(net: DeblurNetwork) -> None:
     source = blurred(photo("life.jpg", 440), 2.5)
-    whole, radius = shipped.run_embedded(net, source, tile_px=1024)
-    tiled, tiled_radius = shipped.run_embedded(net, source, tile_px=300)
+    whole, radius = shipped.run_network(net, source, tile_px=1024)
+    tiled, tiled_radius = shipped.run_network(net, source, tile_px=300)
     assert float((whole - tiled).abs().max()) < 0.03 and psnr(whole, tiled) > 60, "also where tiles end off the network's grid"
     assert float((radius - tiled_radius).abs().mean()) < 0.02
 
@@ -203,8 +212,8 @@ def test_strength_mixes_with_the_photo(net: DeblurNetwork) -> None:
 
 def test_a_filter_undoes_its_disc() -> None:
     """In the middle frequencies; the mean is kept everywhere."""
-    for radius in network.BANK_PX:
-        inverse = network.inverse_filter(radius)
+    for radius in filter_bank.BANK_PX:
+        inverse = filter_bank.inverse_filter(radius)
         assert abs(float(inverse.sum()) - 1) < 1e-12
         torch.testing.assert_close(inverse, inverse.flip(0, 1))
         blur = F.pad(psf.disc(radius)[0].double(), (0, 128 - psf.size_px(radius), 0, 128 - psf.size_px(radius)))
@@ -215,10 +224,10 @@ def test_a_filter_undoes_its_disc() -> None:
 
 def test_the_bank_is_made_of_these_filters() -> None:
     image = torch.rand(1, 3, 45, 52, generator=torch.Generator().manual_seed(1)) * 0.6 + 0.2
-    padded, answers = network.bank(image)
-    assert padded.shape == (1, 3, 48, 56) and answers.shape == (1, len(network.BANK_PX), 3, 48, 56)
+    padded, answers = filter_bank.bank(image)
+    assert padded.shape == (1, 3, 48, 56) and answers.shape == (1, len(filter_bank.BANK_PX), 3, 48, 56)
     assert torch.equal(padded[..., :45, :52], image)
-    half = network.FILTER_HALF_PX
+    half = filter_bank.FILTER_HALF_PX
     wide = F.pad(color.srgb_to_linear(image), (half, half, half, half), "reflect").movedim(1, 0)
-    by_hand = F.conv2d(wide, network.inverse_filter(2.25).float()[None, None]).movedim(0, 1)
+    by_hand = F.conv2d(wide, filter_bank.inverse_filter(2.25).float()[None, None]).movedim(0, 1)
     torch.testing.assert_close(answers[:, 3, :, :45, :52], color.linear_to_srgb(by_hand.clamp(0, 1)), atol=2e-5, rtol=0)
