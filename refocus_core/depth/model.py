@@ -24,10 +24,17 @@ FAMILIES = ("depth_anything", "depth_pro", "refocus_depth")
 """`model_type` of the configs that can be loaded."""
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
+"""Mean of the photos, by colour, that Depth Anything's backbone was trained on; it sees differences to it."""
 _IMAGENET_STD = (0.229, 0.224, 0.225)
-_OWN_SHORT_PX = 256  # of our network: the size of its training pictures; at 320 px it orders scenes worse
-_OWN_RAMP_PX = 12  # how far its soft edges reach at that size
-_MAX_ASPECT = 4.0  # a longer picture is seen smaller, so that memory stays bounded
+"""Their standard deviation, which is 1 to it."""
+_OWN_SHORT_PX = 256
+"""Short side at which our network sees a picture: that of its training pictures. At 320 px it orders scenes worse."""
+_OWN_RAMP_PX = 12
+"""How far its soft edges reach at that size. More moves edges over a wider range, and takes longer."""
+_NO_ARCHITECTURE = ("architectures", "transformers_version", "torch_dtype", "dtype", "_name_or_path")
+"""Entries of a config.json that do not say how the network is built."""
+_MAX_ASPECT = 4.0
+"""A longer picture is seen smaller, so that memory stays bounded."""
 
 
 class FrameDepth(NamedTuple):
@@ -182,6 +189,11 @@ def load_model(
         raise WeightsMismatchError(f"{label}: config.json says model_type {family!r}; known are {', '.join(FAMILIES)}.")
     if family == "refocus_depth":
         return _load_own(p, given, label, dtype)
+    return _load_transformers(p, given, str(family), label, dtype)
+
+
+def _load_transformers(path: Path, options: dict[str, Any], family: str, label: str, dtype: torch.dtype) -> DepthModel:
+    """A network of transformers; its architecture as in config.json, without `model_type`."""
     try:
         import transformers
         from transformers.utils import logging as transformers_logging
@@ -189,22 +201,21 @@ def load_model(
         raise models.WeightsMissingError(f"{label} needs transformers: pip install 'transformers>=4.50.3'.") from e
 
     kind = "DepthPro" if family == "depth_pro" else "DepthAnything"
-    state = models.read_safetensors(p)
-    for key in ("architectures", "transformers_version", "torch_dtype", "dtype", "_name_or_path"):
-        given.pop(key, None)
+    state = models.read_safetensors(path)
+    options = {k: v for k, v in options.items() if k not in _NO_ARCHITECTURE}
     verbosity = transformers_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled()
     # Its report of unmatched keys ends in a model with random weights; the check below ends in an error.
     transformers_logging.set_verbosity(logging.CRITICAL)
     transformers_logging.disable_progress_bar()
     try:
-        built = getattr(transformers, f"{kind}Config").from_dict({"model_type": family, **_copy(given)})
+        built = getattr(transformers, f"{kind}Config").from_dict({"model_type": family, **_copy(options)})
         # from_pretrained with a state dict opens nothing; unlike load_state_dict it knows the keys of older checkpoints.
         net, info = getattr(transformers, f"{kind}ForDepthEstimation").from_pretrained(
             None, config=built, state_dict=state, output_loading_info=True
         )
     except (RuntimeError, ValueError, TypeError, KeyError) as e:
-        raise WeightsMismatchError(f"{p} does not fit {label}: {e}") from e
+        raise WeightsMismatchError(f"{path} does not fit {label}: {e}") from e
     finally:
         transformers_logging.set_verbosity(verbosity)
         if bars:
@@ -213,8 +224,8 @@ def load_model(
     if wrong:
         text = "; ".join(f"{k.replace('_', ' ')}: {', '.join(v[:3])}{' ...' if len(v) > 3 else ''}" for k, v in wrong.items())
         raise WeightsMismatchError(
-            f"{p} does not fit {label} ({text}). It is another model: fetch the right file, or put this one into a folder of its "
-            "own with its config.json."
+            f"{path} does not fit {label} ({text}). It is another model: fetch the right file, or put this one into a folder of "
+            "its own with its config.json."
         )
     return DepthModel(net.to(dtype), label).eval().requires_grad_(False)
 

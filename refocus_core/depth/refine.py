@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .. import images
 from ..checks import check_image, match_batch
 from ..types import DepthMap
 from .common import robust_range
@@ -69,23 +70,15 @@ def refine(depth_map: DepthMap, image_srgb: Tensor, *, strength: float = 1.0, ra
     return replace(depth_map, disparity=out if strength == 1 else torch.lerp(d, out, strength))
 
 
-def _span(d: Tensor, radius: int) -> Tensor:
-    """Largest less smallest value within `radius` (a square), [H,W]."""
-    both = torch.stack([d, -d])[:, None]
-    k = 2 * radius + 1
-    both = F.max_pool2d(F.max_pool2d(both, (k, 1), 1, (radius, 0)), (1, k), 1, (0, radius))
-    return both.sum(0)[0]
-
-
 def _frame(d: Tensor, rgb: Tensor, known: Tensor | None, slope: float, taps: int, step: int) -> Tensor:
     """One frame: d [H,W], rgb [3,H,W]; `slope` is in the unit of d per step."""
     h, w = d.shape
-    rise = _span(d, step)
+    rise = images.window_range(d, step)
     trust = 1 / (1 + (rise / slope).square())
     if known is not None:
         trust = trust * known
     # Pixels in a ramp and beside it.
-    near = F.max_pool2d(rise[None, None], 2 * step + 1, 1, step)[0, 0] > slope
+    near = images.window_max(rise, step) > slope
     if known is not None:
         near = near & known
     todo = near.flatten().nonzero()[:, 0]

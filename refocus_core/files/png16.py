@@ -16,6 +16,7 @@ import numpy as np
 from .formats import Array, PictureError
 
 _MAGIC = b"\x89PNG\r\n\x1a\n"
+"""What every PNG file begins with."""
 _HEADER = ">IIBBBBB"
 """Of the chunk IHDR: width, height, bit depth, colour type, compression, filter method, interlacing."""
 _CHUNK_OVERHEAD = 12

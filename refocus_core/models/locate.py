@@ -96,7 +96,7 @@ def locate(
     for file in entry.files:
         path = _find_file(entry, file, roots)
         if path is None:
-            if not allow_download:
+            if file.shipped or not allow_download:
                 raise WeightsMissingError(_missing_text(entry, file, roots))
             path = download(entry, file, roots[0], progress)
         else:

@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 """The folder of `refocus_core`: files that ship with it lie below."""
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Names that are the same on every system, and never hidden."""
 
 
 def is_plain(name: str) -> bool:

@@ -38,8 +38,10 @@ _DEPTH_PRO_ENCODER = {
     "image_size": 384,
     "use_mask_token": False,
 }
+"""Architecture of each of Depth Pro's three encoders, in the words of transformers' config.json."""
 
 _RELATIVE = "Relative depth. Sees the picture with its short side at 518 px."
+"""What people should know of every Depth Anything V2."""
 
 # Sizes and hashes of Small and Large are pinned independently by several public projects that load these revisions. They are None
 # where no such statement was found; a download is then checked against the hash that the hub states for the file.

@@ -243,3 +243,12 @@ def test_unreachable_or_unknown_file_says_where_to_put_it(tmp_path: Path, hub: H
     nowhere = replace(entry, files=(replace(entry.files[0], repo_id=None),))
     with pytest.raises(WeightsMissingError, match="cannot be downloaded"):
         models.locate(nowhere, [tmp_path], allow_download=True)
+
+
+def test_a_shipped_file_that_is_missing_or_changed_wants_a_new_installation(tmp_path: Path, no_network: None) -> None:
+    gone = make_entry(shipped="models/none.safetensors", repo_id=None)
+    with pytest.raises(WeightsMissingError, match="install the package again"):
+        models.locate(gone, [tmp_path], allow_download=False)
+    changed = make_entry(shipped="models/__init__.py")
+    with pytest.raises(WeightsMismatchError, match="install the package again"):
+        models.locate(changed, [tmp_path])
