@@ -3,7 +3,8 @@
 # setup.sh tests   the same, and what the tests need: tools, ComfyUI and a second front end in .comfy, npm packages, a Chromium
 #
 # Safe to run again: a part that is complete is left alone. Changes nothing outside this folder, except that it installs
-# Debian packages (python3-venv, nodejs, npm, chromium) where they are missing and it runs as root.
+# Debian packages (python3-venv, nodejs, npm, chromium, libegl1, libgl1, libgl1-mesa-dri) where they are missing and it runs as
+# root.
 #
 # PYTHON            the interpreter to build on (default python3; 3.10 or newer)
 # REFOCUS_COMFYUI   an existing ComfyUI checkout to test with; then none is downloaded
@@ -116,6 +117,10 @@ for version in $frontends; do
   mv .comfy/fetched/comfyui_frontend_package/static "$static"
   rm -rf .comfy/fetched
 done
+
+# --- OpenGL without a display, for the scenes that depth is trained on ---------------------------------------------------
+compgen -G "/usr/lib/*/libEGL_mesa.so.0" >/dev/null ||
+  debian "There is no OpenGL in software, with which views of levels are drawn" libegl1 libgl1 libgl1-mesa-dri
 
 # --- npm, for the extension of the page ----------------------------------------------------------------------------------
 command -v npm >/dev/null || debian "There is no npm, with which web/refocus.js is built and checked" nodejs npm
