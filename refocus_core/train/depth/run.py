@@ -81,15 +81,21 @@ _SHAPES = ((12, 12), (12, 12), (11, 14), (14, 11), (14, 14), (16, 16))  # tokens
 class Examples:
     """Crops of the scenes as a careless photographer would have delivered them. Example `i` is always the same."""
 
-    def __init__(self, shards: Sequence[Mapping[str, Tensor]], seed: int, batch_size: int) -> None:
-        self._shards, self._seed, self._batch = shards, seed, batch_size
+    def __init__(
+        self,
+        shards: Sequence[Mapping[str, Tensor]],
+        seed: int,
+        batch_size: int,
+        shapes: Sequence[tuple[int, int]] = _SHAPES,
+    ) -> None:
+        self._shards, self._seed, self._batch, self._shapes = shards, seed, batch_size, shapes
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        shape = int(torch.randint(len(_SHAPES), (1,), generator=generator(self._seed, index // self._batch, 2)))
+        shape = int(torch.randint(len(self._shapes), (1,), generator=generator(self._seed, index // self._batch, 2)))
         g = generator(self._seed, index, 3)
         shard = self._shards[int(torch.randint(len(self._shards), (1,), generator=g))]
         n = int(torch.randint(len(shard["image"]), (1,), generator=g))
-        h, w = (16 * t for t in _SHAPES[shape])
+        h, w = (16 * t for t in self._shapes[shape])
         source = shard["blurred" if float(torch.rand((), generator=g)) < 0.6 else "image"][n]
         image, disparity = crop(source.float() / 255, shard["disparity"][n].float(), h, w, g)
         return {"image": photographed(image, g), "target": normalised(disparity)}
