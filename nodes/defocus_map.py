@@ -61,8 +61,6 @@ class RefocusDefocusMap(io.ComfyNode):
         far_gain: float,
         focus_range: float,
         sensor_mm: float,
-        near_m: float,
-        far_m: float,
         keyframes: str,
         image: torch.Tensor | None = None,
         **where: Any,
@@ -80,8 +78,6 @@ class RefocusDefocusMap(io.ComfyNode):
             focus_range=focus_range,
             near_gain=near_gain,
             far_gain=far_gain,
-            near_m=near_m or None,
-            far_m=far_m or None,
             keyframes=defocus.parse_keyframes(keyframes),
         )
         photo = None if image is None else host.to_bchw(image)[0]

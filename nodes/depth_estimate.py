@@ -62,13 +62,18 @@ class RefocusDepthEstimate(io.ComfyNode):
         allow_download: bool,
         refine: float,
         focal_px: float,
+        near_m: float,
+        far_m: float,
         **given: Any,
     ) -> io.NodeOutput:
         """Take the depth, bring it to the picture's size, refine and show it. `given`: see `_read`."""
         photo, _ = host.to_bchw(image)
         focal = focal_px or None
         source = _source(source, {name: given.get(name) for name in _CONNECTED})
-        depth_map = _run(model, allow_download, photo, focal) if source == "model" else _read(source, focal, **given)
+        ends_m = near_m or None, far_m or None
+        depth_map = _run(model, allow_download, photo, focal) if source == "model" else _read(source, focal, ends_m, **given)
+        if source != "depth_image":
+            depth_map = depth.in_metres(depth_map, *ends_m)
         depth_map = depth.refine(depth.fit(depth_map.to(photo.device), photo), photo, strength=refine)
         depth_map = depth_map.to(host.intermediate_device())
         preview = host.to_image(depth.preview(depth_map))
@@ -79,12 +84,11 @@ class RefocusDepthEstimate(io.ComfyNode):
 def _read(
     source: str,
     focal_px: float | None,
+    ends_m: tuple[float | None, float | None],
     geometry_units: str,
     da3_resolution: int,
     depth_kind: Any,
     depth_near: Any,
-    near_m: float,
-    far_m: float,
     metres_per_unit: float,
     **connected: Any,
 ) -> DepthMap:
@@ -98,8 +102,8 @@ def _read(
         host.to_bchw(connected[source], source)[0],
         depth_kind,
         None if depth_near == "auto" else depth_near,
-        near_m=near_m or None,
-        far_m=far_m or None,
+        near_m=ends_m[0],
+        far_m=ends_m[1],
         metres_per_unit=metres_per_unit or None,
         focal_px=focal_px,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -63,6 +65,16 @@ def same_size(values: Tensor, height: int, width: int, name: str) -> Tensor:
             f"Resize the {name} to the picture."
         )
     return values
+
+
+def check_range(near_m: float, far_m: float) -> None:
+    """Refuse distances in metres that are not 0 < near_m < far_m; far_m may be infinite.
+
+    Raises:
+        ValueError: if they are not.
+    """
+    if not (0 < near_m < far_m and math.isfinite(near_m)):
+        raise ValueError(f"near_m must be above 0 and below far_m (both in metres), got near_m={near_m:g} and far_m={far_m:g}.")
 
 
 def _describe(value: object) -> str:

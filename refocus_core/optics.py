@@ -54,7 +54,10 @@ class Lens:
 
 @dataclass(frozen=True)
 class Blur:
-    """Strength without a camera: radius of the blur of a point at infinity, in percent of the image's long edge (0..50).
+    """Strength without a camera: how blurred the nearest thing is with the focus on the farthest, or the other way round.
+
+    It is the aperture of the picture: K times the scene's whole span of disparity is `percent` (0..50) of the long edge. Moving
+    the focus does not change it.
 
     Raises:
         ValueError: if `percent` is not within 0..50.
@@ -65,11 +68,6 @@ class Blur:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.percent) and 0 <= self.percent <= 50):
             raise ValueError(f"Blur.percent must lie in 0..50 (percent of the long edge), got {self.percent}.")
-
-
-BLUR_FOCUS_FLOOR = 0.25
-"""`Blur` keeps the blur at infinity constant down to a focus disparity of this fraction of the nearest one. Farther than
-that K stays constant: with the focus at infinity a constant blur there would need an infinite aperture."""
 
 
 def lens_gain_px(lens: Lens, focus_disparity: Tensor, long_edge_px: int) -> Tensor:
@@ -90,15 +88,13 @@ def lens_gain_px(lens: Lens, focus_disparity: Tensor, long_edge_px: int) -> Tens
     return gain.to(focus_disparity)
 
 
-def blur_gain_px(blur: Blur, focus_disparity: Tensor, nearest_disparity: Tensor, long_edge_px: int) -> Tensor:
-    """K in px per unit of disparity so that a point at disparity 0 is blurred by `blur.percent` of the long edge.
+def blur_gain_px(blur: Blur, span: Tensor, long_edge_px: int) -> Tensor:
+    """K in px per unit of disparity, so that K times the scene's span of disparity is `blur.percent` of the long edge.
 
     Args:
-        focus_disparity: [B], in the unit of the depth map.
-        nearest_disparity: [B], the largest disparity of the scene in the same unit (see `BLUR_FOCUS_FLOOR`).
+        span: [B], above 0, in the unit of the depth map.
     """
-    floor = (BLUR_FOCUS_FLOOR * nearest_disparity).clamp_min(torch.finfo(torch.float32).tiny)
-    return blur.percent / 100.0 * long_edge_px / torch.maximum(focus_disparity, floor)
+    return blur.percent / 100.0 * long_edge_px / span
 
 
 @dataclass(frozen=True, eq=False)

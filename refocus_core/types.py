@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .checks import check_map
+from .checks import check_map, check_range
 from .optics import FIT_TOLERANCE_PX, SHARP_RADIUS_PX, BlurLaw, extreme_slope_px
 
 Progress = Callable[[int, int], None]
@@ -25,6 +25,8 @@ class DepthMap:
         focal_px: [B] focal length in pixels of this image, or None where unknown.
         valid: [B,H,W] bool, False where the source knew no depth (the value there is a fill), or None where all are.
         source: where it came from, for people.
+        known_range: (farthest, nearest) disparity that the scene may have, where something else than its pixels tells; relative
+            depth always has (0, 1).
 
     Raises:
         TypeError, ValueError: on wrong shapes or types, non-finite or negative disparity, relative disparity above 1.
@@ -35,6 +37,7 @@ class DepthMap:
     focal_px: Tensor | None = None
     valid: Tensor | None = None
     source: str = ""
+    known_range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         d = check_map(self.disparity, "DepthMap.disparity")
@@ -49,6 +52,49 @@ class DepthMap:
             raise ValueError(f"DepthMap.focal_px must have the shape [{d.shape[0]}], got {list(self.focal_px.shape)}.")
         if self.valid is not None and (self.valid.shape != d.shape or self.valid.dtype != torch.bool):
             raise ValueError(f"DepthMap.valid must be a bool tensor of shape {list(d.shape)}.")
+
+    def with_range(self, near_m: float, far_m: float) -> DepthMap:
+        """Relative disparity as disparity in 1/m, given how far its ends are.
+
+        1 becomes `near_m` and 0 becomes `far_m` metres: `1/far_m + disparity * (1/near_m - 1/far_m)`.
+
+        Args:
+            near_m: distance of relative disparity 1 in metres, above 0.
+            far_m: distance of relative disparity 0 in metres, above `near_m`; may be infinite.
+
+        Raises:
+            ValueError: if the map is already metric, or not 0 < near_m < far_m.
+        """
+        if self.metric:
+            raise ValueError(
+                "near_m and far_m give relative depth a scale, but this depth is already in metres. Leave them unset."
+            )
+        check_range(near_m, far_m)
+        near, far = 1.0 / near_m, 1.0 / far_m
+        return replace(
+            self,
+            disparity=far + self.disparity * (near - far),
+            metric=True,
+            source=f"{self.source} scaled to {near_m:g}..{far_m:g} m".strip(),
+            known_range=(far, near),
+        )
+
+    def extremes(self) -> tuple[Tensor, Tensor]:
+        """Farthest and nearest disparity [B] among the pixels that are valid; (0, 0) for a frame that has none."""
+        d = self.disparity
+        if self.valid is None:
+            return d.amin((1, 2)), d.amax((1, 2))
+        none = ~self.valid.flatten(1).any(1)
+        low = d.masked_fill(~self.valid, torch.inf).amin((1, 2)).masked_fill(none, 0)
+        return low, d.masked_fill(~self.valid, 0).amax((1, 2))
+
+    def span(self) -> Tensor:
+        """The scene's whole span of disparity [B]: of its known range, 1 if relative, else from each frame's valid pixels."""
+        if self.known_range is not None or not self.metric:
+            far, near = self.known_range or (0.0, 1.0)
+            return self.disparity.new_full((self.disparity.shape[0],), near - far)
+        far, near = self.extremes()
+        return near - far
 
     def to(self, device: torch.device | str) -> DepthMap:
         """The same map on another device."""

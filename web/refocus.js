@@ -863,9 +863,7 @@ var NUMBERS2 = [
   "near_gain",
   "far_gain",
   "focus_range",
-  "focus_radius",
-  "near_m",
-  "far_m"
+  "focus_radius"
 ];
 var OTHERS = ["focus", "strength", "sensor", "keyframes", "sensor_mm"];
 function round3(v) {
@@ -989,7 +987,7 @@ var FocusEdits = class {
     const { run, index, solved } = state;
     const disparities = valuesInDisc(run.map, index, disc);
     if (disparities.length === 0) return null;
-    const halfWidth = 2 * medianDeviation(disparities) * Math.abs(solved.scale);
+    const halfWidth = 2 * medianDeviation(disparities);
     return solved.span > 0 ? Math.ceil(clamp(2 * halfWidth / solved.span, 0, 1) * 100) / 100 : 0;
   }
   /** Move the point. */
@@ -1008,8 +1006,7 @@ var FocusEdits = class {
     if (state.kind === "not run" || widgets.linkedFocus.length > 0) return;
     const disparity = state.run.disparityAtShare(share, state.index);
     if (state.kind === "solved" && state.solved.metric && !widgets.distanceIsLinked) {
-      const { offset, scale } = state.solved;
-      const metres = 1 / Math.max(offset + scale * disparity, 1 / DISTANCE_M.most);
+      const metres = 1 / Math.max(disparity, 1 / DISTANCE_M.most);
       this.write({
         focus: "distance",
         distance_m: Math.round(clamp(metres, DISTANCE_M.least, DISTANCE_M.most) * 100) / 100
@@ -1134,35 +1131,19 @@ var Gestures = class {
 };
 
 // src/law/solve.ts
-var BLUR_FOCUS_FLOOR = 0.25;
-var FLOAT32_TINY = 11754943508222875e-54;
+var FLAT = 1e-6;
 function solve(numbers, map, s, index, frame = numbers.shown[index]) {
-  const unit = disparityScale(numbers, s, index);
   const keys = readKeyframes(s.keyframes);
-  const plane = focalPlane2(numbers, map, s, keys, unit, index, frame);
-  const strength = s.strength === "camera" ? lensGainPx(numbers, s, unit, plane.disparity) : blurGainPx(numbers, s, unit, plane.disparity);
+  const plane = focalPlane2(numbers, map, s, keys, index, frame);
+  const strength = s.strength === "camera" ? lensGainPx(numbers, s, plane.disparity) : blurGainPx(numbers, s, index);
+  const span = numbers.span[index];
   return {
     focusDisparity: plane.disparity,
     gainPx: strength * apertureOfKeys(keys, s, frame),
-    sharpHalfWidth: plane.halfWidth + unit.span * s.focus_range / 2,
-    scale: unit.scale,
-    offset: unit.offset,
-    metric: unit.metric,
-    span: unit.span
+    sharpHalfWidth: plane.halfWidth + span * s.focus_range / 2,
+    metric: numbers.metric,
+    span
   };
-}
-function disparityScale(numbers, s, index) {
-  if (s.near_m > 0 || s.far_m > 0) {
-    if (!(s.near_m > 0 && s.far_m > 0)) throw new Error("give both near_m and far_m, or neither");
-    if (numbers.metric) throw new Error("this depth is in metres already; set near_m and far_m to 0");
-    if (s.near_m >= s.far_m) throw new Error("near_m must be below far_m");
-    const offset = 1 / s.far_m;
-    const scale = 1 / s.near_m - offset;
-    return { scale, offset, metric: true, nearest: 1 / s.near_m, span: scale };
-  }
-  if (!numbers.metric) return { scale: 1, offset: 0, metric: false, nearest: 1, span: 1 };
-  const nearest = numbers.nearest[index];
-  return { scale: 1, offset: 0, metric: true, nearest, span: nearest - numbers.farthest[index] };
 }
 function readKeyframes(text) {
   try {
@@ -1171,11 +1152,11 @@ function readKeyframes(text) {
     throw new Error(`keyframes: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
-function focalPlane2(numbers, map, s, keys, unit, index, frame) {
-  const measured = (at, x, y, radius) => unit.offset + unit.scale * disparityAt(map, at, { x, y, radius });
+function focalPlane2(numbers, map, s, keys, index, frame) {
+  const measured = (at, x, y, radius) => disparityAt(map, at, { x, y, radius });
   const focusKeys = keys.filter(setsFocus);
   if (focusKeys.length > 0) {
-    const ofKey = (k) => k.x !== void 0 ? measured(nearestShown(numbers, k.frame), k.x, k.y, FOCUS_POINT_RADIUS) : disparityOf(k.distance_m, unit.metric);
+    const ofKey = (k) => k.x !== void 0 ? measured(nearestShown(numbers, k.frame), k.x, k.y, FOCUS_POINT_RADIUS) : disparityOf(k.distance_m, numbers.metric);
     return { disparity: track(focusKeys, ofKey, frame), halfWidth: 0 };
   }
   switch (s.focus) {
@@ -1187,20 +1168,22 @@ function focalPlane2(numbers, map, s, keys, unit, index, frame) {
       return { disparity: (a + b) / 2, halfWidth: Math.abs(a - b) / 2 };
     }
     case "distance":
-      return { disparity: disparityOf(s.distance_m, unit.metric), halfWidth: 0 };
+      return { disparity: disparityOf(s.distance_m, numbers.metric), halfWidth: 0 };
     default: {
       const byNode = numbers.mask ?? (s.focus === "auto" ? numbers.auto : null);
       if (!byNode) throw new Error("run the graph once to measure the focus under the mask");
-      return { disparity: unit.offset + unit.scale * byNode[index], halfWidth: 0 };
+      return { disparity: byNode[index], halfWidth: 0 };
     }
   }
 }
 function disparityOf(metres, metric) {
-  if (!metric) throw new Error("a distance needs depth in metres: set near_m and far_m, or focus by point");
+  if (!metric)
+    throw new Error("a distance needs depth in metres: set near_m and far_m of Depth Estimate, or focus by point");
   return 1 / metres;
 }
-function lensGainPx(numbers, s, unit, focusDisparity) {
-  if (!unit.metric) throw new Error("a camera needs depth in metres: set near_m and far_m, or strength in percent");
+function lensGainPx(numbers, s, focusDisparity) {
+  if (!numbers.metric)
+    throw new Error("a camera needs depth in metres: set near_m and far_m of Depth Estimate, or strength in percent");
   const longEdgePx = Math.max(numbers.width, numbers.height);
   let focalMm = s.focal_mm;
   if (focalMm === 0) {
@@ -1211,10 +1194,10 @@ function lensGainPx(numbers, s, unit, focusDisparity) {
   if (remaining <= 0) throw new Error("the focus lies nearer than the focal length");
   return focalMm ** 2 / (2 * s.f_number) / remaining * (longEdgePx / s.sensor_mm) / 1e3;
 }
-function blurGainPx(numbers, s, unit, focusDisparity) {
-  const longEdgePx = Math.max(numbers.width, numbers.height);
-  const floor = Math.max(BLUR_FOCUS_FLOOR * (unit.nearest > 0 ? unit.nearest : 1), FLOAT32_TINY);
-  return s.percent / 100 * longEdgePx / Math.max(focusDisparity, floor);
+function blurGainPx(numbers, s, index) {
+  const nearest = numbers.nearest[index] > 0 ? numbers.nearest[index] : 1;
+  const span = numbers.span[index] > FLAT * nearest ? numbers.span[index] : nearest;
+  return s.percent / 100 * Math.max(numbers.width, numbers.height) / span;
 }
 function apertureField(s) {
   return s.strength === "camera" ? "f_number" : "percent";
@@ -1226,11 +1209,8 @@ function apertureOfKeys(keys, s, frame) {
   if (field === "f_number") return s.f_number / 2 ** track(apertureKeys, (k) => Math.log2(k.f_number), frame);
   return s.percent > 0 ? track(apertureKeys, (k) => k.percent, frame) / s.percent : 0;
 }
-function outputDisparity(thumbnailDisparity, solved) {
-  return solved.offset + solved.scale * thumbnailDisparity;
-}
-function radiusPx(thumbnailDisparity, solved, s) {
-  let radius = solved.gainPx * (solved.focusDisparity - outputDisparity(thumbnailDisparity, solved));
+function radiusPx(disparity, solved, s) {
+  let radius = solved.gainPx * (solved.focusDisparity - disparity);
   const sharp = solved.gainPx * solved.sharpHalfWidth;
   radius -= Math.min(Math.max(radius, -sharp), sharp);
   return radius < 0 ? radius * s.near_gain : radius * s.far_gain;
@@ -1295,7 +1275,7 @@ var FocusModel = class {
     const { state } = this;
     if (state.kind !== "solved") return null;
     const { run, index, solved } = state;
-    return run.shareOf((solved.focusDisparity - solved.offset) / solved.scale, index);
+    return run.shareOf(solved.focusDisparity, index);
   }
   /** Focal plane at any frame of the clip, between the farthest (0) and the nearest thing (1) of all frames. */
   focusAt(frame) {
@@ -1304,8 +1284,8 @@ var FocusModel = class {
     const { numbers, map } = state.run;
     try {
       const solved = solve(numbers, map, this.widgets.read(), state.index, frame);
-      const low = outputDisparity(Math.min(...map.lowest), solved);
-      const high = outputDisparity(Math.max(...map.highest), solved);
+      const low = Math.min(...map.lowest);
+      const high = Math.max(...map.highest);
       return high > low ? (solved.focusDisparity - low) / (high - low) : 0.5;
     } catch {
       return null;
@@ -1341,7 +1321,7 @@ var FocusModel = class {
     const { map } = run;
     const value = map.values[index][Math.floor(at.y * map.h) * map.w + Math.floor(at.x * map.w)];
     return {
-      disparity: outputDisparity(value, solved),
+      disparity: value,
       metric: solved.metric,
       radiusPx: radiusPx(value, solved, settings)
     };

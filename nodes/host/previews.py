@@ -37,17 +37,17 @@ def focus(shown: Tensor, cls: type, depth: DepthMap, photo: Tensor | None, chose
     """`ui` of Defocus Map: the preview `shown` (an IMAGE), and what the page needs to draw another one.
 
     Args:
-        depth: as it came in, before near_m and far_m.
+        depth: as it came in.
         photo: [B,3,H,W] sRGB or None.
         chosen: what is in focus.
     """
     batch, height, width = depth.disparity.shape
     frames = defocus.shown_frames(batch)
-    picked = DepthMap(depth.disparity[frames], depth.metric, valid=None if depth.valid is None else depth.valid[frames])
+    valid = None if depth.valid is None else depth.valid[frames]
+    picked = DepthMap(depth.disparity[frames], depth.metric, valid=valid, known_range=depth.known_range)
     known = picked.valid is None or bool(picked.valid.flatten(1).any(1).all())
     small = defocus.thumbnail(picked.disparity, _DEPTH_PX if batch == 1 else _CLIP_PX, valid=picked.valid)
     h, w = small.codes.shape[1:]
-    far, near = defocus.extremes(picked)
     numbers = {
         "width": width,
         "height": height,
@@ -57,8 +57,8 @@ def focus(shown: Tensor, cls: type, depth: DepthMap, photo: Tensor | None, chose
         "low": small.low,
         "high": small.high,
         "metric": depth.metric,
-        "nearest": near.tolist(),
-        "farthest": far.tolist(),
+        "nearest": picked.extremes()[1].tolist(),
+        "span": picked.span().tolist(),
         "auto": defocus.focus_disparity(picked).tolist() if known else None,
         "mask": defocus.focus_disparity(depth, chosen)[frames].tolist() if isinstance(chosen, defocus.FocusMask) else None,
         "focal_px": None if depth.focal_px is None else float(depth.focal_px.median()),

@@ -82,7 +82,6 @@ def run(args: argparse.Namespace) -> None:
     sharp, depth_map = _sharpen(args, image, photo.camera, estimate, genfocus, stages)
     with stages("defocus"):
         lens = _lens(args, photo.camera, depth_map)
-        near_m, far_m = _scale(args, depth_map)
         defocus_map = defocus.from_lens(
             depth_map,
             lens,
@@ -90,8 +89,6 @@ def run(args: argparse.Namespace) -> None:
             focus_range=args.focus_range,
             near_gain=args.near_gain,
             far_gain=args.far_gain,
-            near_m=near_m,
-            far_m=far_m,
         )
     result = _blur(args, sharp, defocus_map, kernel, genfocus, stages)
     with stages("writing"):
@@ -118,9 +115,8 @@ def _sharpen(
     if args.deblur == "deconvolution":
         lens = _taken_lens(args, camera)
         depth_map = estimate(image)
-        near_m, far_m = _scale(args, depth_map)
         with stages("deblurring") as progress:
-            taken = defocus.from_lens(depth_map, lens, args.taken_focus, near_m=near_m, far_m=far_m)
+            taken = defocus.from_lens(depth_map, lens, args.taken_focus)
             return restore.all_in_focus(image, args.deblur, taken, progress=progress).image, depth_map
     with stages("deblurring") as progress:
         if args.deblur == "generative":
@@ -247,9 +243,10 @@ def _depth(args: argparse.Namespace, image: Tensor, *, file: Tensor | None, stag
 
     with stages("depth") as progress:
         if file is None:
-            return depth.estimate(
+            estimated = depth.estimate(
                 image, args.depth, folders=args.models, allow_download=args.download, progress=progress, refine=args.refine
             )
+            return depth.in_metres(estimated, args.near_m or None, args.far_m or None)
         depth_map = depth.from_image(
             file,
             args.depth_kind,
@@ -260,17 +257,6 @@ def _depth(args: argparse.Namespace, image: Tensor, *, file: Tensor | None, stag
             unknown=args.depth_unknown,
         )
         return depth.refine(depth.fit(depth_map.to(image.device), image), image, strength=args.refine)
-
-
-def _scale(args: argparse.Namespace, depth_map: DepthMap) -> tuple[float | None, float | None]:
-    """near_m and far_m, unless the depth picture has already been read with them."""
-    if depth_map.metric and args.near_m and _is_file(args.depth):
-        return None, None
-    return args.near_m or None, args.far_m or None
-
-
-def _is_file(name: str) -> bool:
-    return Path(name).suffix != ".safetensors" and Path(name).exists()
 
 
 def _lens(args: argparse.Namespace, camera: CameraData, depth_map: DepthMap) -> Lens | Blur:

@@ -15,10 +15,10 @@ from .focus import (
     focus_disparity,
     focus_half_width,
 )
+from .from_lens import from_lens, lens_for
 from .keyframes import Key, Keyframes, parse_keyframes
-from .mapping import from_lens, lens_for, to_metric
 from .preview import preview
-from .thumbnail import DepthThumbnail, extremes, shown_frames, thumbnail
+from .thumbnail import DepthThumbnail, shown_frames, thumbnail
 
 __all__ = [
     "DepthThumbnail",
@@ -33,7 +33,6 @@ __all__ = [
     "Key",
     "Keyframes",
     "as_focus",
-    "extremes",
     "focus_disparity",
     "focus_half_width",
     "from_lens",
@@ -42,5 +41,4 @@ __all__ = [
     "preview",
     "shown_frames",
     "thumbnail",
-    "to_metric",
 ]

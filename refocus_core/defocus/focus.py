@@ -86,7 +86,7 @@ class FocusDistance:
 
 @dataclass(frozen=True)
 class FocusDisparity:
-    """A disparity in the depth map's own unit (1/m where metric or where near_m and far_m are given, else 0..1), >= 0.
+    """A disparity in the depth map's own unit (1/m where metric, else 0..1), >= 0.
 
     Raises:
         ValueError: if it is negative or not finite.
@@ -160,8 +160,8 @@ def focus_disparity(depth_map: DepthMap, focus: FocusLike = None) -> Tensor:
     if isinstance(focus, FocusDistance):
         if not depth_map.metric:
             raise ValueError(
-                "A focus distance in metres needs depth in metres, but this depth is relative. Give near_m and far_m, the "
-                "distances of the nearest and the farthest thing, or focus by point or mask."
+                "A focus distance in metres needs depth in metres, but this depth is relative. Give the depth near_m and "
+                "far_m, the distances of the nearest and the farthest thing, or focus by point or mask."
             )
         return d.new_full((d.shape[0],), 1.0 / focus.distance_m)
     if isinstance(focus, FocusDisparity):

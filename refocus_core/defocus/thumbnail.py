@@ -10,8 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..types import DepthMap
-
 LEVELS = 32767
 """Largest code of a quantised value. The 16th bit marks pixels without known depth."""
 
@@ -61,16 +59,6 @@ def thumbnail(values: Tensor, long_edge_px: int = 512, *, valid: Tensor | None =
     if valid is not None:
         codes |= (~valid[:, rows][:, :, columns]).cpu().numpy().astype(np.uint16) << np.uint16(15)
     return DepthThumbnail(codes, low, high)
-
-
-def extremes(depth_map: DepthMap) -> tuple[Tensor, Tensor]:
-    """Farthest and nearest disparity [B] among the known pixels; (0, 0) for a frame that has none."""
-    d = depth_map.disparity
-    if depth_map.valid is None:
-        return d.amin((1, 2)), d.amax((1, 2))
-    none = ~depth_map.valid.flatten(1).any(1)
-    low = d.masked_fill(~depth_map.valid, torch.inf).amin((1, 2)).masked_fill(none, 0)
-    return low, d.masked_fill(~depth_map.valid, 0).amax((1, 2))
 
 
 def _picked(full: int, small: int) -> Tensor:

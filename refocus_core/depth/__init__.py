@@ -5,6 +5,7 @@ load_model(path) -> DepthModel, predict(model, image) -> DepthMap      the same 
 from_da3, from_moge, from_image              adapters
 fit(depth_map, image) -> DepthMap            to the picture's size
 refine(depth_map, image) -> DepthMap         edges moved onto the photo's edges
+in_metres(depth_map, near_m, far_m)          relative depth scaled by the distances of its ends
 preview(depth_map) -> picture                for people only, never read back
 """
 
@@ -12,6 +13,7 @@ from .adapters import fit, from_da3, from_image, from_moge
 from .display import preview
 from .estimate import estimate, predict
 from .model import DepthModel, is_depth_file, load_entry, load_model
+from .ranges import in_metres
 from .refine import refine
 from .registry import AUTO_ORDER, MODELS, available, choose, entry
 
@@ -27,6 +29,7 @@ __all__ = [
     "from_da3",
     "from_image",
     "from_moge",
+    "in_metres",
     "is_depth_file",
     "load_entry",
     "load_model",

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..checks import match_batch
+from ..checks import check_range, match_batch
 from ..types import DepthMap
-from .common import fill, to_relative
+from .ranges import fill, in_metres, to_relative
 
 log = logging.getLogger(__name__)
 
@@ -218,8 +219,8 @@ def from_image(
         raise ValueError(f'kind must be "disparity" or "depth" and near "bright" or "dark", got {kind!r} and {near!r}.')
     if (near_m is None) != (far_m is None):
         raise ValueError("Give both near_m and far_m, the distances in metres of the nearest and the farthest value, or neither.")
-    if near_m is not None and far_m is not None and not (0 < near_m < far_m and math.isfinite(near_m)):
-        raise ValueError(f"near_m must be positive and smaller than far_m, got {near_m} and {far_m}.")
+    if near_m is not None and far_m is not None:
+        check_range(near_m, far_m)
     if metres_per_unit is not None and (kind != "depth" or near_m is not None or not metres_per_unit > 0 or near != "dark"):
         raise ValueError("metres_per_unit goes with kind='depth', near='dark', without near_m and far_m, and must be positive.")
     no_data = torch.isnan(v) if unknown is None else torch.isnan(v) | (v == unknown)
@@ -249,20 +250,18 @@ def from_image(
             )
     nearness = v if near == "bright" else 1 - v  # 0 far .. 1 near
     filled = torch.where(infinite, torch.zeros_like(v), fill(torch.where(known, nearness, torch.zeros_like(v)), known | infinite))
-    metric = near_m is not None and far_m is not None
-    if near_m is not None and far_m is not None:
-        if kind == "disparity":
-            out = 1 / far_m + filled * (1 / near_m - 1 / far_m)
-        elif math.isfinite(far_m):
-            out = 1 / (far_m + filled * (near_m - far_m))
-        else:
-            raise ValueError("far_m must be finite for a depth picture: its values are spread evenly between near_m and far_m.")
-        out = torch.where(infinite, torch.zeros_like(out), out)
-    else:
+    valid = None if bool(known.all()) else known
+    if kind == "disparity" or near_m is None or far_m is None:
         if kind == "depth":
             log.warning("Depth picture without metres: order of surfaces is right, spacing is not. Give near_m and far_m.")
-        out = filled
-    return DepthMap(out, metric, lengths, None if bool(known.all()) else known, source)
+        return in_metres(DepthMap(filled, False, lengths, valid, source), near_m, far_m)
+    if not math.isfinite(far_m):
+        raise ValueError("far_m must be finite for a depth picture: its values are spread evenly between near_m and far_m.")
+    disparity = 1 / (far_m + filled * (near_m - far_m))
+    # What is infinitely far lies beyond far_m, so the range that the picture spans is not the scene's.
+    known_range = None if bool(infinite.any()) else (1 / far_m, 1 / near_m)
+    disparity = torch.where(infinite, torch.zeros_like(disparity), disparity)
+    return DepthMap(disparity, True, lengths, valid, source, known_range)
 
 
 def fit(depth_map: DepthMap, image: Tensor) -> DepthMap:
@@ -291,7 +290,7 @@ def fit(depth_map: DepthMap, image: Tensor) -> DepthMap:
     if (h, w) != (height, width):
         d = F.interpolate(d[:, None], (height, width), mode="bilinear", antialias=True)[:, 0]
         valid = None if valid is None else F.interpolate(valid[:, None].float(), (height, width), mode="nearest")[:, 0] > 0.5
-    return DepthMap(d, depth_map.metric, focal_px, valid, depth_map.source)
+    return replace(depth_map, disparity=d, focal_px=focal_px, valid=valid)
 
 
 def _single_channel(image: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..types import DepthMap
-from .common import robust_range
+from .ranges import robust_range
 
 # Far to near: cold and dark to warm and bright. Lightness rises evenly (CIE L* 6 to 92), so order can be read without colour.
 _STOPS = (

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..checks import check_image
 from ..types import DepthMap, Progress
-from .common import fill, to_relative
 from .model import DepthModel, load_entry, load_model
+from .ranges import fill, to_relative
 from .refine import refine as refine_edges
 from .registry import MODELS, choose
 

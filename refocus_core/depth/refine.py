@@ -18,7 +18,7 @@ from torch import Tensor
 from .. import images
 from ..checks import check_image, match_batch
 from ..types import DepthMap
-from .common import robust_range
+from .ranges import robust_range
 
 _NETWORK_SHORT_PX = 518  # depth networks see the short side at about this size; ramps widen in proportion beyond it
 _REACH_PX = 3.0  # of a ramp at that size

@@ -24,7 +24,7 @@ DISTANCE_M = Number(
     (0.01, 1e5),
     0.01,
     "m",
-    "Distance in metres from the camera. Needs depth in metres, or near_m and far_m.",
+    "Distance in metres from the camera. Needs depth in metres.",
     flag="--focus-distance",
 )
 PERCENT_OF_LONG_EDGE, CAMERA = "percent of long edge", "camera"
@@ -33,7 +33,7 @@ STRENGTH = Choice(
     PERCENT_OF_LONG_EDGE,
     {
         PERCENT_OF_LONG_EDGE: "set by 'percent'.",
-        CAMERA: "by f_number, focal_mm and sensor, as that lens would blur; needs depth in metres, or near_m and far_m.",
+        CAMERA: "by f_number, focal_mm and sensor, as that lens would blur; needs depth in metres (near_m and far_m of Depth Estimate make it so).",
     },
     "How strong the blur is.",
 )
@@ -43,8 +43,8 @@ PERCENT = Number(
     (0.0, 50.0),
     0.1,
     "percent",
-    "Blur radius at infinity (relative depth: at the farthest thing), in percent of the picture's long edge. "
-    "More is stronger; 1 = 20 px on a picture of 2000 px.",
+    "Aperture: blur radius of the nearest thing with the focus on the farthest, in percent of the picture's long edge. Moving "
+    "the focus does not change it. More is stronger; 1 = 20 px on a picture of 2000 px.",
     flag="--blur",
 )
 F_NUMBER = Number("f_number", 1.8, (0.5, 64.0), 0.1, "", "Aperture of the camera, f/number. Smaller opens the lens: more blur.")
@@ -96,24 +96,6 @@ FOCUS_RADIUS = Number(
     "Radius of the area that the focus point measures, as a fraction of the long edge.",
     advanced=True,
 )
-NEAR_M = Number(
-    "near_m",
-    0.0,
-    (0.0, 1e5),
-    0.01,
-    "m",
-    "Distance in metres of the nearest thing. Gives relative depth a scale; needs far_m. 0: not given.",
-    advanced=True,
-)
-FAR_M = Number(
-    "far_m",
-    0.0,
-    (0.0, 1e6),
-    0.1,
-    "m",
-    "Distance in metres of the farthest thing. Gives relative depth a scale; needs near_m. 0: not given.",
-    advanced=True,
-)
 X2 = Number(
     "x2",
     0.5,
@@ -153,8 +135,6 @@ OPTIONS: tuple[Option, ...] = (
     FOCUS_RANGE,
     FOCUS_RADIUS,
     SENSOR_MM,
-    NEAR_M,
-    FAR_M,
     X2,
     Y2,
     KEYFRAMES,

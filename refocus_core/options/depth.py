@@ -65,7 +65,7 @@ NEAR_M = Number(
     (0.0, 1e6),
     0.01,
     "m",
-    "Metres that the near end (of 0..1) of the depth picture stands for. 0: unknown. Needs far_m.",
+    "Distance in metres of the nearest thing. Gives relative depth, a model's or a picture's, a scale. 0: unknown. Needs far_m.",
     advanced=True,
 )
 FAR_M = Number(
@@ -74,7 +74,7 @@ FAR_M = Number(
     (0.0, 1e6),
     0.1,
     "m",
-    "Metres that the far end (of 0..1) of the depth picture stands for. 0: unknown. Needs near_m.",
+    "Distance in metres of the farthest thing. Gives relative depth, a model's or a picture's, a scale. 0: unknown. Needs near_m.",
     advanced=True,
 )
 METRES_PER_UNIT = Number(

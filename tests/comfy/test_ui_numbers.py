@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,12 +35,11 @@ SETTINGS: dict[str, Any] = {
     "far_gain": 1.0,
     "focus_range": 0.0,
     "focus_radius": 0.03,
-    "near_m": 0.0,
-    "far_m": 0.0,
     "keyframes": "",
 }
-METRES = {"near_m": 1.2, "far_m": 9.0}
-CAMERA = {"strength": "camera", **METRES}
+CAMERA = {"strength": "camera"}
+METRIC = ("camera", "distance", "own focal length", "percent in metres", "keys of a camera")
+"""Cases whose depth is in metres."""
 CASES: dict[str, dict[str, Any]] = {
     "point": {},
     "far corner": {"x": 1.0, "y": 1.0, "focus_radius": 0.02},
@@ -49,7 +49,7 @@ CASES: dict[str, dict[str, Any]] = {
     "camera": CAMERA,
     "distance": {**CAMERA, "focus": "distance", "f_number": 1.4, "focus_range": 0.2},
     "own focal length": {**CAMERA, "focal_mm": 0.0},
-    "percent in metres": METRES,
+    "percent in metres": {"focus": "distance"},
     "keys": {"keyframes": '{"keys": [{"frame": 0, "x": 0.2, "y": 0.5}, {"frame": 2, "x": 0.9, "y": 0.1, "percent": 1}]}'},
     "keys of a camera": {
         **CAMERA,
@@ -63,12 +63,14 @@ def page(ui_page: Callable[[str], Page]) -> Page:
     return ui_page("own")
 
 
-def depth() -> DepthMap:
-    """Three frames of smooth hills with holes of unknown depth."""
+def depth(metric: bool) -> DepthMap:
+    """Three frames of smooth hills with holes of unknown depth, relative or from 1.2 to 9 m."""
     g = torch.Generator().manual_seed(3)
     d = torch.nn.functional.interpolate(torch.rand(3, 1, 5, 7, generator=g), (H, W), mode="bicubic")[:, 0].clamp(0, 1)
     valid = torch.rand(3, H, W, generator=g) > 0.1
-    return DepthMap(d.contiguous(), False, focal_px=torch.tensor([100.0, 110.0, 120.0]), valid=valid)
+    made = DepthMap(d.contiguous(), False, focal_px=torch.tensor([100.0, 110.0, 120.0]), valid=valid)
+    # Without the range that it was given: the page must go by what is valid.
+    return replace(made.with_range(1.2, 9.0), known_range=None) if metric else made
 
 
 def by_the_core(depth_map: DepthMap, s: dict[str, Any]) -> Any:
@@ -89,8 +91,6 @@ def by_the_core(depth_map: DepthMap, s: dict[str, Any]) -> Any:
         focus_range=s["focus_range"],
         near_gain=s["near_gain"],
         far_gain=s["far_gain"],
-        near_m=s["near_m"] or None,
-        far_m=s["far_m"] or None,
         keyframes=defocus.parse_keyframes(s["keyframes"]),
     )
 
@@ -98,14 +98,13 @@ def by_the_core(depth_map: DepthMap, s: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("case", CASES)
 def test_defocus_and_its_colours(page: Page, case: str) -> None:
     settings = {**SETTINGS, **CASES[case]}
-    source = depth()
+    source = depth(case in METRIC)
     small = defocus.thumbnail(source.disparity, max(W, H), valid=source.valid)
     assert small.codes.shape == (3, H, W)
     known = torch.from_numpy(small.codes < 32768)
     values = small.low + torch.from_numpy((small.codes & 32767).astype(np.float32)) / 32767 * (small.high - small.low)
-    source = DepthMap(values, False, focal_px=source.focal_px, valid=known)
+    source = replace(source, disparity=values, valid=known)
     photo = (torch.rand(1, 3, H, W, generator=torch.Generator().manual_seed(4)) * 255).round() / 255
-    far, near = defocus.extremes(source)
     numbers = {
         "width": W,
         "height": H,
@@ -114,9 +113,9 @@ def test_defocus_and_its_colours(page: Page, case: str) -> None:
         "size": [W, H],
         "low": small.low,
         "high": small.high,
-        "metric": False,
-        "nearest": near.tolist(),
-        "farthest": far.tolist(),
+        "metric": source.metric,
+        "nearest": source.extremes()[1].tolist(),
+        "span": source.span().tolist(),
         "auto": defocus.focus_disparity(source).tolist(),
         "mask": None,
         "focal_px": float(source.focal_px.median()) if source.focal_px is not None else None,

@@ -99,6 +99,8 @@ class Twin:
             )
         else:
             found = depth.predict(depth.load_model(self.server.base / "elsewhere" / "depth" / i["model"]), photo)
+        if "depth_image" not in i:
+            found = depth.in_metres(found, i["near_m"] or None, i["far_m"] or None)
         return (depth.refine(depth.fit(found, photo), photo, strength=i["refine"]),)
 
     def DefocusMap(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
@@ -119,8 +121,6 @@ class Twin:
             focus_range=i["focus_range"],
             near_gain=i["near_gain"],
             far_gain=i["far_gain"],
-            near_m=i["near_m"] or None,
-            far_m=i["far_m"] or None,
             keyframes=defocus.parse_keyframes(i.get("keyframes", "")),
         )
         return made, None, made.in_focus()

@@ -40,6 +40,31 @@ def test_depth_map_checks_its_companions() -> None:
     assert DepthMap(D * 3, True, torch.ones(2), torch.ones(2, 5, 7, dtype=torch.bool)).to("cpu").metric
 
 
+@pytest.mark.parametrize(
+    "near_m,far_m,message", [(3.0, 1.0, "below far_m"), (0.0, 1.0, "above 0"), (float("nan"), 2.0, "above 0")]
+)
+def test_a_range_in_metres_must_make_sense(near_m: float, far_m: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        DepthMap(D, False).with_range(near_m, far_m)
+
+
+def test_only_relative_depth_takes_a_range() -> None:
+    scaled = DepthMap(D, False, source="x").with_range(1.0, 4.0)
+    assert scaled.metric and torch.allclose(scaled.disparity, 0.25 + 0.75 * D)
+    assert scaled.span().tolist() == [0.75] * 2 and scaled.to("cpu").known_range == (0.25, 1.0)
+    with pytest.raises(ValueError, match="already in metres"):
+        scaled.with_range(1.0, 4.0)
+
+
+def test_span_is_that_of_what_is_valid() -> None:
+    valid = torch.ones(2, 5, 7, dtype=torch.bool)
+    valid[1] = False
+    assert DepthMap(D, False, valid=valid).span().tolist() == [1, 1]
+    low, high = DepthMap(D, True, valid=valid).extremes()
+    assert (float(low[0]), float(high[0])) == (float(D[0].min()), float(D[0].max()))
+    assert DepthMap(D, True, valid=valid).span().tolist() == [float(high[0] - low[0]), 0]
+
+
 def test_defocus_map_checks_shapes_and_numbers() -> None:
     one = torch.ones(2)
     with pytest.raises(ValueError, match="differ in shape"):

@@ -142,8 +142,8 @@ def test_saved_depth_and_radius_can_be_read_again(small: Path, tmp_path: Path, c
 @pytest.mark.parametrize("aperture", ["polygon", "star", "aperture.png"])
 def test_apertures(small: Path, tmp_path: Path, aperture: str) -> None:
     name = small / aperture if "." in aperture else aperture
-    assert run(small, tmp_path / "o.png", "--blur", 3, "--aperture", name) == 0
-    assert run(small, tmp_path / "c.png", "--blur", 3) == 0
+    assert run(small, tmp_path / "o.png", "--blur", 6, "--aperture", name) == 0
+    assert run(small, tmp_path / "c.png", "--blur", 6) == 0
     assert difference(pictures.load(tmp_path / "o.png").image, pictures.load(tmp_path / "c.png").image) > 0.05
 
 

@@ -207,11 +207,20 @@ def test_map_obeys_its_own_law(focus: object) -> None:
     assert torch.equal(made.radius_px, law)
 
 
-def test_percent_is_the_radius_of_the_farthest_in_relative_depth() -> None:
-    depth = planes(0.0, 0.5, 1.0, w=60)
-    made = from_lens(depth, Blur(5), (0.5, 0.5))
-    assert made.radius_px[0, 0, 0] == pytest.approx(3.0) and made.radius_px[0, 0, 30] == 0
-    assert made.radius_px[0, 0, -1] == pytest.approx(-3.0)
+@pytest.mark.parametrize("depth", [planes(0.0, 0.5, 1.0, w=60), planes(0.0, 0.5, 1.0, w=60).with_range(1.0, 4.0)])
+def test_percent_is_the_blur_from_one_end_of_the_scene_to_the_other_wherever_the_focus_lies(depth: DepthMap) -> None:
+    far, middle, near = (from_lens(depth, Blur(5), (x, 0.5)) for x in (0.1, 0.5, 0.9))
+    assert far.radius_px[0, 0, -1] == pytest.approx(-3.0) and near.radius_px[0, 0, 0] == pytest.approx(3.0)
+    assert middle.radius_px[0, 0, 0] == pytest.approx(1.5) and middle.radius_px[0, 0, -1] == pytest.approx(-1.5)
+    assert torch.equal(far.gain_px, middle.gain_px) and torch.equal(far.gain_px, near.gain_px)
+
+
+def test_percent_of_metric_depth_goes_by_the_measured_span() -> None:
+    d = torch.tensor([[[0.2, 0.3, 0.6, 9.0]]])
+    made = from_lens(DepthMap(d, True, valid=d < 1), Blur(25), FocusDisparity(0.2))  # 9.0 is no measurement
+    assert made.radius_px[0, 0, :3].tolist() == pytest.approx([0.0, -0.25, -1.0])
+    plane = from_lens(DepthMap(torch.full((1, 1, 4), 0.5), True), Blur(25), FocusDisparity(0.0))
+    assert plane.radius_px[0, 0].tolist() == pytest.approx([-1.0] * 4), "a single plane: as from there to infinity"
 
 
 def test_size_of_the_picture_scales_the_radius() -> None:
@@ -228,20 +237,16 @@ def test_stopping_down_never_blurs_more() -> None:
 def test_near_and_far_metres_make_relative_depth_metric() -> None:
     relative = scene()
     metric = DepthMap(1 / 5.0 + relative.disparity * (1 / 2.0 - 1 / 5.0), True)
-    a = from_lens(relative, Lens(85, 2), 2.5, near_m=2.0, far_m=5.0)
+    a = from_lens(relative.with_range(2.0, 5.0), Lens(85, 2), 2.5)
     b = from_lens(metric, Lens(85, 2), 2.5)
     assert torch.equal(a.radius_px, b.radius_px) and torch.equal(a.disparity, b.disparity)
-    assert from_lens(relative, Lens(), None, near_m=1.0, far_m=math.inf).disparity.min() >= 0
+    assert from_lens(relative.with_range(1.0, math.inf), Lens()).disparity.min() >= 0
 
 
 @pytest.mark.parametrize(
     "depth,lens,options,message",
     [
         (scene(), Lens(), {}, r"camera's blur needs depth in metres.*near_m and far_m.*percent"),
-        (scene(), Lens(), {"near_m": 1.0}, "Give both near_m and far_m"),
-        (scene(), Lens(), {"near_m": 3.0, "far_m": 1.0}, "below far_m"),
-        (scene(), Lens(), {"near_m": 0.0, "far_m": 1.0}, "above 0"),
-        (scene(metric=True), Lens(), {"near_m": 1.0, "far_m": 2.0}, "already in metres"),
         (scene(), Blur(), {"focus_range": 1.5}, "focus_range"),
         (scene(), Blur(), {"focus_range": math.nan}, "focus_range"),
         (scene(), Blur(), {"near_gain": -1.0}, "near_gain"),
@@ -453,7 +458,7 @@ def test_keyframes_by_distance_need_metres() -> None:
     away = keys('{"keys": [{"frame": 0, "distance_m": 2}, {"frame": 2, "distance_m": 4, "ease": "hold"}]}')
     with pytest.raises(ValueError, match="near_m and far_m"):
         away.focus_disparity(scene(3))
-    scaled = from_lens(scene(3), Blur(2), near_m=1, far_m=10, keyframes=away)
+    scaled = from_lens(scene(3).with_range(1, 10), Blur(2), keyframes=away)
     assert scaled.focus_disparity.tolist() == pytest.approx([0.5, 0.375, 0.25])
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refocus_core import depth
-from refocus_core.depth.common import FLAT, robust_range, to_relative
+from refocus_core.depth.ranges import FLAT, robust_range, to_relative
 from refocus_core.types import DepthMap
 
 H, W = 12, 20
@@ -322,3 +322,15 @@ def test_preview_of_flat_and_unknown() -> None:
     assert bool(torch.isfinite(picture).all()) and bool((picture[..., 1] < picture[..., 0]).all())
     with pytest.raises(ValueError, match="style"):
         depth.preview(DepthMap(torch.zeros(1, 1, 2), False), "turbo")  # type: ignore[arg-type]
+
+
+def test_metres_scale_any_relative_depth_once() -> None:
+    relative = DepthMap(torch.rand(1, 4, 5, generator=torch.Generator().manual_seed(0)), False, source="a model")
+    assert depth.in_metres(relative, None, None) is relative
+    scaled = depth.in_metres(relative, 1.0, 5.0)
+    assert scaled.metric and torch.equal(scaled.disparity, relative.with_range(1.0, 5.0).disparity)
+    assert depth.fit(scaled, torch.zeros(1, 3, 8, 10)).known_range == (0.2, 1.0)
+    with pytest.raises(ValueError, match="both near_m and far_m"):
+        depth.in_metres(relative, 1.0, None)
+    with pytest.raises(ValueError, match="already in metres"):
+        depth.in_metres(scaled, 1.0, 5.0)

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from refocus_core import depth
-from refocus_core.depth.common import FLAT
 from refocus_core.depth.model import network_size
+from refocus_core.depth.ranges import FLAT
 from refocus_core.models import ModelEntry, ModelFile, WeightsMismatchError, WeightsMissingError
 
 transformers = pytest.importorskip("transformers", reason="needs transformers: run `bash scripts/setup.sh tests`")

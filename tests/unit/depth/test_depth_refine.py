@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, shift
 
 from refocus_core import depth
-from refocus_core.depth.common import fill
+from refocus_core.depth.ranges import fill
 from refocus_core.types import DepthMap
 from tests.helpers.paths import DATA
 

@@ -26,7 +26,7 @@ A photo clips its lights at white. **highlight_boost** in Reblur gives them thei
             width=360,
             height=760,
         ),
-        "defocus": defocus({"image": ["photo", 0], "focus": "point", "x": 0.71, "y": 0.65, "percent": 1.9}),
+        "defocus": defocus({"image": ["photo", 0], "focus": "point", "x": 0.71, "y": 0.65, "percent": 2.3}),
         "kernel": Node("RefocusBokehKernel", {"shape": "heart"}, width=320, height=560),
         "reblur": reblur({"image": ["photo", 0], "defocus": ["defocus", 0], "kernel": ["kernel", 0], "highlight_boost": 5.0}),
         "save": save("reblur", "city_lights"),

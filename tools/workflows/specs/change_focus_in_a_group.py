@@ -21,7 +21,7 @@ leaves the foreground as it is.
     {
         "photo": photo("friends.jpg", title="Group photo"),
         "depth": Node("RefocusDepthEstimate", {"image": ["photo", 0], "source": "model"}, width=360, height=860),
-        "defocus": defocus({"image": ["photo", 0], "focus": "point", "x": 0.42, "y": 0.3, "percent": 2.0}),
+        "defocus": defocus({"image": ["photo", 0], "focus": "point", "x": 0.42, "y": 0.3, "percent": 2.8}),
         "kernel": Node(
             "RefocusBokehKernel", {"shape": "polygon", "blades": 7, "curvature": 0.7, "softness": 0.1}, width=320, height=560
         ),

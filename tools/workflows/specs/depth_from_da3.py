@@ -37,7 +37,7 @@ The Mono model knows no metres, so **geometry_units** is *relative* and the stre
             width=360,
             height=760,
         ),
-        "defocus": defocus({"image": ["photo", 0], "focus": "point", "x": 0.5, "y": 0.75, "percent": 2.0}),
+        "defocus": defocus({"image": ["photo", 0], "focus": "point", "x": 0.5, "y": 0.75, "percent": 2.6}),
         "reblur": reblur({"image": ["photo", 0], "defocus": ["defocus", 0]}),
         "save": save("reblur", "da3"),
     },

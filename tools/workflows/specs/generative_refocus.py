@@ -35,7 +35,7 @@ For a try: `coffee.png` in {WHERE}.
             height=480,
         ),
         "depth": Node("RefocusDepthEstimate", {"image": ["sharp", 0], "source": "model"}, width=360, height=760),
-        "defocus": defocus({"image": ["sharp", 0], "focus": "point", "x": 0.5, "y": 0.75, "percent": 2.0}),
+        "defocus": defocus({"image": ["sharp", 0], "focus": "point", "x": 0.5, "y": 0.75, "percent": 2.6}),
         "reblur": reblur({"image": ["sharp", 0], "defocus": ["defocus", 0], "method": "generative", "genfocus": ["setup", 0]}),
         "first": compare("photo", "sharp", "Photo / sharp"),
         "second": compare("sharp", "reblur", "Sharp / refocused"),

@@ -62,7 +62,7 @@ For a try: `coffee.png` in {WHERE}.
         ),
         **sampled("sharp", "deblur", 42),
         "depth": Node("RefocusDepthEstimate", {"image": ["sharp", 0], "source": "model"}, width=360, height=760),
-        "defocus": defocus({"image": ["sharp", 0], "focus": "point", "x": 0.5, "y": 0.75, "percent": 2.0}),
+        "defocus": defocus({"image": ["sharp", 0], "focus": "point", "x": 0.5, "y": 0.75, "percent": 2.6}),
         "blur": Node(
             "RefocusGenfocusApply",
             {"image": ["sharp", 0], "defocus": ["defocus", 0], "lora": "bokehNet.safetensors", **FLUX_SOCKETS},

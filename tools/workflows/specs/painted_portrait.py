@@ -19,7 +19,7 @@ For a try: `astronaut.png` in the pack's folder `tests/data`.
         "photo": photo("portrait.png", title="Portrait, with a painted mask"),
         "depth": Node("RefocusDepthEstimate", {"image": ["photo", 0], "source": "model"}, width=360, height=760),
         "defocus": defocus(
-            {"image": ["photo", 0], "focus_mask": ["photo", 1], "focus": "mask", "percent": 2.0, "focus_range": 0.15}
+            {"image": ["photo", 0], "focus_mask": ["photo", 1], "focus": "mask", "percent": 2.2, "focus_range": 0.15}
         ),
         "reblur": reblur({"image": ["photo", 0], "defocus": ["defocus", 0]}),
         "save": save("reblur", "portrait"),

@@ -16,7 +16,7 @@ smaller **f_number**. Blue in its preview is in front of the focal plane, red be
 
 With a photo of your own, remove *Depth picture* and set **source** to *model*. A small network that ships with the pack does
 the rest; a larger one is better: switch on **allow_download** once, or put one into `models/refocus`. For a camera's f-number,
-near_m and far_m of Defocus Map then say how far the nearest and farthest thing is; or set **strength** to *percent of long
+near_m and far_m of Depth Estimate then say how far the nearest and farthest thing is; or set **strength** to *percent of long
 edge*.
 """,
     {

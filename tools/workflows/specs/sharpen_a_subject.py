@@ -38,7 +38,7 @@ shall be*.
                 "focus_mask": ["photo", 1],
                 "focus": "mask",
                 "strength": "percent of long edge",
-                "percent": 1.5,
+                "percent": 1.0,
                 "focus_range": 0.2,
             },
             "How it shall be",

@@ -52,7 +52,7 @@ picture to work on.
         ),
         "decode": Node("VAEDecode", {"samples": ["sampler", 0], "vae": ["checkpoint", 2]}, width=240),
         "depth": Node("RefocusDepthEstimate", {"image": ["decode", 0], "source": "model"}, width=360, height=760),
-        "defocus": defocus({"image": ["decode", 0], "focus": "auto", "percent": 2.5}),
+        "defocus": defocus({"image": ["decode", 0], "focus": "auto", "percent": 3.5}),
         "reblur": reblur({"image": ["decode", 0], "defocus": ["defocus", 0]}),
         "save": save("reblur", "text_to_image"),
     },

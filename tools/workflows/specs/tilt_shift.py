@@ -31,7 +31,7 @@ line lies, **focus_range** how wide it is, **percent** how strong the blur. Pict
             width=360,
             height=760,
         ),
-        "defocus": defocus({"image": ["photo", 0], "focus": "point", "x": 0.5, "y": 0.6, "percent": 3.5, "focus_range": 0.12}),
+        "defocus": defocus({"image": ["photo", 0], "focus": "point", "x": 0.5, "y": 0.6, "percent": 5.8, "focus_range": 0.12}),
         "reblur": reblur({"image": ["photo", 0], "defocus": ["defocus", 0]}),
         "save": save("reblur", "miniature"),
     },

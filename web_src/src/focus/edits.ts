@@ -88,7 +88,7 @@ export class FocusEdits {
     const disparities = valuesInDisc(run.map, index, disc);
     if (disparities.length === 0) return null;
     // The whole of an even slope, and nothing of a smaller part behind it.
-    const halfWidth = 2 * medianDeviation(disparities) * Math.abs(solved.scale);
+    const halfWidth = 2 * medianDeviation(disparities);
     return solved.span > 0 ? Math.ceil(clamp((2 * halfWidth) / solved.span, 0, 1) * 100) / 100 : 0;
   }
 
@@ -110,8 +110,7 @@ export class FocusEdits {
     if (state.kind === "not run" || widgets.linkedFocus.length > 0) return;
     const disparity = state.run.disparityAtShare(share, state.index);
     if (state.kind === "solved" && state.solved.metric && !widgets.distanceIsLinked) {
-      const { offset, scale } = state.solved;
-      const metres = 1 / Math.max(offset + scale * disparity, 1 / DISTANCE_M.most);
+      const metres = 1 / Math.max(disparity, 1 / DISTANCE_M.most);
       this.write({
         focus: "distance",
         distance_m: Math.round(clamp(metres, DISTANCE_M.least, DISTANCE_M.most) * 100) / 100,

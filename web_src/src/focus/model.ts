@@ -1,15 +1,7 @@
 /** What the view shows: the run, the frame, and the focus that the widgets give there. Every part of the view reads it here. */
 
 import { track } from "../law/keyframes";
-import {
-  apertureField,
-  largestRadiusPx,
-  outputDisparity,
-  radiusPx,
-  type Settings,
-  type Solved,
-  solve,
-} from "../law/solve";
+import { apertureField, largestRadiusPx, radiusPx, type Settings, type Solved, solve } from "../law/solve";
 import { nearestShown } from "../law/unpack";
 import type { Place } from "../ui/stage";
 import type { Run } from "./run";
@@ -85,7 +77,7 @@ export class FocusModel {
     const { state } = this;
     if (state.kind !== "solved") return null;
     const { run, index, solved } = state;
-    return run.shareOf((solved.focusDisparity - solved.offset) / solved.scale, index);
+    return run.shareOf(solved.focusDisparity, index);
   }
 
   /** Focal plane at any frame of the clip, between the farthest (0) and the nearest thing (1) of all frames. */
@@ -95,8 +87,8 @@ export class FocusModel {
     const { numbers, map } = state.run;
     try {
       const solved = solve(numbers, map, this.widgets.read(), state.index, frame);
-      const low = outputDisparity(Math.min(...map.lowest), solved);
-      const high = outputDisparity(Math.max(...map.highest), solved);
+      const low = Math.min(...map.lowest);
+      const high = Math.max(...map.highest);
       return high > low ? (solved.focusDisparity - low) / (high - low) : 0.5;
     } catch {
       return null; // the status line says why
@@ -135,7 +127,7 @@ export class FocusModel {
     const { map } = run;
     const value = map.values[index][Math.floor(at.y * map.h) * map.w + Math.floor(at.x * map.w)];
     return {
-      disparity: outputDisparity(value, solved),
+      disparity: value,
       metric: solved.metric,
       radiusPx: radiusPx(value, solved, settings),
     };

@@ -18,8 +18,6 @@ const NUMBERS = [
   "far_gain",
   "focus_range",
   "focus_radius",
-  "near_m",
-  "far_m",
 ] as const;
 /** What the drawing depends on beside the numbers. */
 const OTHERS = ["focus", "strength", "sensor", "keyframes", "sensor_mm"] as const;

@@ -10,8 +10,9 @@ import { type Frames, nearestShown, type Numbers } from "./unpack";
 
 export interface FocusNumbers extends Numbers {
   metric: boolean;
+  /** Of each thumbnail: the nearest disparity, and the scene's whole span of disparity (`DepthMap.span`). */
   nearest: number[];
-  farthest: number[];
+  span: number[];
   auto: number[] | null;
   mask: number[] | null;
   focal_px: number | null;
@@ -34,39 +35,22 @@ export interface Settings {
   far_gain: number;
   focus_range: number;
   focus_radius: number;
-  near_m: number;
-  far_m: number;
   keyframes: string;
 }
 
-/** How the disparity of the thumbnail becomes that of the node's output, in 1/m where that is known. */
-interface DisparityScale {
-  /** output = offset + scale * thumbnail */
-  scale: number;
-  offset: number;
-  metric: boolean;
-  /** Disparity of the nearest thing, and from the farthest to the nearest, in the unit of the output. */
-  nearest: number;
-  span: number;
-}
-
-/** Focus and strength of one frame. Disparities are in the unit of the node's output. */
+/** Focus and strength of one frame. Disparities are in the depth map's unit. */
 export interface Solved {
   focusDisparity: number;
   /** K: px of radius per unit of disparity. */
   gainPx: number;
   /** Half of what stays sharp around the focal plane, in disparity. */
   sharpHalfWidth: number;
-  scale: number;
-  offset: number;
   metric: boolean;
   span: number;
 }
 
-/** `optics.BLUR_FOCUS_FLOOR`. */
-const BLUR_FOCUS_FLOOR = 0.25;
-/** The smallest normal float32, as torch.finfo has it. */
-const FLOAT32_TINY = 1.1754943508222875e-38;
+/** Of the nearest disparity: a scene of less span is one plane. As defocus/from_lens.py. */
+const FLAT = 1e-6;
 
 /**
  * Focus and gain of one thumbnail; with `frame`, the keyframes count as at that frame of the clip.
@@ -80,36 +64,17 @@ export function solve(
   index: number,
   frame = numbers.shown[index],
 ): Solved {
-  const unit = disparityScale(numbers, s, index);
   const keys = readKeyframes(s.keyframes);
-  const plane = focalPlane(numbers, map, s, keys, unit, index, frame);
-  const strength =
-    s.strength === "camera"
-      ? lensGainPx(numbers, s, unit, plane.disparity)
-      : blurGainPx(numbers, s, unit, plane.disparity);
+  const plane = focalPlane(numbers, map, s, keys, index, frame);
+  const strength = s.strength === "camera" ? lensGainPx(numbers, s, plane.disparity) : blurGainPx(numbers, s, index);
+  const span = numbers.span[index];
   return {
     focusDisparity: plane.disparity,
     gainPx: strength * apertureOfKeys(keys, s, frame),
-    sharpHalfWidth: plane.halfWidth + (unit.span * s.focus_range) / 2,
-    scale: unit.scale,
-    offset: unit.offset,
-    metric: unit.metric,
-    span: unit.span,
+    sharpHalfWidth: plane.halfWidth + (span * s.focus_range) / 2,
+    metric: numbers.metric,
+    span,
   };
-}
-
-function disparityScale(numbers: FocusNumbers, s: Settings, index: number): DisparityScale {
-  if (s.near_m > 0 || s.far_m > 0) {
-    if (!(s.near_m > 0 && s.far_m > 0)) throw new Error("give both near_m and far_m, or neither");
-    if (numbers.metric) throw new Error("this depth is in metres already; set near_m and far_m to 0");
-    if (s.near_m >= s.far_m) throw new Error("near_m must be below far_m");
-    const offset = 1 / s.far_m;
-    const scale = 1 / s.near_m - offset;
-    return { scale, offset, metric: true, nearest: 1 / s.near_m, span: scale };
-  }
-  if (!numbers.metric) return { scale: 1, offset: 0, metric: false, nearest: 1, span: 1 };
-  const nearest = numbers.nearest[index];
-  return { scale: 1, offset: 0, metric: true, nearest, span: nearest - numbers.farthest[index] };
 }
 
 function readKeyframes(text: string): Keyframes {
@@ -126,19 +91,17 @@ function focalPlane(
   map: Frames,
   s: Settings,
   keys: Keyframes,
-  unit: DisparityScale,
   index: number,
   frame: number,
 ): { disparity: number; halfWidth: number } {
-  const measured = (at: number, x: number, y: number, radius: number): number =>
-    unit.offset + unit.scale * disparityAt(map, at, { x, y, radius });
+  const measured = (at: number, x: number, y: number, radius: number): number => disparityAt(map, at, { x, y, radius });
 
   const focusKeys = keys.filter(setsFocus);
   if (focusKeys.length > 0) {
     const ofKey = (k: Key): number =>
       k.x !== undefined
         ? measured(nearestShown(numbers, k.frame), k.x, k.y!, FOCUS_POINT_RADIUS)
-        : disparityOf(k.distance_m!, unit.metric);
+        : disparityOf(k.distance_m!, numbers.metric);
     return { disparity: track(focusKeys, ofKey, frame), halfWidth: 0 };
   }
   switch (s.focus) {
@@ -150,23 +113,25 @@ function focalPlane(
       return { disparity: (a + b) / 2, halfWidth: Math.abs(a - b) / 2 };
     }
     case "distance":
-      return { disparity: disparityOf(s.distance_m, unit.metric), halfWidth: 0 };
+      return { disparity: disparityOf(s.distance_m, numbers.metric), halfWidth: 0 };
     default: {
       const byNode = numbers.mask ?? (s.focus === "auto" ? numbers.auto : null);
       if (!byNode) throw new Error("run the graph once to measure the focus under the mask");
-      return { disparity: unit.offset + unit.scale * byNode[index], halfWidth: 0 };
+      return { disparity: byNode[index], halfWidth: 0 };
     }
   }
 }
 
 function disparityOf(metres: number, metric: boolean): number {
-  if (!metric) throw new Error("a distance needs depth in metres: set near_m and far_m, or focus by point");
+  if (!metric)
+    throw new Error("a distance needs depth in metres: set near_m and far_m of Depth Estimate, or focus by point");
   return 1 / metres;
 }
 
 /** `optics.lens_gain_px`. */
-function lensGainPx(numbers: FocusNumbers, s: Settings, unit: DisparityScale, focusDisparity: number): number {
-  if (!unit.metric) throw new Error("a camera needs depth in metres: set near_m and far_m, or strength in percent");
+function lensGainPx(numbers: FocusNumbers, s: Settings, focusDisparity: number): number {
+  if (!numbers.metric)
+    throw new Error("a camera needs depth in metres: set near_m and far_m of Depth Estimate, or strength in percent");
   const longEdgePx = Math.max(numbers.width, numbers.height);
   let focalMm = s.focal_mm;
   if (focalMm === 0) {
@@ -178,11 +143,11 @@ function lensGainPx(numbers: FocusNumbers, s: Settings, unit: DisparityScale, fo
   return ((focalMm ** 2 / (2 * s.f_number) / remaining) * (longEdgePx / s.sensor_mm)) / 1000;
 }
 
-/** `optics.blur_gain_px`. */
-function blurGainPx(numbers: FocusNumbers, s: Settings, unit: DisparityScale, focusDisparity: number): number {
-  const longEdgePx = Math.max(numbers.width, numbers.height);
-  const floor = Math.max(BLUR_FOCUS_FLOOR * (unit.nearest > 0 ? unit.nearest : 1), FLOAT32_TINY);
-  return ((s.percent / 100) * longEdgePx) / Math.max(focusDisparity, floor);
+/** `optics.blur_gain_px`. A scene of one plane counts as reaching from there to infinity. */
+function blurGainPx(numbers: FocusNumbers, s: Settings, index: number): number {
+  const nearest = numbers.nearest[index] > 0 ? numbers.nearest[index] : 1;
+  const span = numbers.span[index] > FLAT * nearest ? numbers.span[index] : nearest;
+  return ((s.percent / 100) * Math.max(numbers.width, numbers.height)) / span;
 }
 
 /** Which field of a key sets the aperture while the strength is given in that way. */
@@ -199,14 +164,9 @@ function apertureOfKeys(keys: Keyframes, s: Settings, frame: number): number {
   return s.percent > 0 ? track(apertureKeys, (k) => k.percent!, frame) / s.percent : 0;
 }
 
-/** Disparity of the thumbnail in the unit of the node's output. */
-export function outputDisparity(thumbnailDisparity: number, solved: Solved): number {
-  return solved.offset + solved.scale * thumbnailDisparity;
-}
-
-/** Signed radius in px for a disparity of the thumbnail. */
-export function radiusPx(thumbnailDisparity: number, solved: Solved, s: Settings): number {
-  let radius = solved.gainPx * (solved.focusDisparity - outputDisparity(thumbnailDisparity, solved));
+/** Signed radius in px for a disparity. */
+export function radiusPx(disparity: number, solved: Solved, s: Settings): number {
+  let radius = solved.gainPx * (solved.focusDisparity - disparity);
   const sharp = solved.gainPx * solved.sharpHalfWidth;
   radius -= Math.min(Math.max(radius, -sharp), sharp);
   return radius < 0 ? radius * s.near_gain : radius * s.far_gain;

@@ -1,10 +1,12 @@
-"""Shared by this room: one range over a clip, and filling of pixels without depth."""
+"""Ranges of depth: one over a clip, one in metres, and what fills pixels without depth."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from ..types import DepthMap
 
 FLAT = 0.5
 """Relative disparity of a picture without any depth difference: one plane, in the middle of the range."""
@@ -45,6 +47,19 @@ def to_relative(disparity: Tensor, known: Tensor, *, from_zero: bool = False) ->
     if hi - lo <= 1e-6 * max(abs(lo), abs(hi)):
         return torch.full_like(disparity, FLAT)
     return ((disparity - lo) / (hi - lo)).clamp(0, 1)
+
+
+def in_metres(depth_map: DepthMap, near_m: float | None, far_m: float | None) -> DepthMap:
+    """Relative depth, a model's or a picture's, scaled by what its ends are in metres; as it is where neither is given.
+
+    Raises:
+        ValueError: if only one of them is given, or as `DepthMap.with_range`.
+    """
+    if near_m is None and far_m is None:
+        return depth_map
+    if near_m is None or far_m is None:
+        raise ValueError("Give both near_m and far_m, the distances in metres of the nearest and the farthest thing, or neither.")
+    return depth_map.with_range(near_m, far_m)
 
 
 def fill(disparity: Tensor, known: Tensor) -> Tensor:

@@ -1,0 +1,112 @@
+"""From depth and a lens to the signed radius of the circle of confusion; the law itself is in `optics`."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..optics import Blur, BlurLaw, Lens, blur_gain_px, focal_px_to_mm, lens_gain_px
+from ..types import DefocusMap, DepthMap
+from .focus import FocusLike, focus_disparity, focus_half_width
+from .keyframes import Keyframes
+
+_FLAT = 1e-6
+"""A scene whose span of disparity is a smaller share of its nearest disparity is one plane: the rest is rounding."""
+
+
+def lens_for(depth_map: DepthMap, f_number: float, focal_mm: float | None = None, sensor_mm: float = 36.0) -> Lens:
+    """A `Lens` whose focal length, where not given, is the one that the depth map knows for its picture.
+
+    Args:
+        focal_mm: focal length in mm, or None to take `depth_map.focal_px` (the median over a clip).
+        sensor_mm: long side of the sensor in mm.
+
+    Raises:
+        ValueError: if the focal length is neither given nor known, or a value is not positive.
+    """
+    if focal_mm is None:
+        if depth_map.focal_px is None:
+            raise ValueError(
+                "The focal length is not known from the depth. Give it in mm (a normal lens on full frame has 50 mm), "
+                "or set the strength in percent of the long edge."
+            )
+        focal_mm = focal_px_to_mm(float(depth_map.focal_px.median()), sensor_mm, max(depth_map.disparity.shape[-2:]))
+    return Lens(focal_mm, f_number, sensor_mm)
+
+
+def from_lens(
+    depth_map: DepthMap,
+    lens: Lens | Blur,
+    focus: FocusLike = None,
+    *,
+    focus_range: float = 0.0,
+    near_gain: float = 1.0,
+    far_gain: float = 1.0,
+    keyframes: Keyframes | None = None,
+) -> DefocusMap:
+    """Signed circle-of-confusion radius of every pixel for a lens and a focus.
+
+    Args:
+        depth_map: disparity [B,H,W]; each frame gets its own focus disparity and its own K.
+        lens: `Lens` (a camera; needs depth in metres) or `Blur` (an aperture for the picture: K times the scene's whole span of
+            disparity is that percentage of the long edge, wherever the focus lies).
+        focus: point, mask, distance, disparity or automatic: see `FocusLike`.
+        focus_range: width of the zone that stays exactly sharp, 0..1 of the scene's span of disparity, centred on the
+            focal plane in disparity. Outside it the radius counts from the zone's nearer face, so nothing jumps there. The
+            span is that of `DepthMap.span`.
+        near_gain, far_gain: factors >= 0 on the blur in front of and behind the focal plane; 0 keeps that side sharp.
+        keyframes: focus and aperture over the frames of a clip. Where they say nothing, `focus` and `lens` hold.
+
+    Returns:
+        DefocusMap: radius_px > 0 behind the focal plane, < 0 in front of it; `disparity` and `focus_disparity` in the unit of
+        `depth_map`.
+
+    Raises:
+        TypeError: if `depth_map`, `lens` or `focus` is of the wrong kind.
+        ValueError: if a value is out of range, nothing is selected to focus on, the focus distance is not beyond the focal
+            length, or a `Lens` meets relative depth.
+    """
+    _check(depth_map, lens, focus_range, near_gain, far_gain)
+    disparity = depth_map.disparity
+    if keyframes is not None and keyframes.moves_focus:
+        in_focus, half_width = keyframes.focus_disparity(depth_map), torch.zeros_like(disparity[:, 0, 0])
+    else:
+        in_focus, half_width = focus_disparity(depth_map, focus), focus_half_width(depth_map, focus)
+    gain_px = _gain_px(depth_map, lens, in_focus)
+    if keyframes is not None:
+        gain_px = gain_px * keyframes.opening(lens, len(gain_px)).to(gain_px)
+    half_width = half_width + depth_map.span() * (focus_range / 2)
+    law = BlurLaw.thin_lens(gain_px, in_focus, half_width=half_width, near_gain=near_gain, far_gain=far_gain)
+    return DefocusMap(law.radius_px(disparity), disparity, in_focus, gain_px, law)
+
+
+def _check(depth_map: DepthMap, lens: Lens | Blur, focus_range: float, near_gain: float, far_gain: float) -> None:
+    if not isinstance(depth_map, DepthMap):
+        raise TypeError(
+            f"depth_map must be a DepthMap, got {type(depth_map).__name__}. Make one with depth.estimate or depth.from_image."
+        )
+    if not isinstance(lens, (Lens, Blur)):
+        raise TypeError(f"lens must be optics.Lens or optics.Blur, got {type(lens).__name__}.")
+    if not 0 <= focus_range <= 1:
+        raise ValueError(f"focus_range must lie in 0..1 (a fraction of the scene's span of disparity), got {focus_range}.")
+    for name, gain in (("near_gain", near_gain), ("far_gain", far_gain)):
+        if not (math.isfinite(gain) and gain >= 0):
+            raise ValueError(f"{name} must be finite and not negative, got {gain}.")
+    if isinstance(lens, Lens) and not depth_map.metric:
+        raise ValueError(
+            "A camera's blur needs depth in metres, but this depth is relative. Give the depth near_m and far_m, the "
+            "distances of the nearest and the farthest thing in metres, or set the strength in percent of the long edge (Blur)."
+        )
+
+
+def _gain_px(depth_map: DepthMap, lens: Lens | Blur, in_focus: Tensor) -> Tensor:
+    """K [B] in px per unit of the map's disparity."""
+    long_edge_px = max(depth_map.disparity.shape[-2:])
+    if isinstance(lens, Lens):
+        return lens_gain_px(lens, in_focus, long_edge_px)
+    # A scene of one plane counts as reaching from there to infinity; at infinity itself any K gives no blur.
+    span, nearest = depth_map.span(), depth_map.extremes()[1]
+    nearest = nearest.where(nearest > 0, torch.ones_like(nearest))
+    return blur_gain_px(lens, span.where(span > _FLAT * nearest, nearest), long_edge_px)
