@@ -59,7 +59,7 @@ class RefocusAllInFocus(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output("image", tooltip="The photo, same size, with what could be made sharp."),
+                io.Image.Output("all_in_focus", tooltip="The photo, same size, with what could be made sharp."),
                 host.Defocus.Output(
                     "source_blur",
                     tooltip="The blur that was in the photo: radius in px, unsigned (front and back are not told apart). "

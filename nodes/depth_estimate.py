@@ -49,7 +49,7 @@ class RefocusDepthEstimate(io.ComfyNode):
             outputs=[
                 host.Depth.Output("depth", tooltip="Disparity: larger is nearer; in 1/m where the source knows metres."),
                 io.Image.Output("preview", tooltip="For looking only: near is warm and bright, far cold and dark."),
-                io.Float.Output("focal_px", tooltip="Focal length in pixels of this picture; 0 where unknown."),
+                io.Float.Output("focal_length_px", tooltip="Focal length in pixels of this picture; 0 where unknown."),
             ],
         )
 

@@ -59,7 +59,7 @@ class RefocusGenfocusApply(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Model.Output("model", tooltip="FLUX.1, guided by the photo, with the time steps for its size."),
+                io.Model.Output("guided_model", tooltip="FLUX.1, guided by the photo, with the time steps for its size."),
                 io.Latent.Output("latent", tooltip="Empty, of the photo's padded size."),
                 io.Conditioning.Output("positive", tooltip="The prompt and guidance that the adapter was trained with."),
                 io.Int.Output("width", tooltip="Width of the photo: cut the decoded picture to it (ImageCrop at 0, 0)."),

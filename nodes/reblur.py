@@ -57,7 +57,7 @@ class RefocusReblur(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output("image", tooltip="The refocused picture, same size and frames."),
+                io.Image.Output("refocused", tooltip="The refocused picture, same size and frames."),
                 io.Mask.Output("in_focus", tooltip="1 where the blur radius is at most half a pixel."),
             ],
         )

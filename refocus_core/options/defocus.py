@@ -33,7 +33,8 @@ STRENGTH = Choice(
     PERCENT_OF_LONG_EDGE,
     {
         PERCENT_OF_LONG_EDGE: "set by 'percent'.",
-        CAMERA: "by f_number, focal_mm and sensor, as that lens would blur; needs depth in metres (near_m and far_m of Depth Estimate make it so).",
+        CAMERA: "by f_number, focal_mm and sensor, as that lens would blur; needs depth in metres (near_m and far_m of Depth "
+        "Estimate make it so).",
     },
     "How strong the blur is.",
 )

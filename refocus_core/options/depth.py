@@ -74,7 +74,8 @@ FAR_M = Number(
     (0.0, 1e6),
     0.1,
     "m",
-    "Distance in metres of the farthest thing. Gives relative depth, a model's or a picture's, a scale. 0: unknown. Needs near_m.",
+    "Distance in metres of the farthest thing. Gives relative depth, a model's or a picture's, a scale. 0: unknown. "
+    "Needs near_m.",
     advanced=True,
 )
 METRES_PER_UNIT = Number(

@@ -141,3 +141,11 @@ def test_the_pack_runs_from_the_archive_alone(tmp_path: Path) -> None:
         server.stop()
     written = sorted(str(f.relative_to(pack)) for f in pack.rglob("*") if f.is_file() and "__pycache__" not in f.parts)
     assert written == archive(), "the pack wrote into its own folder"
+
+
+def test_no_id_is_both_an_input_and_an_output(comfy_server: rig.Server) -> None:
+    """ComfyUI 0.3.64 refuses the whole pack for one node that has such an id."""
+    nodes = comfy_server.get("/object_info")
+    for node_id in rig.NODE_IDS:
+        inputs = {name for group in nodes[node_id]["input"].values() for name in group}
+        assert not inputs & set(nodes[node_id]["output_name"]), node_id
