@@ -21,10 +21,13 @@ from tools.workflows.build import BUILD
 from tools.workflows.graph import GAP, TINT, Node
 
 NAME = "Refocus"
+"""Of the blueprint and its file."""
 DESCRIPTION = (
     "Refocus a photo in one node: depth, defocus map, all-in-focus, aperture and reblur. Open it to reach everything else."
 )
+"""What the page says of it."""
 ALIASES = ["refocus", "lens blur", "depth of field", "bokeh", "portrait mode", "tilt-shift", "background blur"]
+"""Words by which the node search finds it."""
 
 NODES = {
     "photo": Node("LoadImage"),
@@ -42,8 +45,11 @@ NODES = {
     "result": Node("SaveImage", {"images": ["reblur", 0]}),
     "mask": Node("MaskPreview", {"mask": ["reblur", 1]}),
 }
+"""The graph that becomes one node, with what its outer sockets come from and lead to."""
 INSIDE = ("sharp", "depth", "defocus", "kernel", "reblur")
+"""Keys of the nodes that go into it."""
 COLUMNS = [["photo", "picture", "shape"], ["sharp"], ["depth"], ["defocus"], ["kernel"], ["reblur"], ["result", "mask"]]
+"""From left to right, the keys of the nodes from top to bottom."""
 SHOWN = (
     ("sharp", "method", "all_in_focus"),
     ("depth", "model", "depth_model"),
@@ -94,6 +100,7 @@ CONVERT = """([name, inside, shown, outside, tint]) => {
   const {nodes, subgraphs} = canvas._serializeItems([node]);
   return JSON.stringify({nodes, subgraphs});  // drops what is undefined
 }"""
+"""Runs in the page: makes the subgraph, names its sockets, shows widgets outside, and gives what the page would save."""
 
 
 def build(page: Any) -> dict[str, Any]:

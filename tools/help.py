@@ -21,8 +21,11 @@ from tests.helpers.paths import DATA, REPO
 from tools.samples import tensor
 
 OUT = REPO / "web" / "docs"
+"""Where the help pages look for their pictures."""
 WIDTH, GAP = 720, 6
+"""Width of the help panel, and room between parts, in px."""
 HEADLIGHT = defocus.FocusPoint(0.735, 0.31)
+"""Of the motorcycle photo: the point in focus."""
 
 
 def image(srgb: Tensor) -> Image.Image:
@@ -122,6 +125,7 @@ DRAWN: dict[str, Callable[[str], None]] = {
     "RefocusGenfocusSetup": genfocus_setup,
     "RefocusGenfocusApply": genfocus_apply,
 }
+"""Node id -> what draws its picture."""
 
 
 def main() -> None:

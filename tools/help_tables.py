@@ -12,6 +12,7 @@ from refocus_core.options import NODES, Choice, Number, Option, Switch
 from tests.helpers.paths import REPO
 
 DOCS = REPO / "web" / "docs"
+"""The help pages: a folder for each node, a file for each language."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Language:
 
 
 LANGUAGES = {
+    """Those that the tables are written in."""
     "en": Language("Defaults and limits", ("input", "default", "limits"), "{}.md"),
     "zh": Language("默认值与范围", ("输入", "默认值", "范围"), "{}/zh.md"),
 }

@@ -19,6 +19,7 @@ from tests.helpers import rig
 from tests.helpers.paths import REPO
 
 LOCALES = REPO / "locales"
+"""A folder for each language."""
 Texts = dict[str, Any]
 """Nested: node id -> display_name, description, inputs -> name -> (name, tooltip), outputs -> index -> (name, tooltip)."""
 SPECIAL = "{}|@"

@@ -11,6 +11,7 @@ from pathlib import Path
 from refocus_core.defocus import FocusPoint
 
 OUT = Path(__file__).resolve().parents[1] / "web_src" / "src" / "law" / "constants.ts"
+"""What the page imports."""
 
 NAMES = {
     "refocus_core.color": ("LUMA_WEIGHTS",),

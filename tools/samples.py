@@ -121,6 +121,7 @@ def encoded(linear: np.ndarray) -> np.ndarray:
 
 
 SAMPLES: dict[str, Callable[[], None]] = {f.__name__: f for f in (city_lights, ramp, missed_focus)}
+"""Name -> what draws it."""
 
 
 def main() -> None:

@@ -37,7 +37,9 @@ from . import cases, methods, scores
 from .cases import Case, Task
 
 NOT_AVAILABLE = "not available"
+"""In a table, where a metric's weights are missing."""
 LVCORR_PERCENT = 5.0
+"""Strengths, in percent of the long edge, over which `lvcorr` is taken."""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from refocus_core.train.genfocus.synthetic import DEPTH_FILE
 
 Task = Literal["deblur", "bokeh", "refocus"]
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".exr")
+"""Suffixes of what counts as a picture."""
 
 
 @dataclass(frozen=True)

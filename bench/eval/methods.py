@@ -121,6 +121,7 @@ BOKEH: dict[str, Callable[[Options], Bokeh]] = {
     "generative": _generative_bokeh,
     "hybrid": _hybrid,
 }
+"""Name of a bokeh method -> what makes it."""
 
 
 def deblur(name: str, options: Options) -> Deblur:

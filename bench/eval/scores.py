@@ -30,8 +30,11 @@ ORIGIN = {
         "https://github.com/photosynthesis-team/photosynthesis.metrics/releases/download/v0.4.0/dists_weights.pt"
     ),
 }
+"""Where each file of weights is published."""
 ALL = ("psnr", "ssim", "lpips", "dists")
+"""Metrics of a picture against its truth, in the order of a table."""
 BETTER = {"psnr": "higher", "ssim": "higher", "lpips": "lower", "dists": "lower", "lvcorr": "higher"}
+"""Which way each metric is better."""
 
 
 class MetricMissingError(FileNotFoundError):

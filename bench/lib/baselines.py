@@ -132,3 +132,4 @@ BASELINES = {
     "gather 192 (game)": gather,
     "layered FFT 32": layered_fft,
 }
+"""Name in the tables -> method."""

@@ -21,11 +21,13 @@ from torch import Tensor
 from refocus_core import color
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
+"""Of what counts as a photo."""
 LONG_EDGE_PX = 1024
 """Larger photos are reduced to below twice this by a whole number: few lenses and sensors are sharp to the pixel."""
 LEAST_PX = 2000
 """A pair counts where so many pixels of the second photo are sharper."""
 FILTER_PX = 17
+"""Side of the filter of `best_filter`; a larger one undoes wider blurs and is fitted less surely."""
 FILTER_SAMPLES = 30000
 """Side of the filter of `best_filter`, and the pixels it is fitted to."""
 MOST_SHIFT = 0.06

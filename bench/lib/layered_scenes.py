@@ -13,7 +13,9 @@ from torch import Tensor
 from refocus_core.bokeh.reference import SUBPIXELS, LayeredScene, Plane
 
 SIZE = 320
+"""Width and height of every scene, in px."""
 MARGIN = 40
+"""Content beyond the frame, in px: as far as the largest blur looks."""
 
 
 def texture(seed: int, h: int, w: int, tint: tuple[float, float, float] = (0.5, 0.5, 0.5), contrast: float = 1.0) -> Tensor:
@@ -208,6 +210,7 @@ CASES: tuple[Case, ...] = (
     Case("lights-front-hexagon", lambda: lights(0, 24), "polygon", lights=True),
     Case("lights-front-heart", lambda: lights(0, 24), "heart", lights=True),
 )
+"""What `bench.run.render` scores: every kind of scene with focus in front, in the middle and behind."""
 
 
 def soften(radius: Tensor, seed: int = 0) -> Tensor:

@@ -24,6 +24,7 @@ P_SLOPE, P_JUMP = 8, 48
 ISLAND_PX = 300
 """Connected surfaces of fewer pixels are not trusted."""
 PATHS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
+"""Directions (rows, columns) along which costs are added up."""
 
 
 def match(left: Tensor, right: Tensor, low: int, high: int) -> tuple[Tensor, Tensor]:

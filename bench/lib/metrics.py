@@ -13,8 +13,10 @@ HIDDEN_SHARE = 0.04
 HIGHLIGHT = 0.15
 """Linear light of the brightest channel from which on a pixel belongs to a highlight's disc."""
 FEWEST_PIXELS = 50
+"""Regions of fewer pixels give no score."""
 
 REGIONS = ("whole", "band", "bandv", "sharp", "smooth")
+"""Names of the regions, in the order of the tables."""
 REGION_TEXT = {
     "whole": "all pixels but a frame of the largest radius",
     "band": "within one local radius of a depth edge",
@@ -22,6 +24,7 @@ REGION_TEXT = {
     "sharp": "of the band, pixels in focus (bleeding and fringes)",
     "smooth": "away from edges",
 }
+"""What each is, for the reports."""
 
 
 def regions(radius_px: Tensor, hidden: Tensor, frame_px: int) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from refocus_core.bokeh.reference import aperture_samples
 from refocus_core.types import Kernel
 
 ENLARGED = 3
+"""Pixels of a view per pixel of the photo; more place what moves more exactly and take longer by their square."""
 
 
 def average_views(image: Tensor, radius_px: Tensor, kernel: Kernel, samples: int = 144) -> tuple[Tensor, Tensor]:

@@ -16,12 +16,14 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from bench.lib import baselines, metrics, oracle, outputs
+from bench.lib import baselines, metrics, oracle, reporting
 from bench.lib import layered_scenes as scenes
 from refocus_core import bokeh
 
 CROP_PX, ZOOM, GAP_PX, HEAD_PX = 84, 2, 4, 16
+"""Side of a crop in px of the picture, its enlargement, and the room between cells and above them."""
 MOST_BYTES = 400_000
+"""Of the sheet's file."""
 CROPS: tuple[tuple[str, int, int], ...] = (
     ("two-front", 60, 160),
     ("two-back", 60, 160),
@@ -60,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quality", nargs="+", default=["normal", "best"], choices=list(bokeh.QUALITIES))
     parser.add_argument("--soft", action="store_true", help="with soft radius maps")
-    parser.add_argument("--out", type=Path, default=outputs.RAW / "contact_sheet.webp")
+    parser.add_argument("--out", type=Path, default=reporting.RAW / "contact_sheet.webp")
     options = parser.parse_args()
     device = torch.device("cpu")
     methods: dict[str, oracle.Method] = {f"ours, {q}": oracle.ours(q, device) for q in options.quality}
@@ -83,7 +85,7 @@ def main() -> None:
             label = name if column == 0 else "" if column == 1 else f"{metrics.psnr(picture[part], t.truth[part]):.1f} dB"
             draw.text((column * cell + 2, y + CROP_PX * ZOOM + 1), label, "black")
         print(name, file=sys.stderr, flush=True)
-    outputs.save_sheet(sheet, options.out, MOST_BYTES)
+    reporting.save_sheet(sheet, options.out, MOST_BYTES)
 
 
 if __name__ == "__main__":

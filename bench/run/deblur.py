@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from bench.lib import focus_pairs, outputs, perceptual
+from bench.lib import focus_pairs, perceptual, reporting
 from bench.lib import layered_scenes as scenes
 from bench.lib.blurred_photos import (
     FRAME_PX,
@@ -46,7 +46,9 @@ from refocus_core.train.common import photos
 from refocus_core.types import DefocusMap
 
 NETWORK = "refocus-deblur-s"
+"""The embedded network that is measured."""
 PERCEIVED = ("input", "unsharp", "deconvolution", "network", "blind")
+"""Results of which ST-LPIPS is taken too."""
 
 
 CONDITIONS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -60,6 +62,7 @@ CONDITIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("sharp, noise 0.01", {"radius": 0.0, "noise": 0.01}),
     ("r 3, noise 0.01", {"radius": 3.0, "noise": 0.01}),
 )
+"""Label, and how the photos are blurred (arguments of `blurred`)."""
 
 
 def photo_rows(save: Path | None) -> list[dict[str, Any]]:
@@ -115,7 +118,9 @@ SCENES: tuple[tuple[str, Callable[[], reference.LayeredScene]], ...] = (
     ("hair sharp, background 6 px", lambda: scenes.hair(0, 6)),
     ("eight cards, -6 to 6 px", lambda: scenes.deep(-6, 6)),
 )
+"""Label, and what builds the scene."""
 BANDS = ((0.0, 0.5), (0.5, 2.0), (2.0, 4.0), (4.0, 8.0))
+"""Ranges of true radius in px, scored apart."""
 
 
 def scene_rows(save: Path | None) -> list[dict[str, Any]]:
@@ -300,7 +305,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="write source, result and truth side by side into this folder")
     parser.add_argument("--write", action="store_true", help="put the summary into bench/results")
     args = parser.parse_args()
-    result: dict[str, Any] = outputs.load("deblur") if args.only else {}
+    result: dict[str, Any] = reporting.load("deblur") if args.only else {}
     if args.only in (None, "photos"):
         result["photos"] = photo_rows(args.pictures)
     if args.only in (None, "scenes"):
@@ -311,9 +316,9 @@ def main() -> None:
         result["pairs"] = pair_rows(args.pairs)
     elif args.only == "pairs":
         parser.error("--only pairs needs --pairs FOLDER")
-    outputs.save("deblur", result, report(result))
+    reporting.save("deblur", result, report(result))
     if args.write:
-        outputs.write_summary("deblur", report(result, pairs=False))
+        reporting.write_summary("deblur", report(result, pairs=False))
 
 
 if __name__ == "__main__":

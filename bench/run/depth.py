@@ -17,13 +17,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bench.lib import measured_photos, outputs
+from bench.lib import measured_photos, reporting
 from refocus_core import depth
 from refocus_core.train.depth.scores import Scores, score
 from refocus_core.types import DepthMap
 from tests.helpers import motorcycle
 
 LONG_EDGE_PX = 640
+"""Photos are reduced to this: about what the models see anyway."""
 SMOOTHED = ("pug", "face", "chin", "glasses")
 """Their depth was smoothed by the phone: its edges are no truth."""
 
@@ -119,7 +120,7 @@ def main() -> None:
     print(rows[-1])
     if args.write:
         head = "| photo | kind | " + " | ".join(methods) + " |\n|" + "---|" * (len(methods) + 2)
-        outputs.write_summary("depth", f"{_ABOUT}\n{head}\n" + "\n".join(rows) + "\n")
+        reporting.write_summary("depth", f"{_ABOUT}\n{head}\n" + "\n".join(rows) + "\n")
 
 
 _ABOUT = f"""# Depth models on real photographs
@@ -130,6 +131,7 @@ F-score of the depth edges within 2 px ("-" where the measured depth has none to
 took it). Photos
 at a long edge of {LONG_EDGE_PX} px; unmeasured pixels are left out. None of them was ever trained on.
 """
+"""Head of the table in bench/results."""
 
 
 if __name__ == "__main__":

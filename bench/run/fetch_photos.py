@@ -24,6 +24,7 @@ from refocus_core.types import DefocusMap
 FOCI = {"near": 0.97, "middle": 0.55, "far": 0.03}
 """Quantile of the disparity that is in focus."""
 RENDER_EDGE_PX, RENDER_RADIUS_PX = 1100, 28.0
+"""Long edge and largest radius of what --render draws."""
 
 
 def refocused(photo: Photo, quality: str = "normal") -> Generator[tuple[str, Image.Image]]:

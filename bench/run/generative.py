@@ -23,14 +23,18 @@ import torch
 from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 
-from bench.lib import outputs
+from bench.lib import reporting
 from refocus_core import generative
 from refocus_core.generative import forward
 
 WARM, RUNS = 2, 5
+"""Runs before the clock starts, and runs whose median counts."""
 SHAPE = ("num_layers", "num_single_layers", "attention_head_dim", "num_attention_heads", "joint_attention_dim")
+"""What FULL and TOY give, as diffusers names it."""
 FULL = dict(zip(SHAPE, (19, 38, 128, 24, 4096), strict=True))
+"""FLUX.1-dev."""
 TOY = dict(zip(SHAPE, (2, 2, 32, 2, 32), strict=True))
+"""Small enough for a CPU; its times say nothing."""
 
 
 def model(shape: dict[str, int], device: torch.device, dtype: torch.dtype, fp8: bool) -> nn.Module:
@@ -212,7 +216,7 @@ def main() -> None:
     text = "\n".join([*lines, ""])
     print(text)
     if not args.toy:
-        outputs.write_summary("generative", text)
+        reporting.write_summary("generative", text)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.lib import outputs
+from bench.lib import reporting
 from refocus_core import bokeh
 from refocus_core.bokeh import renderer
 from refocus_core.bokeh.engines import choose as engines
@@ -44,9 +44,13 @@ from refocus_core.types import DefocusMap
 from tests.helpers import motorcycle
 
 SIZES = {"1080p": (1920, 1080), "4K": (3840, 2160), "24 MP": (6000, 4000)}
+"""Name -> width and height."""
 RADII = (16, 32, 64, 128)
+"""Largest radii in px."""
 WARM, RUNS = 2, 7
+"""Runs before the clock starts, and runs whose median counts."""
 ENGINES: dict[str, type[Any]] = {"Triton": TritonEngine, "torch": TileEngine}
+"""Name in the tables -> engine."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,8 +298,8 @@ def main() -> None:
     head += [f"Difference of the engines, relative to the brightest pixel: self-test {worst:.2g}; on the photo", ""]
     head += [f"- {r['quality']}, radius {r['radius_px']:g} px: largest {r['worst']:.2g}, mean {r['mean']:.2g}" for r in agreement]
     text = "\n".join([*head, "", *table(rows)]) + "\n"
-    outputs.save("gpu", found, text)
-    outputs.write_summary("gpu", text)
+    reporting.save("gpu", found, text)
+    reporting.write_summary("gpu", text)
 
 
 if __name__ == "__main__":

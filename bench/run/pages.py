@@ -17,19 +17,24 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from bench.lib import outputs
+from bench.lib import reporting
 from refocus_core import bokeh, color, defocus, depth, restore
 from refocus_core.optics import Blur
 from refocus_core.train.common import photos
 from tests.helpers.paths import DATA
 
 EDGE_PX = 720
+"""Long edge to which the photos are reduced."""
 CELL_PX = (300, 225)
+"""Width and height of a cell."""
 BLUR_PERCENT = 2.0
+"""Strength of both renderings, in percent of the long edge."""
 NEAR, FAR = 0.92, 0.08
 """Quantiles of the disparity that are put in focus."""
 HEADS = ("photo", "depth", "all in focus", "focus near", "focus far")
+"""Words above the columns."""
 LARGEST_BYTES = 1_000_000
+"""Of the page's file."""
 
 
 def files() -> list[Path]:
@@ -74,7 +79,7 @@ def cell(picture: Tensor) -> Image.Image:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Ten photos through the whole chain, as one picture.")
-    parser.add_argument("--out", type=Path, default=outputs.RAW / "pages.webp")
+    parser.add_argument("--out", type=Path, default=reporting.RAW / "pages.webp")
     args = parser.parse_args()
     rows: list[list[Image.Image]] = []
     for file in files():
@@ -88,7 +93,7 @@ def main() -> None:
     for y, cells in enumerate(rows):
         for x, im in enumerate(cells):
             page.paste(im, (x * CELL_PX[0], head + y * CELL_PX[1]))
-    outputs.save_sheet(page, args.out, LARGEST_BYTES)
+    reporting.save_sheet(page, args.out, LARGEST_BYTES)
 
 
 if __name__ == "__main__":

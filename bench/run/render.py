@@ -27,7 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.lib import baselines, metrics, outputs
+from bench.lib import baselines, metrics, reporting
 from bench.lib import layered_scenes as scenes
 from bench.lib.oracle import (
     FOCI,
@@ -39,23 +39,29 @@ from bench.lib.oracle import (
     photo_truth,
     truth_of,
 )
-from bench.lib.outputs import markdown, number
+from bench.lib.reporting import markdown, number
 from refocus_core import bokeh
 from refocus_core.optics import BlurLaw
 from refocus_core.types import DefocusMap
 
 QUICK = ("two-front", "two-middle", "three-middle", "hair-front", "slanted-back", "lights-front")
+"""Scenes of --quick: one of each kind."""
 LAYERED = ("two-*", "thin-*", "hair-*", "lights-*")
 """Scenes of two planes, for which the background plate and the matte say everything."""
 FRAME_PX = 28
+"""Not scored at the borders: the largest radius of the scenes."""
 MODES = ("exact", "soft", "layers given")
+"""What the renderers are told, in the order of the report."""
 MODE_TEXT = {
     "exact": "exact radius map",
     "soft": "soft radius map",
     "layers given": "background plate and matte given (scenes of two planes), exact map",
 }
+"""The same in words."""
 RADII = (8, 16, 32, 64)
+"""Largest radii in px of the table of times."""
 RUNS = 3
+"""Runs whose median counts, after one to warm up."""
 
 
 def timed(method: Method, *args: Any) -> tuple[Tensor, float]:
@@ -201,7 +207,7 @@ def report(data: dict[str, Any], cases: bool = True) -> str:
     """The tables as Markdown, with the rows of single cases or without."""
     parts = [
         "# The renderer, measured\n",
-        f"`{data['command']}`: {outputs.describe(data['machine'])}\n",
+        f"`{data['command']}`: {reporting.describe(data['machine'])}\n",
         "PSNR in dB on display-encoded pictures, mean over cases. "
         + "; ".join(f"**{k}**: {v}" for k, v in metrics.REGION_TEXT.items())
         + ". **iou**: overlap of the highlights' discs. **s**: seconds per case (320 x 320 px).\n",
@@ -281,7 +287,7 @@ def main() -> None:
     modes = ("soft",) if options.soft else MODES
     data: dict[str, Any] = {
         "command": " ".join(["python -m bench.run.render", *(a for a in sys.argv[1:] if a != "--write")]),
-        "machine": outputs.machine(device),
+        "machine": reporting.machine(device),
         "quality": [],
         "photo": [],
         "energy": {},
@@ -303,10 +309,10 @@ def main() -> None:
     for key, job in work:
         found = job()
         data[key] = data[key] + found if isinstance(found, list) else found
-        outputs.save("render", data, report(data))  # a long run that is stopped leaves what it has
+        reporting.save("render", data, report(data))  # a long run that is stopped leaves what it has
     print(report(data))
     if options.write:
-        outputs.write_summary("render", report(data, cases=False))
+        reporting.write_summary("render", report(data, cases=False))
 
 
 if __name__ == "__main__":

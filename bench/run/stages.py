@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 import torch
 import torch.nn.functional as F
 
-from bench.lib import outputs
+from bench.lib import reporting
 from refocus_core import bokeh, defocus, depth, restore
 from refocus_core.color import linear_to_srgb, srgb_to_linear
 from refocus_core.files import pictures
@@ -35,8 +35,11 @@ from refocus_core.types import DefocusMap
 from tests.helpers import motorcycle
 
 LARGE = (2848, 4220)
+"""Height and width of the enlarged photo: 12 megapixels."""
 BLUR_PERCENT = 1.5
+"""Strength, in percent of the long edge."""
 REBLUR_SIZE, REBLUR_RADIUS_PX = (4000, 6000), 64.0
+"""Height and width, and largest radius, of what Reblur alone is measured on."""
 REBLUR_FOCI = {"near": 1.0, "middle": 0.5, "far": 0.0}
 """Where between the farthest (0) and the nearest disparity (1)."""
 REBLUR_MAPS = {"hard": "nearest", "soft": "bilinear"}
@@ -165,7 +168,7 @@ def _reblur_bytes(device_name: str, quality: str, edges: str, focus_name: str) -
 
 def table(report: dict[str, Any]) -> str:
     """The report as Markdown."""
-    lines = [outputs.describe(report["machine"])]
+    lines = [reporting.describe(report["machine"])]
     for name, r in report["pictures"].items():
         lines += [
             "",
@@ -202,7 +205,7 @@ def main() -> None:
     args = parser.parse_args()
     device = torch.device(args.device)
     report: dict[str, Any] = {
-        "machine": outputs.machine(device),
+        "machine": reporting.machine(device),
         "quality": args.quality,
         "blur_percent": BLUR_PERCENT,
         "pictures": {},
@@ -218,10 +221,10 @@ def main() -> None:
             files = enlarge(Path(folder))
             report["pictures"]["motorcycle photo enlarged to 12 MP"] = run(*files, device, args.quality, args.repeat)
     text = table(report)
-    outputs.save("stages", report, text + "\n")
+    reporting.save("stages", report, text + "\n")
     print(text)
     if args.write:
-        outputs.write_summary("stages", text + "\n")
+        reporting.write_summary("stages", text + "\n")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.lib import outputs
+from bench.lib import reporting
 from refocus_core.generative import LAYOUTS, Prompt
 from refocus_core.train import Settings
 from refocus_core.train.common.optimizers import KINDS, OptimizerSettings, make_optimizer
@@ -46,6 +46,7 @@ TINY = {
     "pooled_projection_dim": 20,
     "axes_dims_rope": (4, 6, 6),
 }
+"""A toy of the same structure, for any machine."""
 
 
 def flux(shape: dict[str, Any], device: torch.device, dtype: torch.dtype) -> torch.nn.Module:
@@ -146,7 +147,7 @@ def main() -> int:
         peak = "–" if r["peak_gib"] is None else f"{r['peak_gib']:.1f}"
         print(f"| {r['layout']} | {r['size_px']} | {r['batch']} | {r['rank']} | {r['steps_per_s']:.3f} | {peak} |")
     if not args.tiny:
-        outputs.save("train_generative", {"device": name, "torch": torch.__version__, "rows": rows})
+        reporting.save("train_generative", {"device": name, "torch": torch.__version__, "rows": rows})
     return 0
 
 

@@ -68,6 +68,7 @@ BUILD = """async (spec) => {
   }
   graph.setDirtyCanvas(true, true);
 }"""
+"""Runs in the page: makes the nodes, sets their widgets, connects them, and lays them out in columns."""
 
 
 def build(page: Page, workflow: Workflow) -> dict[str, Any]:

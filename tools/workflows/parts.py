@@ -8,8 +8,11 @@ from tests.helpers.motorcycle import FAR_M, NEAR_M
 from tools.workflows.graph import Node
 
 WHERE = "the pack's folder `tests/data`"
+"""Where the notes send people for pictures."""
 TINY_DEPTH = {"model": "tiny/model.safetensors"}
+"""Widgets of Depth Estimate with the tests' random model."""
 OWN_DEPTH = {"source": "model", "model": "auto"}
+"""Widgets of Depth Estimate with the network that ships."""
 
 
 def photo(file: str, **kwargs: object) -> Node:
@@ -42,9 +45,11 @@ AS_TAKEN = {"focus": "distance", "distance_m": 4.9, "strength": "camera", "f_num
 
 
 WHEEL, TANK, SHELVES = (0.745, 0.72), (0.56, 0.42), (0.76, 0.16)
+"""Points of the motorcycle photo on which the keys put the focus."""
 
 
 KEYFRAMES = json.dumps({"keys": [{"frame": f, "x": x, "y": y} for f, (x, y) in ((0, WHEEL), (4, TANK), (7, SHELVES))]})
+"""The keys of a timeline, as the page saves them."""
 
 
 CHECKPOINT = Node(
@@ -60,18 +65,22 @@ CHECKPOINT = Node(
         },
     ),
 )
+"""Stable Diffusion 1.5, as ComfyUI offers it for download."""
 
 
 GENFOCUS = "https://huggingface.co/nycu-cplab/Genfocus-Model/resolve/main/"
+"""Where the adapters are published."""
 
 
 ENCODERS = "https://huggingface.co/comfyanonymous/flux_text_encoders/resolve/main/"
+"""Where the text encoders of FLUX.1 are published."""
 
 
 FLUX_FILES = """Needs FLUX.1-dev (`models/diffusion_models` and `models/vae`; its licence is non-commercial), the adapters
 `deblurNet.safetensors` and `bokehNet.safetensors` in `models/loras`, and for better depth a larger model (switch on
 **allow_download** in Depth Estimate once). The text encoders are needed for the first run only; later they are not loaded, and
 the node can go."""
+"""What a note says of the files that FLUX.1 needs."""
 
 
 def file(name: str, url: str, directory: str) -> dict[str, str]:
@@ -97,6 +106,8 @@ def flux() -> dict[str, Node]:
 
 
 FLUX_SOCKETS = {"model": ["flux", 0], "vae": ["vae", 0], "clip": ["clip", 0]}
+"""Links from the loaders of `flux`."""
 
 
 ADAPTERS = tuple(file(n, GENFOCUS + n, "loras") for n in ("deblurNet.safetensors", "bokehNet.safetensors"))
+"""The adapters, as ComfyUI offers them for download."""

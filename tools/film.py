@@ -1,6 +1,6 @@
 """Makes docs/click_to_focus.webp: the views of the nodes in use, recorded in a real page.
 
-    python -m tools.record
+    python -m tools.film
 
 Needs what the tests need (scripts/setup.sh tests). Every picture is a screenshot; only the pointer is drawn in.
 """
@@ -20,9 +20,13 @@ from tests.helpers.paths import REPO
 from tests.helpers.ui import View, workflow
 
 OUT = REPO / "docs" / "click_to_focus.webp"
+"""The film of the README."""
 CLIP = {"x": 66.0, "y": 96.0, "width": 820.0, "height": 770.0}
+"""Part of the page that is filmed, in px."""
 WIDTH = 640
+"""Of the film, in px; a larger one makes a larger file."""
 STEP_MS = 110
+"""Duration of a frame while something moves."""
 LAYOUT = """() => { const by = t => app.graph.nodes.find(n => n.type === t);
   const keep = ['RefocusDefocusMap', 'RefocusReblur']; let far = 3000;
   for (const n of app.graph.nodes) if (!keep.includes(n.type)) n.pos = [far += 900, 4000];
@@ -30,6 +34,7 @@ LAYOUT = """() => { const by = t => app.graph.nodes.find(n => n.type === t);
   map.pos = [0, 0]; reblur.pos = [460, 0]; map.setSize([420, 820]); reblur.setSize([440, 690]);
   app.canvas.ds.scale = 0.86; app.canvas.ds.offset = [90, 160]; app.canvas.links_render_mode = -1;
   app.canvas.setDirty(true, true); }"""
+"""Runs in the page: puts both nodes into the clip and everything else far away."""
 
 
 class Film:
