@@ -26,10 +26,10 @@ class Language:
 
 
 LANGUAGES = {
-    """Those that the tables are written in."""
     "en": Language("Defaults and limits", ("input", "default", "limits"), "{}.md"),
     "zh": Language("默认值与范围", ("输入", "默认值", "范围"), "{}/zh.md"),
 }
+"""Language -> words of its tables."""
 
 
 def section(options: Iterable[Option], language: Language) -> str:
