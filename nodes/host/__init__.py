@@ -12,8 +12,8 @@ Works with ComfyUI 0.3.64 and later: what an older one lacks is looked up by nam
 
 from .execution import blocked, progress
 from .folders import FOLDER_KEY, model_files, model_folder, model_path
-from .memory import Managed, cached, cached_file, managed
-from .schema import Defocus, Depth, KernelType, advanced, schema, widgets
+from .memory import Managed, cached, cached_file
+from .schema import Defocus, Depth, KernelType, schema, widgets
 from .tensors import device, intermediate_device, surfaces, to_bchw, to_bhw, to_image, to_mask
 
 __all__ = [
@@ -22,13 +22,11 @@ __all__ = [
     "Depth",
     "KernelType",
     "Managed",
-    "advanced",
     "blocked",
     "cached",
     "cached_file",
     "device",
     "intermediate_device",
-    "managed",
     "model_files",
     "model_folder",
     "model_path",

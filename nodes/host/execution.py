@@ -1,4 +1,4 @@
-"""What a running node tells ComfyUI: progress, and outputs that there are none of. Here an interrupt stops it."""
+"""What a running node tells ComfyUI: its progress, at which an interrupt stops it, and outputs that it cannot give."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ def progress(total_hint: int | None = None) -> Progress:
 
 
 def blocked(message: str) -> Any:
-    """In place of an output that there is none of: what needs it does not run, and the message is shown there."""
+    """In place of an output that the node cannot give: nodes that need it do not run, and ComfyUI shows them the message."""
     return ExecutionBlocker(message)

@@ -24,9 +24,13 @@ class _Holder(nn.Module):
 
 
 class Managed:
-    """A module under ComfyUI's memory management. `with managed(m) as module:` has it on `load_device`, ready to run.
+    """A module under ComfyUI's memory management: `with Managed(m) as module:` has it on `load_device`, ready to run.
 
-    ComfyUI may move it to the offload device at any time outside the block; entering again brings it back.
+    Outside the block ComfyUI may move it to the offload device at any time; entering again brings it back.
+
+    Args:
+        module: any module; it is switched to inference and moved to the offload device until used.
+        memory_bytes: what a run needs beside the weights, so that ComfyUI can make room.
     """
 
     def __init__(self, module: nn.Module, memory_bytes: int = 0) -> None:
@@ -47,22 +51,14 @@ class Managed:
         return None
 
 
-def managed(module: nn.Module, memory_bytes: int = 0) -> Managed:
-    """Put `module` under ComfyUI's memory management for as long as the caller holds the result.
-
-    Args:
-        module: any module; it is switched to inference and moved to the offload device until used.
-        memory_bytes: what a run needs beside the weights, so that ComfyUI can make room.
-    """
-    return Managed(module, memory_bytes)
-
-
 _cached: dict[Hashable, Managed] = {}
+"""Models that the next run may use again."""
 _detached: list[Managed] = []
+"""Models whose weights are freed, until ComfyUI has finished with their patchers; see `_drop`."""
 
 
 def cached(key: Hashable, build: Callable[[], nn.Module], memory_bytes: int = 0) -> Managed:
-    """Like `managed(build())`, and kept for the next run with the same key until ComfyUI unloads it to free memory.
+    """`Managed(build())`, kept for the next run with the same key until ComfyUI unloads it to free memory.
 
     Use the result at once (`with cached(...) as module:`); do not store it. `key` names everything that `build` depends on
     (file, its size and time, options).
@@ -70,7 +66,7 @@ def cached(key: Hashable, build: Callable[[], nn.Module], memory_bytes: int = 0)
     _detached.clear()
     entry = _cached.get(key)
     if entry is None:
-        entry = _cached[key] = managed(build(), memory_bytes)
+        entry = _cached[key] = Managed(build(), memory_bytes)
         entry.patcher.add_callback(CallbacksMP.ON_DETACH, lambda _patcher, unpatch_all: _drop(key) if unpatch_all else None)
     entry.memory_bytes = memory_bytes
     return entry
@@ -83,14 +79,14 @@ def cached_file(kind: str, path: Path, load: Callable[[Path], nn.Module], memory
 
 
 def _drop(key: Hashable) -> None:
-    """ComfyUI has taken the model off its device (another one needs room, or POST /free): free main memory as well.
+    """Free the main memory of a model that ComfyUI has taken off its device, for another one or on POST /free.
 
-    Nobody else would ever free it, and the file is quick to read again.
+    Nothing else would free it, and the file is quick to read again.
     """
     entry = _cached.pop(key, None)
     if entry is not None:
         del entry.patcher.model.module  # the weights
-        # The empty patcher outlives this call: ComfyUI is still walking through its list of loaded models, and the end of
-        # a patcher would change that list under its hands.
+        # The empty patcher must outlive this call: ComfyUI is iterating over its list of loaded models, and a patcher that
+        # is collected removes itself from that list.
         _detached.append(entry)
         log.debug("Refocus: freed %s", key)

@@ -1,7 +1,7 @@
-"""What a node sends to the page beside its pictures: small thumbnails as temporary files, and numbers.
+"""What a node sends to the page beside its pictures: thumbnails as temporary files, and numbers.
 
-The page (web_src/) draws from them what a change of focus or aperture does, without another run. Nothing here is needed where
-JavaScript is off.
+From them the page (web_src/) draws what a change of focus or aperture does, without another run. Without JavaScript nothing
+here is needed.
 """
 
 from __future__ import annotations
@@ -33,64 +33,65 @@ _JPEG_QUALITY = 90
 """Of these pictures. Larger: fewer artefacts under the divider, more to send."""
 
 
-def focus(shown: Tensor, cls: type, depth: DepthMap, photo: Tensor | None, chosen: defocus.Focus) -> dict[str, list[Any]]:
-    """`ui` of Defocus Map: the preview `shown` (an IMAGE), and what the page needs to draw another one.
+def focus(preview: Tensor, cls: type, depth: DepthMap, photo: Tensor | None, focus_on: defocus.Focus) -> dict[str, list[Any]]:
+    """`ui` of Defocus Map: the `preview` (an IMAGE), and what the page needs to draw another one.
 
     Args:
         depth: as it came in.
         photo: [B,3,H,W] sRGB or None.
-        chosen: what is in focus.
+        focus_on: what is in focus.
     """
     batch, height, width = depth.disparity.shape
     frames = defocus.shown_frames(batch)
     valid = None if depth.valid is None else depth.valid[frames]
-    picked = DepthMap(depth.disparity[frames], depth.metric, valid=valid, known_range=depth.known_range)
-    known = picked.valid is None or bool(picked.valid.flatten(1).any(1).all())
-    small = defocus.thumbnail(picked.disparity, _DEPTH_PX if batch == 1 else _CLIP_PX, valid=picked.valid)
-    h, w = small.codes.shape[1:]
+    sampled = DepthMap(depth.disparity[frames], depth.metric, valid=valid, known_range=depth.known_range)
+    has_depth = sampled.valid is None or bool(sampled.valid.flatten(1).any(1).all())
+    thumbnail = defocus.thumbnail(sampled.disparity, _DEPTH_PX if batch == 1 else _CLIP_PX, valid=sampled.valid)
+    h, w = thumbnail.codes.shape[1:]
     numbers = {
         "width": width,
         "height": height,
         "frames": batch,
         "shown": frames,
         "size": [w, h],
-        "low": small.low,
-        "high": small.high,
+        "low": thumbnail.low,
+        "high": thumbnail.high,
         "metric": depth.metric,
-        "nearest": picked.extremes()[1].tolist(),
-        "span": picked.span().tolist(),
-        "auto": defocus.focus_disparity(picked).tolist() if known else None,
-        "mask": defocus.focus_disparity(depth, chosen)[frames].tolist() if isinstance(chosen, defocus.FocusMask) else None,
+        "nearest": sampled.extremes()[1].tolist(),
+        "span": sampled.span().tolist(),
+        "auto": defocus.focus_disparity(sampled).tolist() if has_depth else None,
+        "mask": defocus.focus_disparity(depth, focus_on)[frames].tolist() if isinstance(focus_on, defocus.FocusMask) else None,
         "focal_px": None if depth.focal_px is None else float(depth.focal_px.median()),
-        "depth": _temporary("depth.bin", small.packed()),
+        "depth": _temporary("depth.bin", thumbnail.packed()),
         "photos": None if photo is None else _pictures(photo, frames, (h, w)),
     }
-    return {**ui.PreviewImage(shown, cls=cls).as_dict(), FOCUS: [numbers]}
+    return {**ui.PreviewImage(preview, cls=cls).as_dict(), FOCUS: [numbers]}
 
 
-def compare(shown: Tensor, cls: type, before: Tensor, after: Tensor, made: DefocusMap) -> dict[str, list[Any]]:
-    """`ui` of Reblur: the preview, both pictures [B,3,H,W] sRGB at the size of a screen, and the radius of blur."""
+def compare(preview: Tensor, cls: type, before: Tensor, after: Tensor, defocus_map: DefocusMap) -> dict[str, list[Any]]:
+    """`ui` of Reblur: the `preview` (an IMAGE), both pictures [B,3,H,W] sRGB at the size of a screen, and the blur radius."""
     batch, _, height, width = after.shape
     frames = defocus.shown_frames(batch)
     scale = min(1.0, _COMPARE_PX / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     # One defocus map may serve a whole clip.
-    radius = made.radius_px[frames] if made.radius_px.shape[0] == batch else made.radius_px[:1].expand(len(frames), -1, -1)
-    small = defocus.thumbnail(radius, _DEPTH_PX if batch == 1 else _CLIP_PX)
+    radius_px = defocus_map.radius_px
+    radius_px = radius_px[frames] if radius_px.shape[0] == batch else radius_px[:1].expand(len(frames), -1, -1)
+    thumbnail = defocus.thumbnail(radius_px, _DEPTH_PX if batch == 1 else _CLIP_PX)
     numbers = {
         "width": width,
         "height": height,
         "frames": batch,
         "shown": frames,
-        "size": [small.codes.shape[2], small.codes.shape[1]],
-        "low": small.low,
-        "high": small.high,
-        "largest": float(made.radius_px.abs().max()),
-        "radius": _temporary("radius.bin", small.packed()),
+        "size": [thumbnail.codes.shape[2], thumbnail.codes.shape[1]],
+        "low": thumbnail.low,
+        "high": thumbnail.high,
+        "largest": float(defocus_map.radius_px.abs().max()),
+        "radius": _temporary("radius.bin", thumbnail.packed()),
         "before": _pictures(before.expand(batch, -1, -1, -1), frames, size),
         "after": _pictures(after, frames, size),
     }
-    return {**ui.PreviewImage(shown, cls=cls).as_dict(), COMPARE: [numbers]}
+    return {**ui.PreviewImage(preview, cls=cls).as_dict(), COMPARE: [numbers]}
 
 
 def _pictures(images: Tensor, frames: list[int], size: tuple[int, int]) -> list[dict[str, str]]:

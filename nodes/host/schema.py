@@ -18,23 +18,18 @@ KernelType = io.Custom("REFOCUS_KERNEL")
 """Socket of `refocus_core.types.Kernel`."""
 
 CATEGORY = "Refocus"
+"""Where the page lists our nodes."""
 
 
 def schema(**kwargs: Any) -> io.Schema:
     """`io.Schema(**kwargs)` without the keywords that this ComfyUI does not know, in our category.
 
-    `has_intermediate_output`: all our nodes show a preview, which shall be there again when the node is taken from the cache
-    and the page was reloaded.
+    `has_intermediate_output` is on unless given: most of our nodes show a preview, and ComfyUI sends it again when the node is
+    taken from the cache after the page was reloaded.
     """
     known = {f.name for f in dataclasses.fields(io.Schema)}
     given = {"category": CATEGORY, "has_intermediate_output": True, **kwargs}
     return io.Schema(**{k: v for k, v in given.items() if k in known})
-
-
-def advanced(widget: Any) -> Any:
-    """Fold an input away. Older ComfyUI has no keyword `advanced`, but passes `extra_dict` on to the page just the same."""
-    widget.extra_dict = {**(widget.extra_dict or {}), "advanced": True}
-    return widget
 
 
 def widgets(
@@ -64,4 +59,10 @@ def _widget(option: Option, words: Iterable[str], text: str) -> Any:
         made = io.Boolean.Input(option.name, **common)
     else:
         made = io.String.Input(option.name, **common)
-    return advanced(made) if option.advanced else made
+    return _advanced(made) if option.advanced else made
+
+
+def _advanced(widget: Any) -> Any:
+    """Fold an input away. Older ComfyUI has no keyword `advanced`, but passes `extra_dict` on to the page just the same."""
+    widget.extra_dict = {**(widget.extra_dict or {}), "advanced": True}
+    return widget

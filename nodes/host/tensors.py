@@ -68,15 +68,16 @@ def to_bhw(mask: Tensor, name: str = "mask") -> Tensor:
 
 
 _surfaces = WeakTensorKeyDictionary()
+"""IMAGE -> `SurfaceCache`."""
 _PICTURES_WITH_SURFACES = 2
 """Pictures whose surfaces are kept. More: switching between them stays quick, more memory."""
 
 
 def surfaces(image: Tensor) -> SurfaceCache:
-    """What the renderer keeps of an IMAGE between runs. It goes when ComfyUI lets go of that picture, also on POST /free."""
-    found = _surfaces.get(image)
-    if found is None:
+    """What the renderer keeps of an IMAGE between runs, until ComfyUI drops that picture, also on POST /free."""
+    cache = _surfaces.get(image)
+    if cache is None:
         while len(_surfaces) >= _PICTURES_WITH_SURFACES:
             _surfaces.pop(next(iter(_surfaces)))
-        found = _surfaces[image] = SurfaceCache()
-    return found
+        cache = _surfaces[image] = SurfaceCache()
+    return cache
