@@ -13,12 +13,14 @@ from ..refocus_core.types import DefocusMap, Kernel, Restored
 from . import flux, host
 
 _ALIASES = "deblur, sharpen, unblur, out of focus, deconvolution, restoration, all-in-focus, refocus"
+"""Words under which the page's search finds the node as well."""
 _FOLDERS = ("upscale_models", host.FOLDER_KEY)
 """ComfyUI's keys of the folders that may hold restoration models."""
 _METHOD_TEXT = (
     "model:...: a 1x restoration network (safetensors, such as NAFNet) from models/upscale_models or models/refocus.\n"
     "generative needs genfocus."
 )
+"""What only this host adds to the methods."""
 _BYTES_PER_TILE_PX = 3 * 4 * 384
 """What a network needs beside its weights for each pixel of a tile, as core's upscale node estimates it."""
 

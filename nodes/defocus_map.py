@@ -17,6 +17,7 @@ _ALIASES = [
     *("circle of confusion", "coc", "focus", "focus point", "rack focus", "depth of field", "dof", "aperture", "f-stop"),
     *("tilt-shift", "lens blur", "refocus"),
 ]
+"""Words under which the page's search finds the node as well."""
 
 
 class RefocusDefocusMap(io.ComfyNode):

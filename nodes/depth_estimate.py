@@ -14,9 +14,11 @@ from . import host
 _RUN_BYTES = 3 << 30
 """What a network needs beside its weights; ComfyUI makes room for it."""
 _LICENCES = "\n".join(f"{e.name}: {e.size_text}, {e.licence}. {e.notes}" for e in depth.MODELS.values())
+"""A line for each model."""
 _MODEL_TEXT = f"auto: the first of {', '.join(depth.AUTO_ORDER)} that is on this machine.\n{_LICENCES}\n" + (
     "Files go to models/refocus; other models need their config.json beside them."
 )
+"""What only this host adds to the choice of a model."""
 _CONNECTED = ("da3_geometry", "moge_geometry", "depth_image")
 """Inputs that may bring the depth."""
 

@@ -14,6 +14,7 @@ from . import flux, host
 from .host import previews
 
 _ALIASES = "lens blur, bokeh, depth of field, dof, background blur, portrait mode, tilt-shift, miniature, refocus"
+"""Words under which the page's search finds the node as well."""
 
 
 class RefocusReblur(io.ComfyNode):

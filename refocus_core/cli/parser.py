@@ -13,6 +13,7 @@ from .. import options as o
 DESCRIPTION = """\
 Change the focus of a photo after it was taken: choose what is sharp, and how strongly and in which shape the rest blurs.
 """
+"""The first words of --help."""
 
 EPILOG = """\
 examples
@@ -36,6 +37,7 @@ notes
   EXIF and colour profile are kept. The arithmetic is done in linear light and takes the profile's curve to be like sRGB's.
   Float files (.tif, .pfm, .exr with --bits 32f) hold linear light.
 """
+"""The last words of --help."""
 
 
 class _Parser(argparse.ArgumentParser):

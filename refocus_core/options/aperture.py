@@ -50,3 +50,4 @@ CENTER = Switch(
     "Image or mask only. On: move its centre of gravity to the lens axis. Off: keep it; off-centre shapes shift the blur.",
 )
 OPTIONS: tuple[Option, ...] = (SHAPE, BLADES, CURVATURE, ROTATION_DEG, INNER, POINTS, SOFTNESS, COLOR, CENTER)
+"""Of Bokeh Kernel."""

@@ -39,3 +39,4 @@ REDRAW = Number(
     advanced=True,
 )
 OPTIONS: tuple[Option, ...] = (METHOD, QUALITY, HIGHLIGHT_BOOST, REDRAW)
+"""Of Reblur."""

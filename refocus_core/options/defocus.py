@@ -28,6 +28,7 @@ DISTANCE_M = Number(
     flag="--focus-distance",
 )
 PERCENT_OF_LONG_EDGE, CAMERA = "percent of long edge", "camera"
+"""Words of `STRENGTH`."""
 STRENGTH = Choice(
     "strength",
     PERCENT_OF_LONG_EDGE,
@@ -140,3 +141,4 @@ OPTIONS: tuple[Option, ...] = (
     Y2,
     KEYFRAMES,
 )
+"""Of Defocus Map."""

@@ -101,3 +101,4 @@ OPTIONS: tuple[Option, ...] = (
     FAR_M,
     METRES_PER_UNIT,
 )
+"""Of Depth Estimate."""

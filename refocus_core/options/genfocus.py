@@ -58,4 +58,6 @@ TILES_PER_BATCH = Number(
     "Tiles that go through the model at once. More: faster, more memory, the same result.",
 )
 SETUP: tuple[Option, ...] = (DEBLUR_LORA, BOKEH_LORA, STEPS, START_NOISE, MEGAPIXELS, TILES_PER_BATCH)
+"""Of Genfocus Setup."""
 APPLY: tuple[Option, ...] = (LORA, TILING, TILES_PER_BATCH)
+"""Of Genfocus Apply."""

@@ -81,3 +81,4 @@ class Text:
 
 
 Option = Number | Choice | Switch | Text
+"""Any of them."""

@@ -47,3 +47,4 @@ TILE_PX = Number(
     advanced=True,
 )
 OPTIONS: tuple[Option, ...] = (METHOD, STRENGTH, NOISE, TILE_PX)
+"""Of All In Focus."""
