@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 
 import pytest
 import torch
@@ -372,15 +371,15 @@ def test_preview_marks_the_point_and_checks_the_size() -> None:
         defocus.preview(made, torch.rand(1, 3, 60, 70))
 
 
-def test_preview_in_strips_is_the_preview(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Outlines of 2 px look over the border of a strip."""
+def test_the_preview_of_a_turned_picture_is_the_preview_turned() -> None:
+    """It is computed in strips of rows: here their borders lie elsewhere, and outlines of 2 px look over them."""
     g = torch.Generator().manual_seed(1)
-    radius = torch.nn.functional.interpolate(torch.randn(2, 1, 9, 60, generator=g) * 9, (60, 1400), mode="bicubic")[:, 0]
-    made, image = DefocusMap.from_radius(radius), torch.rand(2, 3, 60, 1400, generator=g)
-    whole = defocus.preview(made, image, focus=FocusPoint(0.99, 0.05, 0.02))
-    monkeypatch.setattr(sys.modules["refocus_core.defocus.preview"], "_PX_AT_A_TIME", 7 * 1400)
-    strips = defocus.preview(made, image, focus=FocusPoint(0.99, 0.05, 0.02))
-    torch.testing.assert_close(strips, whole, atol=1e-6, rtol=0)
+    radius = torch.nn.functional.interpolate(torch.randn(1, 1, 40, 60, generator=g) * 9, (600, 900), mode="bicubic")[:, 0]
+    image = torch.rand(1, 3, 600, 900, generator=g)
+    upright = defocus.preview(DefocusMap.from_radius(radius), image, focus=FocusPoint(0.99, 0.05, 0.02))
+    turned = DefocusMap.from_radius(radius.mT.contiguous())
+    beside = defocus.preview(turned, image.mT.contiguous(), focus=FocusPoint(0.05, 0.99, 0.02))
+    torch.testing.assert_close(beside.mT, upright, atol=1e-6, rtol=0)
 
 
 def test_focus_mask_object_equals_shorthand() -> None:
