@@ -33,10 +33,11 @@ from torch import Tensor
 from bench.lib import reporting
 from refocus_core import bokeh
 from refocus_core.bokeh import renderer
-from refocus_core.bokeh.engines import choose as engines
-from refocus_core.bokeh.engines import triton_kernels
-from refocus_core.bokeh.engines.torch_engine import TileEngine, tile_count
-from refocus_core.bokeh.engines.triton_engine import TritonEngine
+from refocus_core.bokeh.engines.selftest import engines_differ_by
+from refocus_core.bokeh.engines.torch_engine import TileEngine
+from refocus_core.bokeh.engines.triton import kernels as triton_kernels
+from refocus_core.bokeh.engines.triton.engine import TritonEngine
+from refocus_core.bokeh.limits import Limits
 from refocus_core.bokeh.plan import QUALITIES, Plan
 from refocus_core.bokeh.surfaces.layers import Layers
 from refocus_core.color import srgb_to_linear
@@ -69,8 +70,8 @@ class Scene:
         r = (middle - d) * (radius / (float(d.max()) - middle))
         return cls(image.to(device), DefocusMap.from_radius(r.to(device)))
 
-    def render(self, quality: str) -> Tensor:
-        return bokeh.render(self.image, self.defocus, bokeh.make_kernel("circle"), quality=quality)
+    def render(self, quality: str, limits: Limits | None = None) -> Tensor:
+        return bokeh.render(self.image, self.defocus, bokeh.make_kernel("circle"), quality=quality, limits=limits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,39 +80,39 @@ class Call:
 
     plan: Plan
     layers: Layers
-    reach: tuple[int, int]
+    halo_px: tuple[int, int]
     origin: tuple[int, int]
     photo: Tensor
-    nearer: Tensor | None
+    near_blur: Tensor | None
 
     def run(self, engine: Any, out: Tensor) -> Tensor:
         """The picture, and what is nearer than the focus where the renderer asks for it: [3,h,w] or [7,h,w]."""
-        nearer = None if self.nearer is None else torch.zeros_like(self.nearer)
-        engine.composite(self.layers, self.reach, self.origin, out, lambda _: None, nearer)
-        return out if nearer is None else torch.cat([out, nearer])
+        near_blur = None if self.near_blur is None else torch.zeros_like(self.near_blur)
+        engine.composite(self.layers, self.halo_px, self.origin, out, lambda _: None, near_blur)
+        return out if near_blur is None else torch.cat([out, near_blur])
 
 
 @contextlib.contextmanager
 def engine_is(make: Callable[[Plan], Any]) -> Iterator[None]:
     """The renderer uses this engine, whatever the device."""
-    with mock.patch.object(renderer, "choose_engine", lambda plan, device: make(plan)):
+    with mock.patch.object(renderer, "choose_engine", lambda plan, device, limits: make(plan)):
         yield
 
 
-def calls_of(scene: Scene, quality: str, kind: type[Any], keep: bool = True) -> list[Call]:
+def calls_of(scene: Scene, quality: str, kind: type[Any], keep: bool = True, limits: Limits | None = None) -> list[Call]:
     """What the renderer asks of an engine; nothing is blurred."""
     found: list[Call] = []
 
     class Noted(kind):  # a subclass, for whoever asks what the engine is
         def composite(
-            self, layers: Layers, reach: Any, origin: Any, out: Tensor, advance: Any, nearer: Tensor | None = None
+            self, layers: Layers, halo_px: Any, origin: Any, out: Tensor, advance: Any, near_blur: Tensor | None = None
         ) -> None:
             if keep:
-                found.append(Call(self.plan, layers, reach, origin, out.clone(), nearer))
-            advance(tile_count(*out.shape[1:]))
+                found.append(Call(self.plan, layers, halo_px, origin, out.clone(), near_blur))
+            advance(Limits().tile_count(*out.shape[1:]))
 
     with engine_is(Noted):
-        scene.render(quality)
+        scene.render(quality, limits)
     return found
 
 
@@ -177,7 +178,7 @@ def least_bytes(call: Call) -> float:
 
 
 def counted(call: Call) -> dict[str, float]:
-    return TritonEngine(call.plan).work(call.layers, call.reach, call.origin, (call.photo.shape[1], call.photo.shape[2]))
+    return TritonEngine(call.plan).work(call.layers, call.halo_px, call.origin, (call.photo.shape[1], call.photo.shape[2]))
 
 
 def launches(work: Callable[[], object]) -> int:
@@ -207,14 +208,14 @@ def parity(size: tuple[int, int], radius: float, device: torch.device) -> list[d
 
 def show_plan(size: tuple[int, int], radius: float, quality: str) -> None:
     """Print how much there is to do for one render. Nothing is timed."""
-    with mock.patch.object(renderer, "part_px", lambda _: 1 << 20):  # as one window
-        calls = calls_of(Scene.of(*size, radius, torch.device("cpu")), quality, TileEngine)
+    scene, one_window = Scene.of(*size, radius, torch.device("cpu")), Limits(cpu_part_px=1 << 20)
+    calls = calls_of(scene, quality, TileEngine, limits=one_window)
     for call in calls:
         numbers, pixels = counted(call), float(size[0] * size[1])
         taps = numbers["taps_per_tile"] + numbers["coarse_taps_per_tile"]  # each reads 16 bytes for every GROUP pixels
         numbers |= {
             "bins": float(len(call.plan.radii)),
-            "pieces": float(len(call.plan.pieces)),
+            "segments": float(len(call.plan.segments)),
             "bytes_read_by_taps": taps * pixels * 16 / triton_kernels.GROUP,
             "multiply_adds": taps * pixels * 4,
         }
@@ -266,7 +267,7 @@ def main() -> None:
     name = torch.cuda.get_device_name(device) if not smoke else "CPU, interpreted: a test of this file, not a measurement"
     versions = f"torch {torch.__version__}, triton {triton.__version__}"
     print(f"{name}; {versions}")
-    worst, mean = engines.self_test(device)
+    worst, mean = engines_differ_by(device)
     print(f"self-test: largest difference {worst:.2g}, mean {mean:.2g}")
     agreement = parity(size if smoke and size else (741, 500), args.radius or (5 if smoke else 16), device)
     for row in agreement:

@@ -1,9 +1,10 @@
-"""Aperture shapes as transmission rasters over the unit disc."""
+"""Aperture shapes as transmission rasters over the unit disc, and apertures cut into segments."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,7 +18,17 @@ from ..types import Kernel
 RASTER_PX = 256
 """Side of the rasters made here. A blur up to radius 128 px is drawn without enlarging it."""
 
-_SUPERSAMPLING = 4
+SUPERSAMPLING = 4
+"""Samples along a side of a cell. More of them smooth the rim of a raster and take longer to make."""
+
+OUTLINE_POINTS = 4097
+"""Points of half the heart's outline: far more than a raster has cells along it."""
+
+DARK = 1e-6
+"""Share of an aperture's light up to which a segment counts as dark."""
+
+EDGE_LEVEL = 0.5
+"""Transmission, of the brightest, that is the edge of a shape for its softness."""
 
 
 def _circle(x: Tensor, y: Tensor) -> Tensor:
@@ -52,7 +63,7 @@ def _star(x: Tensor, y: Tensor, points: int, inner: float) -> Tensor:
 
 def _heart(x: Tensor, y: Tensor) -> Tensor:
     """x = 16 sin^3 t, y = 13 cos t - 5 cos 2t - 2 cos 3t - cos 4t, in the smallest disc around its bounding box's middle."""
-    t = torch.linspace(0, math.pi, 4097, dtype=torch.float64)
+    t = torch.linspace(0, math.pi, OUTLINE_POINTS, dtype=torch.float64)
     hx = 16 * t.sin() ** 3
     hy = 13 * t.cos() - 5 * (2 * t).cos() - 2 * (3 * t).cos() - (4 * t).cos()
     hy = hy - (hy.max() + hy.min()) / 2
@@ -108,23 +119,8 @@ def make_kernel(
     _within("size", size, 8, 1024)
     if not math.isfinite(rotation_deg):
         raise ValueError(f"rotation_deg must be a finite angle, got {rotation_deg}.")
-    inside: Callable[[Tensor, Tensor], Tensor]
-    if shape == "circle":
-        inside = _circle
-    elif shape == "polygon":
-        inside = lambda x, y: _polygon(x, y, blades, curvature)  # noqa: E731 - one expression per shape reads best
-    elif shape == "ring":
-        _within("inner", inner, 0, 0.95)
-        inside = lambda x, y: _circle(x, y) & (x.square() + y.square() >= inner**2)  # noqa: E731
-    elif shape == "star":
-        _within("inner", inner, 0.1, 0.95)
-        inside = lambda x, y: _star(x, y, points, inner)  # noqa: E731
-    elif shape == "heart":
-        inside = _heart
-    else:
-        raise ValueError(f"Unknown aperture shape {shape!r}. Choose one of: {', '.join(SHAPES)}; or use kernel_from_image.")
-
-    n = size * _SUPERSAMPLING
+    inside = _outline(shape, blades, curvature, inner, points)
+    n = size * SUPERSAMPLING
     axis = (torch.arange(n, dtype=torch.float64) + 0.5) * 2 / n - 1
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     turn = math.radians(rotation_deg)
@@ -133,10 +129,27 @@ def make_kernel(
     else:
         c, s = math.cos(turn), math.sin(turn)
         hard = inside(c * x + s * y, c * y - s * x).double()
-    raster = F.avg_pool2d(hard[None, None], _SUPERSAMPLING)[0]
+    raster = F.avg_pool2d(hard[None, None], SUPERSAMPLING)[0]
     if softness > 0:
         raster = raster * _falloff(raster[0], softness)
     return Kernel((raster / raster.sum()).float(), name=shape)
+
+
+def _outline(shape: str, blades: int, curvature: float, inner: float, points: int) -> Callable[[Tensor, Tensor], Tensor]:
+    """What tells whether points (x, y) of the unit disc lie inside a shape; arguments as of `make_kernel`."""
+    if shape == "circle":
+        return _circle
+    if shape == "polygon":
+        return lambda x, y: _polygon(x, y, blades, curvature)
+    if shape == "ring":
+        _within("inner", inner, 0, 0.95)
+        return lambda x, y: _circle(x, y) & (x.square() + y.square() >= inner**2)
+    if shape == "star":
+        _within("inner", inner, 0.1, 0.95)
+        return lambda x, y: _star(x, y, points, inner)
+    if shape == "heart":
+        return _heart
+    raise ValueError(f"Unknown aperture shape {shape!r}. Choose one of: {', '.join(SHAPES)}; or use kernel_from_image.")
 
 
 def kernel_from_image(raster: Tensor, *, softness: float = 0.0, center: bool = False, name: str = "image") -> Kernel:
@@ -157,6 +170,22 @@ def kernel_from_image(raster: Tensor, *, softness: float = 0.0, center: bool = F
     Raises:
         TypeError, ValueError: on wrong shapes, negative or non-finite values, or a channel that is black everywhere.
     """
+    k = _square_raster(_checked(raster))
+    _within("softness", softness, 0, 1)
+    if softness > 0:
+        k = k * _falloff((k.amax(0) > EDGE_LEVEL * k.max()).double(), softness)
+    total = k.sum((1, 2), keepdim=True)
+    if bool((total <= 0).any()):
+        which = "" if len(k) == 1 else f" in channel {'RGB'[int((total.flatten() <= 0).nonzero()[0])]}"
+        raise ValueError(f"The aperture image is black{which}: no light would pass. Use a brighter picture, or its grey version.")
+    k = k / total
+    if center:
+        k = _centred(k)
+    return Kernel(k.float().contiguous(), name=name)
+
+
+def _checked(raster: Tensor) -> Tensor:
+    """The aperture image as [C,h,w] float64 on the CPU; errors as of `kernel_from_image`."""
     if not raster.is_floating_point():
         raise TypeError(f"The aperture image must be a floating-point tensor, got {raster.dtype}.")
     if raster.ndim == 4 and raster.shape[0] == 1:
@@ -168,9 +197,13 @@ def kernel_from_image(raster: Tensor, *, softness: float = 0.0, center: bool = F
     k = raster.double().cpu()
     if not bool(torch.isfinite(k).all()) or float(k.min()) < 0:
         raise ValueError("The aperture image holds negative, NaN or infinite values. Clamp it to 0..1 first.")
-    _within("softness", softness, 0, 1)
-    c, h, w = k.shape
-    if max(h, w) > 2 * RASTER_PX:  # more detail than any blur shows
+    return k
+
+
+def _square_raster(k: Tensor) -> Tensor:
+    """[C,h,w] padded to a square around its middle; shrunk where it has more detail than any blur shows."""
+    h, w = k.shape[-2:]
+    if max(h, w) > 2 * RASTER_PX:
         shrink = 2 * RASTER_PX / max(h, w)
         h, w = max(round(h * shrink), 1), max(round(w * shrink), 1)
         k = F.interpolate(k[None], (h, w), mode="area")[0]
@@ -179,17 +212,7 @@ def kernel_from_image(raster: Tensor, *, softness: float = 0.0, center: bool = F
     k = F.interpolate(k[None], (h * 2, w * 2), mode="nearest")[0] if (n - h) % 2 or (n - w) % 2 else k
     h, w = k.shape[-2:]
     n = max(h, w)
-    k = F.pad(k, ((n - w) // 2, (n - w) // 2, (n - h) // 2, (n - h) // 2))
-    if softness > 0:
-        k = k * _falloff((k.amax(0) > 0.5 * k.max()).double(), softness)
-    total = k.sum((1, 2), keepdim=True)
-    if bool((total <= 0).any()):
-        which = "" if c == 1 else f" in channel {'RGB'[int((total.flatten() <= 0).nonzero()[0])]}"
-        raise ValueError(f"The aperture image is black{which}: no light would pass. Use a brighter picture, or its grey version.")
-    k = k / total
-    if center:
-        k = _centred(k)
-    return Kernel(k.float().contiguous(), name=name)
+    return F.pad(k, ((n - w) // 2, (n - w) // 2, (n - h) // 2, (n - h) // 2))
 
 
 def kernel_preview(kernel: Kernel, size: int = 256) -> Tensor:
@@ -205,7 +228,7 @@ def _within(name: str, value: float, low: float, high: float) -> None:
 
 def _falloff(mask: Tensor, softness: float) -> Tensor:
     """Smooth rise from the edge of `mask` inwards over `softness` times the largest inner distance."""
-    closed = F.pad((mask > 0.5).cpu(), (1, 1, 1, 1))  # the raster's border is an edge too
+    closed = F.pad((mask > EDGE_LEVEL).cpu(), (1, 1, 1, 1))  # the raster's border is an edge too
     distance = np.asarray(ndimage.distance_transform_edt(closed.numpy()))
     depth = torch.from_numpy(distance[1:-1, 1:-1])
     t = (depth / (softness * depth.max().clamp_min(1))).clamp(0, 1)
@@ -232,3 +255,40 @@ def _centred(k: Tensor) -> Tensor:
     cut = min(pad, spare)
     moved = moved[:, cut : moved.shape[1] - cut, cut : moved.shape[2] - cut]
     return moved / moved.sum((1, 2), keepdim=True)
+
+
+@dataclass(frozen=True, eq=False)
+class ApertureSegment:
+    """A part of the aperture: [C,n,n] raster, and its share of the light [C]."""
+
+    raster: Tensor
+    weight: Tensor
+
+
+def cut_aperture(raster: Tensor, count: int) -> list[ApertureSegment]:
+    """Cut the aperture [C,n,n] into `count` segments: a square grid if that is a square number, else sectors.
+
+    Those that pass no light are left out. A coloured aperture of which a segment is dark in one channel only is not cut.
+    """
+    side = math.isqrt(count)
+    n = raster.shape[-1]
+    cell = (torch.arange(n, device=raster.device) + 0.5) / n
+    if side * side == count:
+        index = (cell * side).long()[:, None] * side + (cell * side).long()[None]
+    else:
+        turn = torch.atan2(cell[:, None] - 0.5, cell[None] - 0.5) / (2 * math.pi) + 0.5
+        index = (turn * count).long().clamp_max(count - 1)
+    whole = ApertureSegment(raster, raster.sum((1, 2)))
+    segments: list[ApertureSegment] = []
+    for i in range(count):
+        part = raster * (index == i)
+        weight = part.sum((1, 2))
+        lit = weight > DARK
+        if bool(lit.all()):
+            segments.append(ApertureSegment(part, weight))
+        elif bool(lit.any()):
+            return [whole]
+    if not segments:
+        return [whole]
+    total = torch.stack([p.weight for p in segments]).sum(0)
+    return [ApertureSegment(p.raster, p.weight / total * whole.weight) for p in segments]

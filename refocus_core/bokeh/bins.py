@@ -10,20 +10,34 @@ import torch
 from torch import Tensor
 
 LINEAR_PX = 0.75
+"""Spacing of bins of small radius at step 1. A larger one blurs fewer times, but bins that share a radius show a rim."""
+
 KNEE_PX = 5.0
+"""Radius from which on the spacing grows with the radius, by RATIO from one bin to the next."""
+
 RATIO = 1.2
+"""Radius of a bin beyond KNEE_PX over the one before. A larger one blurs fewer times and draws large discs less exactly."""
 
-LIGHT_STEP, MOST_LIGHTS, NEAR_LIGHT = 0.25, 12, 0.35
-"""Lights within this of one another (in bins at step 1) share a bin; how many such bins there are at most; and how near another
-bin may lie (in bins)."""
+LIGHT_STEP = 0.25
+"""Lights within this of one another, in bins at step 1, share a bin of their own. A larger one spares bins and shows rims."""
 
-GAP = 2.0
+MOST_LIGHTS = 12
+"""Most bins for lights. Each costs one more blur of the picture; beyond these the faintest lights show a rim."""
+
+NEAR_LIGHT = 0.35
+"""How near to a light's bin, in bins, another bin may lie; nearer ones give way to it."""
+
+MERGE_BELOW = 0.5
+"""Bins whose mean radii lie closer than this, in bins, become one. A larger one blurs fewer times, less exactly."""
+
+EMPTY_GAP = 2.0
 """Bins so far apart, in bin coordinates, share nothing: whatever lies between them belongs to the nearer one."""
 
-STEP = 1e12
-"""Slope of a step."""
+STEP_SLOPE = 1e12
+"""Slope of a ramp that is a step."""
 
 _PX_AT_A_TIME = 1 << 20
+"""Pixels that are counted at a time; bounds memory."""
 
 
 def bin_position(radius_px: Tensor, step: float = 1.0) -> Tensor:
@@ -72,20 +86,10 @@ class Bins:
             # Means relative to a value of each bin: float32 sums of millions of equal radii would drift.
             offset.index_add_(0, index, part - nominal[index])
         means = (nominal + offset / counts.clamp_min(1)).double().cpu()
-        merged: list[list[float]] = []
-        for i, count in enumerate(counts.tolist()):
-            if count == 0:
-                continue
-            mean = 0.0 if i + low == 0 else float(means[i])
-            u = float(bin_position(torch.tensor(mean), step))
-            if merged and u - merged[-1][1] < 0.5 and merged[-1][0] != 0 and mean != 0:
-                both = merged[-1][2] + count
-                mean = (merged[-1][0] * merged[-1][2] + mean * count) / both
-                merged[-1] = [mean, float(bin_position(torch.tensor(mean), step)), both]
-                continue
-            merged.append([mean, u, float(count)])
-        centres = _with_lights([m[0] for m in merged], *lights, step) if lights is not None else [m[0] for m in merged]
-        return cls(tuple(centres), tuple(float(bin_position(torch.tensor(c), step)) for c in centres), step)
+        centres = _merged([0.0 if i + low == 0 else float(mean) for i, mean in enumerate(means)], counts.tolist(), step)
+        if lights is not None:
+            centres = _with_lights(centres, *lights, step)
+        return cls(tuple(centres), tuple(_position(c, step) for c in centres), step)
 
     @property
     def ramps(self) -> tuple[tuple[float, float], ...]:
@@ -96,15 +100,15 @@ class Bins:
         """
         out: list[tuple[float, float]] = []
         for (u0, r0), (u1, r1) in pairwise(zip(self.positions, self.centres, strict=True)):
-            if u1 - u0 > GAP:
+            if u1 - u0 > EMPTY_GAP:
                 middle = 0.5 * (r0 + r1)
-                out.append((middle * abs(middle), STEP))
+                out.append((middle * abs(middle), STEP_SLOPE))
             else:
                 out.append((r0 * abs(r0), 1 / (r1 * abs(r1) - r0 * abs(r0))))
         return tuple(out)
 
-    def place(self, radius_px: Tensor) -> Tensor:
-        """Between which bins a radius lies: 2.25 is a share of 0.75 in bin 2 and of 0.25 in bin 3.
+    def coordinate(self, radius_px: Tensor) -> Tensor:
+        """Bin coordinate: between which bins a radius lies. 2.25 is a share of 0.75 in bin 2 and of 0.25 in bin 3.
 
         See `ramps`; in a gap, where nothing lies, it is whichever bin is nearer.
         """
@@ -117,9 +121,31 @@ class Bins:
         return square(radius_px).sub_(start).mul_(slope).clamp_(0, 1).add_(lower)
 
     @staticmethod
-    def share(place: Tensor, i: int) -> Tensor:
-        """How much of the content at a `place` is in bin i."""
-        return (place - i).abs_().neg_().add_(1).clamp_min_(0)
+    def tent_weight(coordinate: Tensor, i: int) -> Tensor:
+        """Share 0..1 of bin i in what lies at bin coordinates of any shape."""
+        return (coordinate - i).abs_().neg_().add_(1).clamp_min_(0)
+
+
+def _position(radius_px: float, step: float) -> float:
+    return float(bin_position(torch.tensor(radius_px), step))
+
+
+def _merged(means: list[float], counts: list[float], step: float) -> list[float]:
+    """Mean radii of bins that hold something, those of one side of the focus that lie close together as one."""
+    merged: list[tuple[float, float, float]] = []  # mean, position, count
+    for mean, count in zip(means, counts, strict=True):
+        if count == 0:
+            continue
+        position = _position(mean, step)
+        if merged:
+            last_mean, last_position, last_count = merged[-1]
+            if position - last_position < MERGE_BELOW and last_mean != 0 and mean != 0:
+                both = last_count + count
+                mean = (last_mean * last_count + mean * count) / both
+                merged[-1] = (mean, _position(mean, step), both)
+                continue
+        merged.append((mean, position, float(count)))
+    return [mean for mean, *_ in merged]
 
 
 def _radius_of(u: Tensor) -> Tensor:
@@ -133,7 +159,7 @@ def _radius_of(u: Tensor) -> Tensor:
 def _with_lights(centres: list[float], radius: Tensor, strength: Tensor, step: float) -> list[float]:
     """Bin centres with those of lights added; they take the place of what lies close by."""
     radius, strength = radius.double().cpu(), strength.double().cpu()
-    blurred = radius.abs() > KNEE_PX
+    blurred = radius.abs() > KNEE_PX  # smaller discs hide their rim
     if not bool(blurred.any()):
         return centres
     radius, strength = radius[blurred], strength[blurred]
@@ -141,7 +167,7 @@ def _with_lights(centres: list[float], radius: Tensor, strength: Tensor, step: f
     cell -= cell.min()
     total = torch.bincount(cell, strength)
     mean = torch.bincount(cell, strength * radius) / total
-    chosen = mean[total.topk(min(MOST_LIGHTS, int((total > 0).sum()))).indices]
-    old = torch.tensor(centres, dtype=torch.float64)
-    apart = (bin_position(old, step)[:, None] - bin_position(chosen, step)).abs().amin(1)
-    return torch.cat([old[apart > NEAR_LIGHT], chosen]).sort().values.tolist()
+    strongest = mean[total.topk(min(MOST_LIGHTS, int((total > 0).sum()))).indices]
+    others = torch.tensor(centres, dtype=torch.float64)
+    distance = (bin_position(others, step)[:, None] - bin_position(strongest, step)).abs().amin(1)
+    return torch.cat([others[distance > NEAR_LIGHT], strongest]).sort().values.tolist()

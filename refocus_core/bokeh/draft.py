@@ -20,8 +20,8 @@ VARIANCE_PX2 = 0.75
 SNAP_REACH_PX = 2
 """As in `layers`: transitions are half as wide."""
 
-_ROWS_AT_A_TIME, _CONTEXT = 256, 4
-"""Rows of the halved picture that are restored at a time, and those beyond them that are looked at."""
+_CONTEXT = 4
+"""Rows beyond those restored at a time that are looked at."""
 
 _REACH, _SOFT = 1, 2
 """Blocks around a pixel that are compared with it, and up to how many off the edge of what is in focus a map may rise softly."""
@@ -74,7 +74,15 @@ def _in_focus(radius: Tensor) -> Tensor:
     return (1 - radius.square() / (4 * VARIANCE_PX2)).clamp_min_(0)
 
 
-def restore(image: Tensor, radius: Tensor, small: tuple[Tensor, Tensor], rendered: Tensor, nearer: Tensor, out: Tensor) -> None:
+def restore(
+    image: Tensor,
+    radius: Tensor,
+    small: tuple[Tensor, Tensor],
+    rendered: Tensor,
+    nearer: Tensor,
+    out: Tensor,
+    rows_at_a_time: int,
+) -> None:
     """Enlarge a rendering of the halved picture, with what is in focus at full resolution.
 
     Args:
@@ -83,10 +91,11 @@ def restore(image: Tensor, radius: Tensor, small: tuple[Tensor, Tensor], rendere
         rendered: [3,h,w], by a plan whose blur is narrower by `VARIANCE_PX2`; nearer: [4,h,w] light and coverage of what is
             blurred and nearer than the focus.
         out: [3,H,W], overwritten.
+        rows_at_a_time: rows of the halved picture that are restored together.
     """
     rows = rendered.shape[1]
-    for top in range(0, rows, _ROWS_AT_A_TIME):
-        stop = min(top + _ROWS_AT_A_TIME, rows)
+    for top in range(0, rows, rows_at_a_time):
+        stop = min(top + rows_at_a_time, rows)
         y0, y1 = max(top - _CONTEXT, 0), min(stop + _CONTEXT, rows)
         at, part = slice(2 * top, 2 * stop), slice(2 * y0, 2 * y1)
         focus = _focus(image[:, part], radius[part], small[0][:, y0:y1], 2 * small[1][y0:y1])

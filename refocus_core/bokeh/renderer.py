@@ -3,7 +3,7 @@
 The picture is split into front and back elements (`surfaces`). Elements fall softly into bins of like radius; every bin is
 convolved with the aperture at its radius; the blurred bins are composited from near to far. Bins that follow one another
 without a gap belong to one surface and add up; across a gap the nearer surface occludes the farther one. With more than one
-piece of the aperture, each piece is composited by itself and the results are averaged, which restores most of the
+segment of the aperture, each segment is composited by itself and the results are averaged, which restores most of the
 correlation between what a nearer surface hides and what a farther one shows.
 """
 
@@ -24,12 +24,12 @@ from . import draft
 from .apertures import make_kernel
 from .bins import Bins
 from .engines.choose import choose_engine
-from .engines.torch_engine import tile_count
 from .highlights import boost_highlights, lights
+from .limits import Limits
 from .parallel import give_back_memory
-from .plan import QUALITIES, Plan, Quality, opaque_reach
+from .plan import QUALITIES, Plan, Quality, opaque_halo_px
 from .surfaces.build import build_with_plate
-from .surfaces.cache import Prepared, SurfaceCache, part_px, prepare
+from .surfaces.cache import Prepared, SurfaceCache, prepare
 from .surfaces.layers import Layers, jump_threshold
 from .surfaces.scale import Scale
 from .surfaces.snap import SNAP_REACH_PX
@@ -59,6 +59,7 @@ def render(
     matte: Tensor | None = None,
     highlight_boost: float = 0.0,
     cache: SurfaceCache | None = None,
+    limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> Tensor:
     """Blur a sharp picture as a lens would. No gradients flow through it.
@@ -73,6 +74,7 @@ def render(
         highlight_boost: light given back to clipped highlights out of focus, in f-stops (see `boost_highlights`).
         cache: keeps what does not depend on focus and aperture, for the next call with the same picture and disparity. Of no
             use with a background, and with a highlight boost only while the radius stays the same.
+        limits: how much is worked on at a time; see `Limits`.
         progress: called with (tiles done, tiles in all).
 
     Returns:
@@ -106,8 +108,8 @@ def render(
     source = boost_highlights(image_linear.float(), radius, highlight_boost)
     kernel = (kernel or make_kernel("circle")).to(image_linear.device)
     at_half = settings.half and plate is None
-    count = _tiles((h + 1) // 2, (w + 1) // 2, image_linear.device) if at_half else _tiles(h, w, image_linear.device)
-    steps = _Steps(progress, count * batch)
+    size = ((h + 1) // 2, (w + 1) // 2) if at_half else (h, w)
+    steps = _Steps(progress, limits or Limits(), image_linear.device, size, batch)
     render_one = _render_half if at_half else _render_full
     out = torch.empty_like(image_linear)
     for b in range(batch):
@@ -130,8 +132,21 @@ def render(
 
 
 class _Steps:
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self._progress, self._total, self._done = progress, total, 0
+    """The limits of a rendering, the parts of a frame that follow from them, and the tiles done so far.
+
+    Attributes:
+        parts: (top, bottom, left, right) of the parts of a frame that are rendered one after the other.
+        per_frame: tiles of a frame.
+    """
+
+    def __init__(
+        self, progress: Progress | None, limits: Limits, device: torch.device, size: tuple[int, int], frames: int
+    ) -> None:
+        self.limits, self.part_px = limits, limits.part_px(device)
+        (h, w), side = size, self.part_px
+        self.parts = [(y, min(y + side, h), x, min(x + side, w)) for y in range(0, h, side) for x in range(0, w, side)]
+        self.per_frame = sum(limits.tile_count(y1 - y0, x1 - x0) for y0, y1, x0, x1 in self.parts)
+        self._progress, self._total, self._done = progress, self.per_frame * frames, 0
 
     def advance(self, tiles: int = 1) -> None:
         self._done += tiles
@@ -164,32 +179,24 @@ def _mirrored(start: int, stop: int, size: int, device: torch.device) -> Tensor:
     return torch.where(i >= size, 2 * size - 1 - i, i)
 
 
-def _parts(h: int, w: int, device: torch.device) -> list[tuple[int, int, int, int]]:
-    """(top, bottom, left, right) of the parts that are rendered one after the other."""
-    side = part_px(device)
-    return [(y, min(y + side, h), x, min(x + side, w)) for y in range(0, h, side) for x in range(0, w, side)]
-
-
-def _tiles(h: int, w: int, device: torch.device) -> int:
-    return sum(tile_count(y1 - y0, x1 - x0) for y0, y1, x0, x1 in _parts(h, w, device))
-
-
 def _render_half(
     inputs: _Inputs, kernel: Kernel, quality: Quality, steps: _Steps, cache: SurfaceCache | None, out: Tensor
 ) -> Tensor:
     """Fill and return `out` [3,H,W], rendered at half the resolution."""
     if _largest(inputs.radius) <= SHARP_RADIUS_PX:
-        steps.advance(_tiles((out.shape[1] + 1) // 2, (out.shape[2] + 1) // 2, out.device))
+        steps.advance(steps.per_frame)
         return out.copy_(inputs.image)
     scale = Scale.of(inputs.law)
     image, rho, radius = draft.halved(inputs.image, _reference(inputs, scale), inputs.radius)
     scale = None if scale is None else scale.reduced(2)
-    prepared = _prepared(image, rho, scale, draft.SNAP_REACH_PX if quality.snap else 0, cache)
+    prepared = _prepared(image, rho, scale, draft.SNAP_REACH_PX if quality.snap else 0, steps, cache)
     layers = functools.partial(prepared.layers, image, radius, scale)
     plan = Plan(kernel, Bins.of(radius, quality.bin_step, lights(image, radius)), quality, draft.VARIANCE_PX2 / 4)
     rendered, nearer = image.clone(), torch.cat([torch.zeros_like(image), torch.zeros_like(radius)[None]])
     _composite(plan, layers, _largest(radius), steps, rendered, nearer)
-    draft.restore(inputs.image, inputs.radius, (image, prepared.radius(radius, scale)), rendered, nearer, out)
+    draft.restore(
+        inputs.image, inputs.radius, (image, prepared.radius(radius, scale)), rendered, nearer, out, steps.limits.draft_rows
+    )
     return out
 
 
@@ -202,16 +209,16 @@ def _render_full(
     every = radius if inputs.plate_radius is None else torch.cat([radius, inputs.plate_radius])
     largest = _largest(every)
     if largest <= SHARP_RADIUS_PX:
-        steps.advance(_tiles(radius.shape[0], radius.shape[1], radius.device))
+        steps.advance(steps.per_frame)
         return out
-    if quality.pieces > 1 and not _blurred_surfaces_overlap(radius):
-        quality = replace(quality, pieces=1)
+    if quality.segments > 1 and not _blurred_surfaces_overlap(radius):
+        quality = replace(quality, segments=1)
     plan = Plan(kernel, Bins.of(every, quality.bin_step, lights(image, radius)), quality)
     if inputs.plate is not None:
         layers = _with_plate(inputs)
     else:
         scale = Scale.of(inputs.law)
-        prepared = _prepared(image, _reference(inputs, scale), scale, SNAP_REACH_PX if quality.snap else 0, cache)
+        prepared = _prepared(image, _reference(inputs, scale), scale, SNAP_REACH_PX if quality.snap else 0, steps, cache)
         layers = functools.partial(prepared.layers, image, radius, scale)
     _composite(plan, layers, largest, steps, out)
     return out
@@ -228,15 +235,16 @@ _LayersOf = Callable[[Tensor, Tensor], Layers]
 def _composite(plan: Plan, layers: _LayersOf, largest: float, steps: _Steps, out: Tensor, nearer: Tensor | None = None) -> None:
     """Render into `out` [3,H,W], which holds the photo; `nearer`: see `TileEngine.composite`."""
     h, w = out.shape[1:]
-    engine = choose_engine(plan, out.device)
-    reach = max(math.ceil(largest) + 2, opaque_reach(largest))
-    parts = _parts(h, w, out.device)
-    for y0, y1, x0, x1 in parts:
-        rows = _mirrored(y0 - reach, y1 + reach, h, out.device)
-        cols = _mirrored(x0 - reach, x1 + reach, w, out.device)
+    engine = choose_engine(plan, out.device, steps.limits)
+    halo_px = max(math.ceil(largest) + 2, opaque_halo_px(largest))
+    for y0, y1, x0, x1 in steps.parts:
+        rows = _mirrored(y0 - halo_px, y1 + halo_px, h, out.device)
+        cols = _mirrored(x0 - halo_px, x1 + halo_px, w, out.device)
         front = None if nearer is None else nearer[:, y0:y1, x0:x1]
-        engine.composite(layers(rows, cols), (reach, reach), (y0 - reach, x0 - reach), out[:, y0:y1, x0:x1], steps.advance, front)
-        if len(parts) > 1:
+        engine.composite(
+            layers(rows, cols), (halo_px, halo_px), (y0 - halo_px, x0 - halo_px), out[:, y0:y1, x0:x1], steps.advance, front
+        )
+        if len(steps.parts) > 1:
             give_back_memory()
 
 
@@ -245,9 +253,11 @@ def _reference(inputs: _Inputs, scale: Scale | None) -> Tensor:
     return inputs.radius if scale is None else inputs.disparity * -scale.gain
 
 
-def _prepared(image: Tensor, rho: Tensor, scale: Scale | None, snap_px: int, cache: SurfaceCache | None) -> Prepared:
+def _prepared(
+    image: Tensor, rho: Tensor, scale: Scale | None, snap_px: int, steps: _Steps, cache: SurfaceCache | None
+) -> Prepared:
     gain = None if scale is None else scale.gain
-    return (prepare if cache is None else cache.get)(image, rho, gain, snap_px)
+    return (prepare if cache is None else cache.get)(image, rho, gain, snap_px, steps.part_px)
 
 
 def _with_plate(inputs: _Inputs) -> _LayersOf:

@@ -18,19 +18,8 @@ from .layers import Layers, Surfaces
 from .scale import Scale
 from .snap import snap
 
-PART_PX = 1280
-"""Side of the parts whose surfaces are found, and whose layers are held, at a time; bounds the memory of large pictures."""
-
-GPU_PART_PX = 4096
-"""The same on a GPU, where few large steps are quicker."""
-
 _CONTEXT_PX = 256
 """Most that such a part looks beyond its border for what lies hidden behind depth edges."""
-
-
-def part_px(device: torch.device) -> int:
-    """Side of the parts that are worked on at a time."""
-    return PART_PX if device.type == "cpu" else GPU_PART_PX
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,22 +82,22 @@ class Prepared:
         return compose(cut(image), own, at, there)
 
 
-def prepare(image: Tensor, rho: Tensor, gain: float | None, snap_px: int) -> Prepared:
+def prepare(image: Tensor, rho: Tensor, gain: float | None, snap_px: int, part_px: int) -> Prepared:
     """Find the surfaces of a picture [3,H,W] (linear) with reference depth [H,W], part by part.
 
     Args:
         gain: see `Prepared`.
-        snap_px: how far soft depth transitions are sharpened to the photo's edges first (see `layers.snap`).
+        snap_px: how far soft depth transitions are sharpened to the photo's edges first (see `snap.snap`).
+        part_px: side of the parts.
     """
     h, w = rho.shape
     span = float(rho.max() - rho.min())
     context = min(2 * math.ceil(span), _CONTEXT_PX) + 8
     sharp = torch.empty_like(rho)
     parts: list[list[Tensor]] = []
-    side = part_px(rho.device)
-    for y in range(0, h, side):
-        for x in range(0, w, side):
-            y1, x1 = min(y + side, h), min(x + side, w)
+    for y in range(0, h, part_px):
+        for x in range(0, w, part_px):
+            y1, x1 = min(y + part_px, h), min(x + part_px, w)
             top, left = max(y - context, 0), max(x - context, 0)
             part = (slice(top, min(y1 + context, h)), slice(left, min(x1 + context, w)))
             seen = image[:, part[0], part[1]]
@@ -141,24 +130,29 @@ class SurfaceCache:
 
     Args:
         max_bytes: most that is kept, pictures included; what is larger is not kept.
+
+    Attributes:
+        misses: how often surfaces had to be found.
     """
 
     def __init__(self, max_bytes: int = 256 * 2**20) -> None:
-        self.max_bytes = max_bytes
-        self._entries: list[tuple[Tensor, Tensor, int, Prepared]] = []  # the one used last comes last
+        self.max_bytes, self.misses = max_bytes, 0
+        self._entries: list[tuple[Tensor, Tensor, tuple[int, int], Prepared]] = []  # the one used last comes last
 
     def clear(self) -> None:
         """Forget everything."""
         self._entries.clear()
 
-    def get(self, image: Tensor, depth: Tensor, gain: float | None, snap_px: int) -> Prepared:
+    def get(self, image: Tensor, depth: Tensor, gain: float | None, snap_px: int, part_px: int) -> Prepared:
         """As `prepare` for the reference depth `depth` [H,W], or what it returned before for the same arguments."""
-        for i, (known_image, known_depth, known_snap, prepared) in enumerate(self._entries):
-            if prepared.gain == gain and known_snap == snap_px and _same(known_depth, depth) and _same(known_image, image):
+        sizes = snap_px, part_px
+        for i, (known_image, known_depth, known_sizes, prepared) in enumerate(self._entries):
+            if prepared.gain == gain and known_sizes == sizes and _same(known_depth, depth) and _same(known_image, image):
                 self._entries.append(self._entries.pop(i))
                 return prepared
-        prepared = prepare(image, depth, gain, snap_px)
-        self._entries.append((image.clone(), depth.clone(), snap_px, prepared))
+        self.misses += 1
+        prepared = prepare(image, depth, gain, *sizes)
+        self._entries.append((image.clone(), depth.clone(), sizes, prepared))
         while sum(map(_bytes, self._entries)) > self.max_bytes:
             self._entries.pop(0)
         return prepared
@@ -168,7 +162,7 @@ def _same(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and a.device == b.device and torch.equal(a, b)
 
 
-def _bytes(entry: tuple[Tensor, Tensor, int, Prepared]) -> int:
+def _bytes(entry: tuple[Tensor, Tensor, tuple[int, int], Prepared]) -> int:
     image, depth, _, prepared = entry
     own = [prepared.rho, prepared.snapped, prepared.slot, *prepared.surfaces.__dict__.values()]
     return sum(t.numel() * t.element_size() for t in (image, depth, *own) if t is not None)

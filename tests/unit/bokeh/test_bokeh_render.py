@@ -141,13 +141,13 @@ def test_a_large_blur_is_in_its_place_too(quality: str) -> None:
 @pytest.mark.parametrize("join", [0.0, 1.6, 4.0])
 def test_sheets_hold_bins_that_are_near_and_alike(join: float) -> None:
     bins = Bins.of(torch.cat([torch.linspace(-60, 60, 4000), torch.zeros(9)]), 1.25)
-    plan = Plan(bokeh.make_kernel("circle"), bins, Quality(resolution_px=24, bin_step=1.25, pieces=3, join=join))
-    assert [i for a, b in plan.sheets for i in range(a, b)] == list(range(len(bins.centres))), "each bin once, in order"
-    for a, b in plan.sheets:
+    plan = Plan(bokeh.make_kernel("circle"), bins, Quality(resolution_px=24, bin_step=1.25, segments=3, join=join))
+    assert [i for a, b in plan.bin_groups for i in range(a, b)] == list(range(len(bins.centres))), "each bin once, in order"
+    for a, b in plan.bin_groups:
         assert plan.positions[b - 1] - plan.positions[a] <= join
         assert b - a == 1 or not any(plan.is_sharp(i) for i in range(a, b))
-        assert len({(plan.scales[i], plan.is_nearer(i), plan.is_cut(i)) for i in range(a, b)}) == 1
-    assert (len(plan.sheets) < len(bins.centres)) == (join > 0)
+        assert len({(plan.downscales[i], plan.is_nearer(i), plan.is_segmented(i)) for i in range(a, b)}) == 1
+    assert (len(plan.bin_groups) < len(bins.centres)) == (join > 0)
 
 
 @pytest.mark.parametrize("pieces", [1, 3])
@@ -162,7 +162,7 @@ def test_bins_composited_together_look_as_they_do_apart(pieces: int) -> None:
             image[None],
             DefocusMap.from_radius(radius[None]),
             bokeh.make_kernel("heart"),
-            quality=Quality(resolution_px=7, bin_step=1.25, pieces=pieces, join=join),
+            quality=Quality(resolution_px=7, bin_step=1.25, segments=pieces, join=join),
         )
         for join in (0.0, 1.6)
     )
@@ -189,8 +189,8 @@ def test_a_light_on_a_slope_has_no_second_rim() -> None:
 def test_bins_keep_the_variance_of_a_blur() -> None:
     radius = torch.linspace(-20, 30, 4001)
     bins = Bins.of(radius, 1.25)
-    place = bins.place(radius)
-    shares = torch.stack([Bins.share(place, i) for i in range(len(bins.centres))])
+    place = bins.coordinate(radius)
+    shares = torch.stack([Bins.tent_weight(place, i) for i in range(len(bins.centres))])
     torch.testing.assert_close(shares.sum(0), torch.ones_like(radius))
     squares = torch.tensor([c * abs(c) for c in bins.centres])
     within = (radius > bins.centres[0]) & (radius < bins.centres[-1])
@@ -356,7 +356,7 @@ def test_more_pieces_approach_the_lens() -> None:
     matte = F.avg_pool2d(front[None, margin * s : -margin * s, margin * s : -margin * s], s)
     errors: list[float] = []
     for pieces in (1, 3, 16):
-        quality = replace(bokeh.QUALITIES["best"], pieces=pieces)
+        quality = replace(bokeh.QUALITIES["best"], segments=pieces)
         out = bokeh.render(
             photo, _map(radius), kernel, quality=quality, background=bokeh.Plate(plate, torch.full((1, h, w), 9.0)), matte=matte
         )
@@ -447,7 +447,7 @@ def test_wrong_images_and_qualities_are_named() -> None:
     with pytest.raises(ValueError, match=r"draft, normal, best"):
         _render(image, radius, quality="ultra")
     with pytest.raises(ValueError, match="at least 1"):
-        _render(image, radius, quality=replace(bokeh.QUALITIES["best"], pieces=0))
+        _render(image, radius, quality=replace(bokeh.QUALITIES["best"], segments=0))
     with pytest.raises(ValueError, match=r"\[B,3,H,W\]"):
         _render(image[:, :2], radius)
     with pytest.raises(TypeError, match="floating-point"):
@@ -692,7 +692,7 @@ def test_snapping_leaves_what_curves_and_gives_its_edge_the_radius_beside_it(jit
 
 
 def test_what_is_opaque_is_known_up_to_the_borders_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A part looks as far beyond its borders as `Plan.opaque_to` does."""
+    """A part looks as far beyond its borders as `Plan.hidden_from` does."""
     x = torch.arange(120.0).expand(40, 120)
     radius = torch.where(x < 71, torch.tensor(-4.5), torch.tensor(4.5))  # the wall begins 8 px beyond the border of a part
     image = torch.where(x < 71, 0.1, 0.8).expand(1, 3, 40, 120)
@@ -702,7 +702,7 @@ def test_what_is_opaque_is_known_up_to_the_borders_of_parts(monkeypatch: pytest.
     def watched(engine: tile_engine.TileEngine, seen: Layers, reach: tuple[int, int], *rest: Any) -> None:
         origin, out = rest[0], rest[1]
         core = (slice(reach[0], reach[0] + out.shape[1]), slice(reach[1], reach[1] + out.shape[2]))
-        found[origin[0] + reach[0], origin[1] + reach[1]] = engine.plan.opaque_to(seen)[core]
+        found[origin[0] + reach[0], origin[1] + reach[1]] = engine.plan.hidden_from(seen)[core]
         composite(engine, seen, reach, *rest)
 
     monkeypatch.setattr(tile_engine.TileEngine, "composite", watched)
