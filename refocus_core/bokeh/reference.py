@@ -19,6 +19,9 @@ from ..types import Kernel
 SUBPIXELS = 2
 """Every plane is stored and traced at SUBPIXELS x SUBPIXELS points per pixel."""
 
+PHASE_SHIFT = 0.137
+"""Shift of the aperture samples from one sub-pixel to the next: any that does not repeat."""
+
 
 @dataclass(frozen=True, eq=False)
 class Plane:
@@ -87,14 +90,14 @@ def aperture_samples(kernel: Kernel, count: int, seed: float = 0.5) -> tuple[Ten
 
 def _premultiplied(scene: LayeredScene) -> Tensor:
     """[n,5,h,w]: premultiplied colour, alpha, and alpha where the plane is seen by the pinhole camera."""
-    through = torch.ones_like(scene.planes[0].alpha)
+    transmittance = torch.ones_like(scene.planes[0].alpha)
     out: list[Tensor] = []
     if scene.sort:
         visible = _pinhole_weights_full(scene)
     for i, plane in enumerate(scene.planes):
-        seen = visible[i] if scene.sort else plane.alpha * through  # pyright: ignore[reportPossiblyUnboundVariable]
+        seen = visible[i] if scene.sort else plane.alpha * transmittance  # pyright: ignore[reportPossiblyUnboundVariable]
         out.append(torch.cat([plane.color * plane.alpha, plane.alpha[None], seen[None]]))
-        through = through * (1 - plane.alpha)
+        transmittance = transmittance * (1 - plane.alpha)
     return torch.stack(out)
 
 
@@ -111,8 +114,8 @@ def _composite_weights(alpha: Tensor, radius: Tensor) -> Tensor:
     """Share of every plane [n,...] in the picture when they are stacked by radius, nearest (smallest) first."""
     order = radius.argsort(dim=0, stable=True)
     a = alpha.gather(0, order)
-    through = torch.cat([torch.ones_like(a[:1]), (1 - a).cumprod(0)[:-1]])
-    return torch.zeros_like(alpha).scatter(0, order, a * through)
+    transmittance = torch.cat([torch.ones_like(a[:1]), (1 - a).cumprod(0)[:-1]])
+    return torch.zeros_like(alpha).scatter(0, order, a * transmittance)
 
 
 def pinhole(scene: LayeredScene) -> tuple[Tensor, Tensor]:
@@ -132,8 +135,11 @@ def pinhole(scene: LayeredScene) -> tuple[Tensor, Tensor]:
     return F.avg_pool2d(color[None], SUBPIXELS), F.avg_pool2d(radius[None], SUBPIXELS)[0].gather(0, majority)
 
 
-def render_reference(scene: LayeredScene, kernel: Kernel) -> tuple[Tensor, Tensor]:
+def render_reference(scene: LayeredScene, kernel: Kernel, seed: float = 0.5) -> tuple[Tensor, Tensor]:
     """Integrate the lens.
+
+    Args:
+        seed: 0..1, shifts the aperture samples; two seeds tell how exact a rendering is.
 
     Returns:
         The picture [1,3,H,W] in linear light, and the share [1,H,W] of its light that comes from content hidden in `pinhole`.
@@ -144,7 +150,7 @@ def render_reference(scene: LayeredScene, kernel: Kernel) -> tuple[Tensor, Tenso
     out = torch.zeros(5, height, width)
     for phase in range(SUBPIXELS**2):
         py, px = divmod(phase, SUBPIXELS)
-        points, weights = aperture_samples(kernel, scene.samples, seed=0.5 + 0.137 * phase)
+        points, weights = aperture_samples(kernel, scene.samples, seed=seed + PHASE_SHIFT * phase)
         rgb_weights = weights.expand(3, -1)
         phase_radius = radius[:, py::SUBPIXELS, px::SUBPIXELS]
         for k in range(points.shape[0]):
@@ -160,7 +166,7 @@ def _trace(scene: LayeredScene, layers: Tensor, radius: Tensor, u: Tensor, py: i
     color, visible = torch.zeros(3, height, width), torch.zeros(height, width)
     hits: list[Tensor] = []
     depths: list[Tensor] = []
-    through = torch.ones(height, width)
+    transmittance = torch.ones(height, width)
     for i, plane in enumerate(scene.planes):
         slope = 1 + plane.slope[0] * float(u[0]) + plane.slope[1] * float(u[1])
         if plane.slope == (0.0, 0.0):
@@ -171,10 +177,10 @@ def _trace(scene: LayeredScene, layers: Tensor, radius: Tensor, u: Tensor, py: i
             hits.append(hit)
             depths.append((radius[i] / slope).expand(height, width))
             continue
-        color += through * hit[:3]
-        visible += through * hit[4]
-        through = through * (1 - hit[3])
-        if float(through.max()) <= 0:
+        color += transmittance * hit[:3]
+        visible += transmittance * hit[4]
+        transmittance = transmittance * (1 - hit[3])
+        if float(transmittance.max()) <= 0:
             break
     if not scene.sort:
         return color, visible
