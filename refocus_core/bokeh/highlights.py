@@ -10,8 +10,26 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..color import srgb_to_linear
+from ..optics import SHARP_RADIUS_PX
 
 FULL_EFFECT_PX = 4.0
+"""Radius from which on the boost has its full effect. With a larger one small blurs gain less and the step to what is in focus is
+softer."""
+
+MOST_STOPS = 8.0
+"""Most that a highlight may gain, in f-stops."""
+
+CELL_PX = 8
+"""Side of the cells in which lights are looked for. Larger ones take several lights for one."""
+
+SURROUND_CELLS = 5
+"""Side, in cells, of the surroundings of a light."""
+
+ABOVE = 4.0
+"""Times the surroundings above which light counts as a light's."""
+
+STANDS_OUT = 1.0
+"""Times the surroundings that the disc of a light must be as bright as, to stand out. A larger one leaves fainter discs a rim."""
 
 
 def boost_highlights(image_linear: Tensor, radius_px: Tensor, stops: float, threshold: float = 0.9) -> Tensor:
@@ -29,7 +47,7 @@ def boost_highlights(image_linear: Tensor, radius_px: Tensor, stops: float, thre
     Raises:
         ValueError: if `stops` or `threshold` is out of range.
     """
-    if not (math.isfinite(stops) and 0 <= stops <= 8):
+    if not (math.isfinite(stops) and 0 <= stops <= MOST_STOPS):
         raise ValueError(f"Highlight boost must lie in 0..8 stops, got {stops}.")
     if not 0 <= threshold < 1:
         raise ValueError(f"Highlight threshold must lie in 0..1 (below 1), got {threshold}.")
@@ -39,20 +57,17 @@ def boost_highlights(image_linear: Tensor, radius_px: Tensor, stops: float, thre
     low = float(srgb_to_linear(torch.tensor(threshold)))
     bright = ((peak - low) / (1 - low)).clamp(0, 1)
     bright = bright * bright * (3 - 2 * bright)
-    blurred = ((radius_px.abs()[:, None] - 0.5) / (FULL_EFFECT_PX - 0.5)).clamp(0, 1)
+    blurred = ((radius_px.abs()[:, None] - SHARP_RADIUS_PX) / (FULL_EFFECT_PX - SHARP_RADIUS_PX)).clamp(0, 1)
     # real HDR values are lights already: raise them only up to what a clipped white would get
     headroom = (2.0**stops / peak.clamp_min(1)).clamp_min(1)
     return image_linear * torch.exp2(bright * blurred * stops).minimum(headroom)
 
 
-_CELL_PX, _SURROUND_CELLS, _ABOVE, _STANDS_OUT = 8, 5, 4.0, 1.0
-
-
 def lights(image_linear: Tensor, radius_px: Tensor) -> tuple[Tensor, Tensor]:
     """Small lights whose blur will stand out as a disc.
 
-    In cells of 8 px, what is above four times the surroundings counts as a light. It stands out where that light, spread over the
-    area of its blur, is brighter than the surroundings.
+    In each cell, what is ABOVE times brighter than the surroundings counts as a light. It stands out where that light, spread
+    over the area of its blur, is brighter than the surroundings.
 
     Args:
         image_linear: [3,H,W]; radius_px: [H,W] signed.
@@ -61,17 +76,17 @@ def lights(image_linear: Tensor, radius_px: Tensor) -> tuple[Tensor, Tensor]:
         [n] signed radius in px and [n] light (above the surroundings, summed over its cell) of each cell that holds one.
     """
     peak = image_linear.amax(0)[None, None]
-    mean = functools.partial(F.avg_pool2d, kernel_size=_CELL_PX, ceil_mode=True)
+    mean = functools.partial(F.avg_pool2d, kernel_size=CELL_PX, ceil_mode=True)
 
     def around(x: Tensor) -> Tensor:
-        return F.avg_pool2d(mean(x), _SURROUND_CELLS, 1, _SURROUND_CELLS // 2, count_include_pad=False)
+        return F.avg_pool2d(mean(x), SURROUND_CELLS, 1, SURROUND_CELLS // 2, count_include_pad=False)
 
     def wide(cells: Tensor) -> Tensor:
-        return F.interpolate(cells, scale_factor=_CELL_PX)[..., : peak.shape[-2], : peak.shape[-1]]
+        return F.interpolate(cells, scale_factor=CELL_PX)[..., : peak.shape[-2], : peak.shape[-1]]
 
-    surroundings = around(peak.minimum(_ABOVE * wide(around(peak))))  # without the lights themselves
-    excess = torch.sub(peak, wide(surroundings), alpha=_ABOVE).clamp_min_(0)
-    light = mean(excess)[0, 0] * _CELL_PX**2
-    radius = mean(excess * radius_px)[0, 0] * _CELL_PX**2 / light.clamp_min(1e-12)
-    found = (light > _STANDS_OUT * math.pi * radius.square() * surroundings[0, 0]) & (light > 0)
-    return radius[found], light[found]
+    surroundings = around(peak.minimum(ABOVE * wide(around(peak))))  # without the lights themselves
+    excess = torch.sub(peak, wide(surroundings), alpha=ABOVE).clamp_min_(0)
+    light = mean(excess)[0, 0] * CELL_PX**2
+    radius = mean(excess * radius_px)[0, 0] * CELL_PX**2 / light.clamp_min(1e-12)
+    stands_out = (light > STANDS_OUT * math.pi * radius.square() * surroundings[0, 0]) & (light > 0)
+    return radius[stands_out], light[stands_out]

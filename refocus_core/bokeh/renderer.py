@@ -10,29 +10,37 @@ correlation between what a nearer surface hides and what a farther one shows.
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from ..checks import check_image, match_batch, same_size
-from ..optics import SHARP_RADIUS_PX, BlurLaw
+from ..optics import SHARP_RADIUS_PX
 from ..types import DefocusMap, Kernel, Progress
 from . import draft
 from .apertures import make_kernel
 from .bins import Bins
-from .engines.choose import choose_engine
+from .frame import Frame, Job, LayersOf, largest_radius
 from .highlights import boost_highlights, lights
 from .limits import Limits
-from .parallel import give_back_memory
-from .plan import QUALITIES, Plan, Quality, opaque_halo_px
+from .plan import QUALITIES, Plan, Quality
 from .surfaces.build import build_with_plate
-from .surfaces.cache import Prepared, SurfaceCache, prepare
+from .surfaces.cache import SurfaceCache
 from .surfaces.layers import Layers, jump_threshold
 from .surfaces.scale import Scale
 from .surfaces.snap import SNAP_REACH_PX
+
+BLURRED_PX = 2.0
+"""Radius from which on a surface counts as blurred where surfaces overlap. A larger one cuts the aperture for fewer pictures."""
+
+OVERLAP_SHARE = 1e-4
+"""Share of pixels at an edge between two blurred surfaces from which on the aperture is cut. A larger one cuts it for fewer
+pictures, and leaves the edges of small things before a blurred background less exact."""
+
+ROWS_AT_A_TIME = 512
+"""Rows that are looked at together for such edges; bounds memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,176 +101,87 @@ def render(
         raise ValueError(
             f"The defocus map is {dw}x{dh} px but the picture is {w}x{h} px. Make the map from this picture, or resize one."
         )
-    radius = match_batch(defocus_map.radius_px, batch, "The defocus map").to(image_linear.device)
-    disparity = match_batch(defocus_map.disparity, batch, "The defocus map").to(image_linear.device)
-    law = None if defocus_map.law is None else defocus_map.law.to(image_linear.device)
     plate = Plate(background) if isinstance(background, Tensor) else background
+    matte = _checked_matte(plate, matte, h, w)
+    radius = match_batch(defocus_map.radius_px, batch, "The defocus map").to(image_linear.device)
+    source = boost_highlights(image_linear.float(), radius, highlight_boost)
+    at_half = settings.half and plate is None
+    size = ((h + 1) // 2, (w + 1) // 2) if at_half else (h, w)
+    kernel = (kernel or make_kernel("circle")).to(image_linear.device)
+    job = Job(kernel, settings, limits or Limits(), cache, progress, size, batch)
+    render_one = draft.render if at_half else _render
+    out = torch.empty_like(image_linear)
+    for into, frame in zip(out, _frames(source, radius, defocus_map, plate, matte), strict=True):
+        if out.dtype == torch.float32:
+            render_one(frame, job, into)
+        else:
+            into.copy_(render_one(frame, job, torch.empty_like(frame.image)))
+    return out
+
+
+def _checked_matte(plate: Plate | None, matte: Tensor | None, h: int, w: int) -> Tensor | None:
+    """The matte [B,H,W], once it and the plate are known to fit the picture."""
     if plate is not None:
         check_image(plate.image, "background")
         same_size(plate.image, h, w, "background")
-    if matte is not None:
-        matte = matte[:, 0] if matte.ndim == 4 else matte
-        same_size(matte, h, w, "matte")
-        if plate is None:
-            raise ValueError("A matte needs a background plate: connect the picture of what lies behind the subject too.")
-    source = boost_highlights(image_linear.float(), radius, highlight_boost)
-    kernel = (kernel or make_kernel("circle")).to(image_linear.device)
-    at_half = settings.half and plate is None
-    size = ((h + 1) // 2, (w + 1) // 2) if at_half else (h, w)
-    steps = _Steps(progress, limits or Limits(), image_linear.device, size, batch)
-    render_one = _render_half if at_half else _render_full
-    out = torch.empty_like(image_linear)
+    if matte is None:
+        return None
+    matte = matte[:, 0] if matte.ndim == 4 else matte
+    same_size(matte, h, w, "matte")
+    if plate is None:
+        raise ValueError("A matte needs a background plate: connect the picture of what lies behind the subject too.")
+    return matte
+
+
+def _frames(
+    source: Tensor, radius: Tensor, defocus_map: DefocusMap, plate: Plate | None, matte: Tensor | None
+) -> Iterator[Frame]:
+    """The frames of a picture [B,3,H,W], one after the other, each with its part of the other arguments of `render`."""
+    batch, device = len(source), source.device
+    disparity = match_batch(defocus_map.disparity, batch, "The defocus map").to(device)
+    law = None if defocus_map.law is None else defocus_map.law.to(device)
+
+    def of(values: Tensor | None, b: int, name: str) -> Tensor | None:
+        return None if values is None else match_batch(values, batch, name)[b].to(device).float()
+
     for b in range(batch):
-        inputs = _Inputs(
+        coverage = of(matte, b, "matte")
+        yield Frame(
             source[b],
             radius[b].float(),
             disparity[b],
             None if law is None else law.frame(b if len(defocus_map.radius_px) > 1 else 0),
-            None if plate is None else match_batch(plate.image, batch, "background")[b].to(image_linear.device).float(),
-            None
-            if plate is None or plate.radius_px is None
-            else match_batch(plate.radius_px, batch, "background radius")[b].to(image_linear.device).float(),
-            None if matte is None else match_batch(matte, batch, "matte")[b].to(image_linear.device).float().clamp(0, 1),
+            None if plate is None else of(plate.image, b, "background"),
+            None if plate is None else of(plate.radius_px, b, "background radius"),
+            None if coverage is None else coverage.clamp(0, 1),
         )
-        if out.dtype == torch.float32:
-            render_one(inputs, kernel, settings, steps, cache, out[b])
-        else:
-            out[b] = render_one(inputs, kernel, settings, steps, cache, torch.empty_like(inputs.image)).to(out.dtype)
-    return out
 
 
-class _Steps:
-    """The limits of a rendering, the parts of a frame that follow from them, and the tiles done so far.
-
-    Attributes:
-        parts: (top, bottom, left, right) of the parts of a frame that are rendered one after the other.
-        per_frame: tiles of a frame.
-    """
-
-    def __init__(
-        self, progress: Progress | None, limits: Limits, device: torch.device, size: tuple[int, int], frames: int
-    ) -> None:
-        self.limits, self.part_px = limits, limits.part_px(device)
-        (h, w), side = size, self.part_px
-        self.parts = [(y, min(y + side, h), x, min(x + side, w)) for y in range(0, h, side) for x in range(0, w, side)]
-        self.per_frame = sum(limits.tile_count(y1 - y0, x1 - x0) for y0, y1, x0, x1 in self.parts)
-        self._progress, self._total, self._done = progress, self.per_frame * frames, 0
-
-    def advance(self, tiles: int = 1) -> None:
-        self._done += tiles
-        if self._progress is not None:
-            self._progress(self._done, self._total)
-
-
-@dataclass(frozen=True, eq=False)
-class _Inputs:
-    image: Tensor
-    radius: Tensor
-    disparity: Tensor
-    law: BlurLaw | None
-    plate: Tensor | None
-    plate_radius: Tensor | None
-    matte: Tensor | None
-
-    def window(self, rows: Tensor, cols: Tensor) -> _Inputs:
-        def cut(t: Tensor | None) -> Tensor | None:
-            return None if t is None else t[..., rows, :][..., cols]
-
-        image, radius, disparity = cut(self.image), cut(self.radius), cut(self.disparity)
-        assert image is not None and radius is not None and disparity is not None
-        return _Inputs(image, radius, disparity, self.law, cut(self.plate), cut(self.plate_radius), cut(self.matte))
-
-
-def _mirrored(start: int, stop: int, size: int, device: torch.device) -> Tensor:
-    """Indices start..stop-1 of an axis of `size` that continues beyond its ends as its mirror image, edge included."""
-    i = torch.arange(start, stop, device=device) % (2 * size)
-    return torch.where(i >= size, 2 * size - 1 - i, i)
-
-
-def _render_half(
-    inputs: _Inputs, kernel: Kernel, quality: Quality, steps: _Steps, cache: SurfaceCache | None, out: Tensor
-) -> Tensor:
-    """Fill and return `out` [3,H,W], rendered at half the resolution."""
-    if _largest(inputs.radius) <= SHARP_RADIUS_PX:
-        steps.advance(steps.per_frame)
-        return out.copy_(inputs.image)
-    scale = Scale.of(inputs.law)
-    image, rho, radius = draft.halved(inputs.image, _reference(inputs, scale), inputs.radius)
-    scale = None if scale is None else scale.reduced(2)
-    prepared = _prepared(image, rho, scale, draft.SNAP_REACH_PX if quality.snap else 0, steps, cache)
-    layers = functools.partial(prepared.layers, image, radius, scale)
-    plan = Plan(kernel, Bins.of(radius, quality.bin_step, lights(image, radius)), quality, draft.VARIANCE_PX2 / 4)
-    rendered, nearer = image.clone(), torch.cat([torch.zeros_like(image), torch.zeros_like(radius)[None]])
-    _composite(plan, layers, _largest(radius), steps, rendered, nearer)
-    draft.restore(
-        inputs.image, inputs.radius, (image, prepared.radius(radius, scale)), rendered, nearer, out, steps.limits.draft_rows
-    )
-    return out
-
-
-def _render_full(
-    inputs: _Inputs, kernel: Kernel, quality: Quality, steps: _Steps, cache: SurfaceCache | None, out: Tensor
-) -> Tensor:
-    """Fill and return `out` [3,H,W]."""
-    image, radius = inputs.image, inputs.radius
+def _render(frame: Frame, job: Job, out: Tensor) -> Tensor:
+    """Fill and return `out` [3,H,W] at full resolution."""
+    image, radius, quality = frame.image, frame.radius, job.quality
     out.copy_(image)
-    every = radius if inputs.plate_radius is None else torch.cat([radius, inputs.plate_radius])
-    largest = _largest(every)
+    every_radius = frame.every_radius
+    largest = largest_radius(every_radius)
     if largest <= SHARP_RADIUS_PX:
-        steps.advance(steps.per_frame)
+        job.advance(job.tiles_per_frame)
         return out
     if quality.segments > 1 and not _blurred_surfaces_overlap(radius):
         quality = replace(quality, segments=1)
-    plan = Plan(kernel, Bins.of(every, quality.bin_step, lights(image, radius)), quality)
-    if inputs.plate is not None:
-        layers = _with_plate(inputs)
+    plan = Plan(job.kernel, Bins.of(every_radius, quality.bin_step, lights(image, radius)), quality)
+    if frame.plate is not None:
+        layers = _with_plate(frame)
     else:
-        scale = Scale.of(inputs.law)
-        prepared = _prepared(image, _reference(inputs, scale), scale, SNAP_REACH_PX if quality.snap else 0, steps, cache)
-        layers = functools.partial(prepared.layers, image, radius, scale)
-    _composite(plan, layers, largest, steps, out)
+        scale = Scale.of(frame.law)
+        surfaces = job.surfaces(image, frame.reference_coc(scale), scale, SNAP_REACH_PX if quality.snap else 0)
+        layers = functools.partial(surfaces.layers, image, radius, scale)
+    job.composite(plan, layers, largest, out)
     return out
 
 
-def _largest(radius: Tensor) -> float:
-    return max(abs(float(x)) for x in torch.aminmax(radius))
-
-
-_LayersOf = Callable[[Tensor, Tensor], Layers]
-"""Layers of the window with these rows and columns."""
-
-
-def _composite(plan: Plan, layers: _LayersOf, largest: float, steps: _Steps, out: Tensor, nearer: Tensor | None = None) -> None:
-    """Render into `out` [3,H,W], which holds the photo; `nearer`: see `TileEngine.composite`."""
-    h, w = out.shape[1:]
-    engine = choose_engine(plan, out.device, steps.limits)
-    halo_px = max(math.ceil(largest) + 2, opaque_halo_px(largest))
-    for y0, y1, x0, x1 in steps.parts:
-        rows = _mirrored(y0 - halo_px, y1 + halo_px, h, out.device)
-        cols = _mirrored(x0 - halo_px, x1 + halo_px, w, out.device)
-        front = None if nearer is None else nearer[:, y0:y1, x0:x1]
-        engine.composite(
-            layers(rows, cols), (halo_px, halo_px), (y0 - halo_px, x0 - halo_px), out[:, y0:y1, x0:x1], steps.advance, front
-        )
-        if len(steps.parts) > 1:
-            give_back_memory()
-
-
-def _reference(inputs: _Inputs, scale: Scale | None) -> Tensor:
-    """[H,W] reference depth (see `Scale`)."""
-    return inputs.radius if scale is None else inputs.disparity * -scale.gain
-
-
-def _prepared(
-    image: Tensor, rho: Tensor, scale: Scale | None, snap_px: int, steps: _Steps, cache: SurfaceCache | None
-) -> Prepared:
-    gain = None if scale is None else scale.gain
-    return (prepare if cache is None else cache.get)(image, rho, gain, snap_px, steps.part_px)
-
-
-def _with_plate(inputs: _Inputs) -> _LayersOf:
+def _with_plate(frame: Frame) -> LayersOf:
     def layers(rows: Tensor, cols: Tensor) -> Layers:
-        part = inputs.window(rows, cols)
+        part = frame.window(rows, cols)
         assert part.plate is not None
         return build_with_plate(part.image, part.radius, part.plate, part.plate_radius, part.matte)
 
@@ -275,16 +194,11 @@ def _blurred_surfaces_overlap(radius: Tensor) -> bool:
     Decided for the whole picture, so that parts of it do not differ.
     """
     count = 0.0
-    for top in range(0, radius.shape[0], _ROWS_AT_A_TIME):
-        rows = radius[top : top + _ROWS_AT_A_TIME + 1]  # and the first one of the next part
+    for top in range(0, radius.shape[0], ROWS_AT_A_TIME):
+        rows = radius[top : top + ROWS_AT_A_TIME + 1]  # and the first one of the next part
         for dim in (0, 1):
             n = rows.shape[dim] - 1
             a, b = rows.narrow(dim, 0, n), rows.narrow(dim, 1, n)
-            both = torch.minimum(a.abs(), b.abs()) > _BLURRED_PX
+            both = torch.minimum(a.abs(), b.abs()) > BLURRED_PX
             count += float((both & ((a - b).abs() > jump_threshold(a, b))).sum())
-    return count > _OVERLAP_SHARE * radius.numel()
-
-
-_BLURRED_PX = 2.0
-_OVERLAP_SHARE = 1e-4
-_ROWS_AT_A_TIME = 512
+    return count > OVERLAP_SHARE * radius.numel()

@@ -17,6 +17,15 @@ from .hidden import FLOOD_GRAIN_PX, far_side, fill_colour, local_mean, smoothed_
 from .layers import Layers, Surfaces, jump_threshold
 from .unmix import unmix
 
+SOLID_MATTE = 0.95
+"""Coverage above which a pixel of a matte shows the foreground alone, so that its radius is the foreground's."""
+
+EMPTY_MATTE = 0.02
+"""Coverage below which a pixel of a matte shows the background alone."""
+
+HIDDEN_MARGIN_PX = 2
+"""Added to the step of the radius, the distance up to which a blurred edge opens the view on what lies behind it."""
+
 
 def split(image: Tensor, depth: Tensor) -> Surfaces:
     """Find the surfaces behind depth edges of a picture [3,H,W] (linear).
@@ -25,12 +34,12 @@ def split(image: Tensor, depth: Tensor) -> Surfaces:
         depth: [H,W] px of blur, larger = farther: a signed radius, or disparity at the largest gain it is wanted for.
     """
     span = float(depth.max() - depth.min())
-    far_depth, dist = far_side(depth, math.ceil(span) + 2)
+    far_depth, dist = far_side(depth, math.ceil(span) + HIDDEN_MARGIN_PX)
     w = depth.shape[1]
     if not bool((dist < float("inf")).any()):
         none, colors = depth.new_zeros(0), image.new_zeros(4, 0)
         return Surfaces(torch.zeros(0, dtype=torch.long, device=depth.device), colors, none, colors, none, none)
-    hidden = dist <= far_depth - depth + 2
+    hidden = dist <= far_depth - depth + HIDDEN_MARGIN_PX
     mixed = unmix(image, depth)
     y, x = mixed[0].unbind(1)
     # A small step with a larger one beyond it is part of one surface: split there, nothing would lie behind that pixel.
@@ -89,13 +98,13 @@ def compose(image: Tensor, radius: Tensor, index: Tensor, surfaces: Surfaces) ->
     edge = torch.zeros_like(radius, dtype=torch.bool)
     step = surfaces.back_depth - surfaces.front_depth
     there = step > jump_threshold(surfaces.front_depth, surfaces.back_depth)
-    there &= surfaces.distance <= step + 2
-    chosen = there.nonzero()[:, 0]
-    at = take(index, chosen)
-    put(front.flatten(1), at, take(surfaces.front, chosen))
-    put(front_radius.flatten(), at, take(surfaces.front_depth, chosen))
-    put(back.flatten(1), at, take(surfaces.back, chosen))
-    put(back_radius.flatten(), at, take(surfaces.back_depth, chosen))
+    there &= surfaces.distance <= step + HIDDEN_MARGIN_PX
+    element = there.nonzero()[:, 0]
+    at = take(index, element)
+    put(front.flatten(1), at, take(surfaces.front, element))
+    put(front_radius.flatten(), at, take(surfaces.front_depth, element))
+    put(back.flatten(1), at, take(surfaces.back, element))
+    put(back_radius.flatten(), at, take(surfaces.back_depth, element))
     edge.flatten()[at] = True
     return Layers(front, front_radius, back, back_radius, edge)
 
@@ -112,13 +121,15 @@ def build_with_plate(image: Tensor, radius: Tensor, plate: Tensor, plate_radius:
     if matte is None:
         surfaces = split(image, radius)
         layers = compose(image, radius, surfaces.index, surfaces)
-        lies = layers.back[3] > 0
-        mixed = (layers.front[3] < 1) | ~lies
+        has_background = layers.back[3] > 0
+        mixed = (layers.front[3] < 1) | ~has_background
         back = torch.where(mixed, layers.back, torch.cat([plate, torch.ones_like(plate[:1])]))
-        back_radius = layers.back_radius if plate_radius is None else torch.where(lies & ~mixed, plate_radius, layers.back_radius)
+        back_radius = (
+            layers.back_radius if plate_radius is None else torch.where(has_background & ~mixed, plate_radius, layers.back_radius)
+        )
         return Layers(layers.front, layers.front_radius, back, back_radius, layers.edge)
-    solid = (matte > 0.95).float()
-    empty = (matte < 0.02).float()
+    solid = (matte > SOLID_MATTE).float()
+    empty = (matte < EMPTY_MATTE).float()
     if float(solid.sum()) == 0:
         solid = (matte >= 0.5 * matte.max()).float()
     # Where nothing of the foreground lies, the radius stays the photo's: it tells what is in focus there.

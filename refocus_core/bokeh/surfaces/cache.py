@@ -18,8 +18,12 @@ from .layers import Layers, Surfaces
 from .scale import Scale
 from .snap import snap
 
-_CONTEXT_PX = 256
-"""Most that such a part looks beyond its border for what lies hidden behind depth edges."""
+MOST_CONTEXT_PX = 256
+"""Most that a part looks beyond its border for what lies hidden behind depth edges. A larger one finds the far side of wider
+blurred surfaces at the border of a part, and takes more memory."""
+
+CONTEXT_MARGIN_PX = 8
+"""Added to that: what snapping and unmixing look at around a pixel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,99 +31,107 @@ class Prepared:
     """Surfaces of one picture, for every focus and aperture up to a gain.
 
     Attributes:
-        gain: px of `rho` per unit of disparity; None if rho is the signed radius itself.
-        rho: [H,W] reference depth, larger = farther, soft transitions snapped to the photo's edges; None if that changed nothing.
+        gain: px of `reference_coc` per unit of disparity; None if that is the signed radius itself.
+        reference_coc: [H,W] larger = farther, soft transitions snapped to the photo's edges; None if that changed nothing.
         snapped: [H,W] bool, where it did; None if nowhere.
         slot: [H,W] int32 place of the pixel in `surfaces`, -1 where the photo is all there is; None if everywhere.
-        surfaces: elements near depth edges, their depths in the units of rho, without their `index`: `slot` has it.
+        surfaces: elements near depth edges, their depths in the units of `reference_coc`, without their `index`: `slot` has it.
     """
 
     gain: float | None
-    rho: Tensor | None
+    reference_coc: Tensor | None
     snapped: Tensor | None
     slot: Tensor | None
     surfaces: Surfaces
 
     def radius(self, radius: Tensor, scale: Scale | None) -> Tensor:
         """The signed radius [H,W] with soft transitions snapped; arguments as of `layers`."""
-        if self.snapped is None or self.rho is None:
+        if self.snapped is None or self.reference_coc is None:
             return radius
-        return torch.where(self.snapped, self.rho if scale is None else scale.radius(self.rho), radius)
+        return torch.where(self.snapped, _radii(self.reference_coc, scale), radius)
 
     def layers(self, image: Tensor, radius: Tensor, scale: Scale | None, rows: Tensor, cols: Tensor) -> Layers:
         """Layers of a window for one focus and aperture.
 
         Args:
             image: [3,H,W] and radius: [H,W], the whole picture and its signed radius.
-            scale: maps rho to radius; None if rho is the radius.
+            scale: maps the reference to radius; None if the reference is the radius.
             rows, cols: indices of the window's rows and columns, repeats allowed.
         """
 
         def cut(t: Tensor) -> Tensor:
             return t.index_select(-2, rows).index_select(-1, cols)
 
-        def radii(rho: Tensor) -> Tensor:
-            return rho if scale is None else scale.radius(rho)
-
         own = cut(radius)
-        if self.snapped is not None and self.rho is not None:
-            own = torch.where(cut(self.snapped), radii(cut(self.rho)), own)
+        if self.snapped is not None and self.reference_coc is not None:
+            own = torch.where(cut(self.snapped), _radii(cut(self.reference_coc), scale), own)
         if self.slot is None:
-            at, place = self.surfaces.index, self.surfaces.index
+            at = element = self.surfaces.index
         else:
             slot = cut(self.slot).flatten()
             at = (slot >= 0).nonzero()[:, 0]
-            place = slot[at].long()
+            element = slot[at].long()
         s = self.surfaces
-        there = Surfaces(
-            place,
-            s.front.index_select(1, place),
-            radii(s.front_depth[place]),
-            s.back.index_select(1, place),
-            radii(s.back_depth[place]),
-            s.distance[place],
+        elements = Surfaces(
+            element,
+            s.front.index_select(1, element),
+            _radii(s.front_depth[element], scale),
+            s.back.index_select(1, element),
+            _radii(s.back_depth[element], scale),
+            s.distance[element],
         )
-        return compose(cut(image), own, at, there)
+        return compose(cut(image), own, at, elements)
 
 
-def prepare(image: Tensor, rho: Tensor, gain: float | None, snap_px: int, part_px: int) -> Prepared:
-    """Find the surfaces of a picture [3,H,W] (linear) with reference depth [H,W], part by part.
+def _radii(reference_coc: Tensor, scale: Scale | None) -> Tensor:
+    return reference_coc if scale is None else scale.radius(reference_coc)
+
+
+def prepare(image: Tensor, reference_coc: Tensor, gain: float | None, snap_px: int, part_px: int) -> Prepared:
+    """Find the surfaces of a picture [3,H,W] (linear) with a reference circle of confusion [H,W], part by part.
 
     Args:
         gain: see `Prepared`.
         snap_px: how far soft depth transitions are sharpened to the photo's edges first (see `snap.snap`).
         part_px: side of the parts.
     """
-    h, w = rho.shape
-    span = float(rho.max() - rho.min())
-    context = min(2 * math.ceil(span), _CONTEXT_PX) + 8
-    sharp = torch.empty_like(rho)
+    h, w = reference_coc.shape
+    context = min(2 * math.ceil(float(reference_coc.max() - reference_coc.min())), MOST_CONTEXT_PX) + CONTEXT_MARGIN_PX
+    sharp = torch.empty_like(reference_coc)
     parts: list[list[Tensor]] = []
     for y in range(0, h, part_px):
         for x in range(0, w, part_px):
-            y1, x1 = min(y + part_px, h), min(x + part_px, w)
-            top, left = max(y - context, 0), max(x - context, 0)
-            part = (slice(top, min(y1 + context, h)), slice(left, min(x1 + context, w)))
-            seen = image[:, part[0], part[1]]
-            depth = snap(seen, rho[part], snap_px)
-            sharp[y:y1, x:x1] = depth[y - top : y1 - top, x - left : x1 - left]
-            found = split(seen, depth)
-            py, px = found.index // depth.shape[1] + top, found.index % depth.shape[1] + left
-            core = (py >= y) & (py < y1) & (px >= x) & (px < x1)
-            parts.append([(py * w + px)[core], *(getattr(found, f.name)[..., core] for f in fields(Surfaces)[1:])])
-            del seen, depth, found, py, px, core
+            core = (slice(y, min(y + part_px, h)), slice(x, min(x + part_px, w)))
+            parts.append(_part(image, reference_coc, sharp, core, context, snap_px))
             if len(parts) > 1:
                 give_back_memory()
     surfaces = Surfaces(*(torch.cat([p.pop(0) for p in parts], -1) for _ in fields(Surfaces)))  # freed one by one
     slot = None
     if len(surfaces.index):
-        slot = torch.full((h * w,), -1, dtype=torch.int32, device=rho.device)
-        slot[surfaces.index] = torch.arange(len(surfaces.index), dtype=torch.int32, device=rho.device)
+        slot = torch.full((h * w,), -1, dtype=torch.int32, device=reference_coc.device)
+        slot[surfaces.index] = torch.arange(len(surfaces.index), dtype=torch.int32, device=reference_coc.device)
         slot = slot.view(h, w)
         surfaces = replace(surfaces, index=surfaces.index[:0].clone())
-    snapped = sharp != rho
-    kept = (sharp, snapped) if bool(snapped.any()) else (None, None)
-    return Prepared(gain, *kept, slot, surfaces)
+    snapped = sharp != reference_coc
+    changed = (sharp, snapped) if bool(snapped.any()) else (None, None)
+    return Prepared(gain, *changed, slot, surfaces)
+
+
+def _part(
+    image: Tensor, reference_coc: Tensor, sharp: Tensor, core: tuple[slice, slice], context: int, snap_px: int
+) -> list[Tensor]:
+    """The fields of `Surfaces` of one part, found with so many px around it; its snapped depth is written into `sharp`."""
+    (h, w), (y, x) = reference_coc.shape, (core[0].start, core[1].start)
+    y1, x1 = core[0].stop, core[1].stop
+    top, left = max(y - context, 0), max(x - context, 0)
+    around = (slice(top, min(y1 + context, h)), slice(left, min(x1 + context, w)))
+    photo = image[:, around[0], around[1]]
+    depth = snap(photo, reference_coc[around], snap_px)
+    sharp[core] = depth[y - top : y1 - top, x - left : x1 - left]
+    surfaces = split(photo, depth)
+    py, px = surfaces.index // depth.shape[1] + top, surfaces.index % depth.shape[1] + left
+    inside = (py >= y) & (py < y1) & (px >= x) & (px < x1)
+    return [(py * w + px)[inside], *(getattr(surfaces, f.name)[..., inside] for f in fields(Surfaces)[1:])]
 
 
 class SurfaceCache:
@@ -143,16 +155,16 @@ class SurfaceCache:
         """Forget everything."""
         self._entries.clear()
 
-    def get(self, image: Tensor, depth: Tensor, gain: float | None, snap_px: int, part_px: int) -> Prepared:
-        """As `prepare` for the reference depth `depth` [H,W], or what it returned before for the same arguments."""
+    def get(self, image: Tensor, reference_coc: Tensor, gain: float | None, snap_px: int, part_px: int) -> Prepared:
+        """As `prepare`, or what it returned before for the same arguments."""
         sizes = snap_px, part_px
-        for i, (known_image, known_depth, known_sizes, prepared) in enumerate(self._entries):
-            if prepared.gain == gain and known_sizes == sizes and _same(known_depth, depth) and _same(known_image, image):
+        for i, (kept_image, kept_depth, kept_sizes, prepared) in enumerate(self._entries):
+            if prepared.gain == gain and kept_sizes == sizes and _same(kept_depth, reference_coc) and _same(kept_image, image):
                 self._entries.append(self._entries.pop(i))
                 return prepared
         self.misses += 1
-        prepared = prepare(image, depth, gain, *sizes)
-        self._entries.append((image.clone(), depth.clone(), sizes, prepared))
+        prepared = prepare(image, reference_coc, gain, *sizes)
+        self._entries.append((image.clone(), reference_coc.clone(), sizes, prepared))
         while sum(map(_bytes, self._entries)) > self.max_bytes:
             self._entries.pop(0)
         return prepared
@@ -164,5 +176,5 @@ def _same(a: Tensor, b: Tensor) -> bool:
 
 def _bytes(entry: tuple[Tensor, Tensor, tuple[int, int], Prepared]) -> int:
     image, depth, _, prepared = entry
-    own = [prepared.rho, prepared.snapped, prepared.slot, *prepared.surfaces.__dict__.values()]
+    own = [prepared.reference_coc, prepared.snapped, prepared.slot, *prepared.surfaces.__dict__.values()]
     return sum(t.numel() * t.element_size() for t in (image, depth, *own) if t is not None)

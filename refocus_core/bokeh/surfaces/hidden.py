@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -17,19 +18,86 @@ FLOOD_GRAIN_PX = 8
 """Side of the blocks that share one search for the far side of an edge, if it reaches farther than that. Finer ones score a
 little less: they fill less calmly."""
 
-_RIM_PX = 3.0
-"""Added to distances when jumps are compared, so that a small step loses also right beside it."""
+RIM_PX = 3.0
+"""Added to distances when jumps are compared, so that a small step loses also right beside it. A larger one hides more of the
+small steps at the rims of surfaces."""
 
 MAX_SLABS = 8
+"""Most slabs of depth that colours are filled in from. More of them mix fewer surfaces and take longer."""
 
-_POINTS_AT_A_TIME = 1 << 16
+SLAB_PX = 3.0
+"""Least distance of two slabs, in px of blur."""
 
-_ALIKE = 0.25
+ONE_SLAB_PX = 2.0
+"""Range of depths, in px of blur, that one slab holds alone."""
+
+TENT = 1.5
+"""Half-width of a slab's supply, in slabs, where it falls to 0; it is full up to half a slab from the middle. A larger one fills
+from more of the surfaces beside the one that is wanted."""
+
+BLOCK_TOLERANCE = 0.25
+"""Part of a slab by which the depths of a block may differ to be weighted as one. A larger one is quicker and less exact."""
+
+ALIKE = 0.25
 """Of the step to what lies behind: depths behind it that differ by less are taken for one surface."""
 
+SMOOTHINGS = 2
+"""Times that the steps between blocks are smoothed."""
 
-def far_side(radius: Tensor, reach: int) -> tuple[Tensor, Tensor]:
-    """For pixels on the near side of a jump, and those behind it up to `reach` deep: the far side that goes on behind them.
+LEAST_WEIGHT = 1e-6
+"""Sums of weights are raised to this before they divide."""
+
+POINTS_AT_A_TIME = 1 << 16
+"""Pixels that are read or written together: they stay in the processor's cache, and memory stays bounded."""
+
+INFINITY = float("inf")
+
+
+# ----------------------------------------------------------------------------------------------------------- which surface
+
+
+@dataclass(eq=False)
+class _Seeds:
+    """The best seed of every pixel (or block) so far.
+
+    Attributes:
+        radius: [H,W] of the pixel itself.
+        seed: [3,H,W] row, column and radius of the seed.
+        cost: [H,W] (distance + RIM_PX) / step of the radius; infinite where there is no seed.
+        ys, xs: [H,1], [1,W] rows and columns of the pixels.
+    """
+
+    radius: Tensor
+    seed: Tensor
+    cost: Tensor
+    ys: Tensor
+    xs: Tensor
+
+    def offer(self, here: tuple[slice, slice], candidate: Tensor, candidate_cost: Tensor) -> None:
+        """Take candidates [3,h,w] at the pixels `here` where they cost less, and are farther away in depth."""
+        step = candidate[2] - self.radius[here]
+        d = (candidate[0] - self.ys[here[0]]).square_().add_((candidate[1] - self.xs[:, here[1]]).square_())
+        d = d.sqrt_().add_(RIM_PX).div_(step)
+        better = (d < self.cost[here]) & (step > JUMP_PX) & (candidate_cost < INFINITY)
+        seed = self.seed[:, here[0], here[1]]
+        self.seed[:, here[0], here[1]] = torch.where(better, candidate, seed)
+        self.cost[here] = torch.where(better, d, self.cost[here])
+
+    def flood(self, steps: list[int]) -> None:
+        """Offer every pixel the seeds of the eight pixels around it, at each of these distances (jump flooding)."""
+        h, w = self.radius.shape
+        for step in steps:
+            for dy in (-step, 0, step):
+                for dx in (-step, 0, step):
+                    if dy == dx == 0 or abs(dy) >= h or abs(dx) >= w:
+                        continue
+                    here = (slice(max(-dy, 0), h - max(dy, 0)), slice(max(-dx, 0), w - max(dx, 0)))
+                    rows, cols = slice(max(dy, 0), h - max(-dy, 0)), slice(max(dx, 0), w - max(-dx, 0))
+                    self.offer(here, self.seed[:, rows, cols], self.cost[rows, cols])
+
+
+def far_side(radius: Tensor, halo_px: int) -> tuple[Tensor, Tensor]:
+    """For pixels on the near side of a jump, and those behind it up to `halo_px` deep: the far side that goes on behind them.
 
     Of several jumps that is the one whose distance is the smallest part of its step: a blurred edge opens the view on what
     lies behind as far as its step. A small step at the rim of a surface must not hide the large one beyond it.
@@ -39,94 +107,78 @@ def far_side(radius: Tensor, reach: int) -> tuple[Tensor, Tensor]:
     Returns:
         [H,W] radius of the far side, and [H,W] distance to it in px (infinite where there is none within reach).
     """
+    seeds, rise = _seeds(radius)
+    if not bool(rise.any()):
+        return radius, torch.full_like(radius, INFINITY)
+    f = FLOOD_GRAIN_PX
+    while f > 1 and halo_px <= f:
+        f //= 2
+    if f > 1 and min(radius.shape) >= f:
+        _offer_blocks(seeds, _flooded_blocks(seeds, rise, f, halo_px), f)
+    else:
+        seeds.flood([1])
+    distance = ((seeds.seed[0] - seeds.ys).square_() + (seeds.seed[1] - seeds.xs).square_()).sqrt_()
+    return torch.where(seeds.cost < INFINITY, seeds.seed[2], radius), torch.where(seeds.cost < INFINITY, distance, INFINITY)
+
+
+def _seeds(radius: Tensor) -> tuple[_Seeds, Tensor]:
+    """Seeds of the pixels at a jump, the farthest of their neighbours; and [H,W] the rise of the radius to it, else 0."""
     h, w = radius.shape
-    infinity = float("inf")
     ys = torch.arange(h, device=radius.device, dtype=torch.float32).view(h, 1)
     xs = torch.arange(w, device=radius.device, dtype=torch.float32).view(1, w)
-    # channels: row, column and radius of the best seed so far; its cost is (distance + _RIM_PX) / step
-    seed = radius.new_zeros(3, h, w)
-    best = torch.zeros_like(radius)
+    seed, best = radius.new_zeros(3, h, w), torch.zeros_like(radius)
     position = torch.stack([ys.expand(h, w), xs.expand(h, w), radius])
     for here, there in neighbour_pairs():
         rise = radius[there] - radius[here]
-        take = (rise > JUMP_PX) & (rise > best[here])
-        seed[:, here[0], here[1]] = torch.where(take, position[:, there[0], there[1]], seed[:, here[0], here[1]])
-        best[here] = torch.where(take, rise, best[here])
-    if not bool(best.any()):
-        return radius, torch.full_like(radius, infinity)
-    cost = (1 + _RIM_PX) / best  # infinite where there is none
-
-    f = FLOOD_GRAIN_PX
-    while f > 1 and reach <= f:
-        f //= 2
-    if f > 1 and min(h, w) >= f:
-        # Every block is represented by the pixel at its largest jump, else by the nearest one in depth; seeds keep their place.
-        low, high = torch.aminmax(radius)
-        worth = torch.where(best > 0, best + (high - low), high - radius)
-        padded = F.pad(worth[None, None], (0, -w % f, 0, -h % f), mode="replicate")[0, 0]
-        place = padded.unfold(0, f, f).unfold(1, f, f).flatten(2).argmax(2)
-        rows, cols = (torch.arange(0, n, f, device=radius.device) for n in (h, w))
-        y, x = (rows[:, None] + place // f).clamp_max(h - 1), (cols + place % f).clamp_max(w - 1)
-        coarse_radius, coarse_seed, coarse_cost = radius[y, x], seed[:, y, x], cost[y, x]
-        step = 1 << math.ceil(math.log2(max(reach / f, 1)))
-        steps: list[int] = [1]
-        while step >= 1:
-            steps.append(step)
-            step //= 2
-        middle = (f - 1) / 2
-        found, known = _flood(coarse_radius, coarse_seed, coarse_cost, ys[::f] + middle, xs[:, ::f] + middle, steps)
-        height = f if radius.device.type == "cpu" else h  # a row of blocks stays in the processor's cache
-
-        def offer(top: int) -> None:
-            stop = min(top + height, h)
-            part = (..., slice(top // f, -(-stop // f)), slice(None))
-            wide = [t[part].repeat_interleave(f, -1).repeat_interleave(f, -2)[..., : stop - top, :w] for t in (found, known)]
-            _offer(radius, seed, cost, (slice(top, stop), slice(0, w)), wide[0], wide[1], ys, xs)
-
-        for _ in side_by_side(offer, range(0, h, height), radius.device):
-            pass
-    else:
-        seed, cost = _flood(radius, seed, cost, ys, xs, [1])
-    distance = ((seed[0] - ys).square_() + (seed[1] - xs).square_()).sqrt_()
-    return torch.where(cost < infinity, seed[2], radius), torch.where(cost < infinity, distance, infinity)
+        larger = (rise > JUMP_PX) & (rise > best[here])
+        seed[:, here[0], here[1]] = torch.where(larger, position[:, there[0], there[1]], seed[:, here[0], here[1]])
+        best[here] = torch.where(larger, rise, best[here])
+    return _Seeds(radius, seed, (1 + RIM_PX) / best, ys, xs), best
 
 
-def _offer(
-    radius: Tensor,
-    seed: Tensor,
-    cost: Tensor,
-    here: tuple[slice, slice],
-    candidate: Tensor,
-    known: Tensor,
-    ys: Tensor,
-    xs: Tensor,
-) -> None:
-    """Take `candidate` seeds at the pixels `here` where they cost less than what is there, and are farther away in depth."""
-    step = candidate[2] - radius[here]
-    d = (candidate[0] - ys[here[0]]).square_().add_((candidate[1] - xs[:, here[1]]).square_())
-    d = d.sqrt_().add_(_RIM_PX).div_(step)
-    take = (d < cost[here]) & (step > JUMP_PX) & (known < float("inf"))
-    seed[:, here[0], here[1]] = torch.where(take, candidate, seed[:, here[0], here[1]])
-    cost[here] = torch.where(take, d, cost[here])
+def _flooded_blocks(seeds: _Seeds, rise: Tensor, f: int, halo_px: int) -> _Seeds:
+    """The seeds of blocks of f x f px, flooded up to `halo_px`.
 
-
-def _flood(radius: Tensor, seed: Tensor, cost: Tensor, ys: Tensor, xs: Tensor, steps: list[int]) -> tuple[Tensor, Tensor]:
+    Every block is represented by the pixel at its largest jump, else by the nearest one in depth; seeds keep their place.
+    """
+    radius = seeds.radius
     h, w = radius.shape
-    seed, cost = seed.clone(), cost.clone()
-    for step in steps:
-        for dy in (-step, 0, step):
-            for dx in (-step, 0, step):
-                if dy == dx == 0 or abs(dy) >= h or abs(dx) >= w:
-                    continue
-                here = (slice(max(-dy, 0), h - max(dy, 0)), slice(max(-dx, 0), w - max(dx, 0)))
-                rows, cols = slice(max(dy, 0), h - max(-dy, 0)), slice(max(dx, 0), w - max(-dx, 0))
-                _offer(radius, seed, cost, here, seed[:, rows, cols], cost[rows, cols], ys, xs)
-    return seed, cost
+    low, high = torch.aminmax(radius)
+    worth = torch.where(rise > 0, rise + (high - low), high - radius)
+    padded = F.pad(worth[None, None], (0, -w % f, 0, -h % f), mode="replicate")[0, 0]
+    pixel = padded.unfold(0, f, f).unfold(1, f, f).flatten(2).argmax(2)
+    rows, cols = (torch.arange(0, n, f, device=radius.device) for n in (h, w))
+    y, x = (rows[:, None] + pixel // f).clamp_max(h - 1), (cols + pixel % f).clamp_max(w - 1)
+    middle = (f - 1) / 2
+    blocks = _Seeds(radius[y, x], seeds.seed[:, y, x], seeds.cost[y, x], seeds.ys[::f] + middle, seeds.xs[:, ::f] + middle)
+    step = 1 << math.ceil(math.log2(max(halo_px / f, 1)))
+    blocks.flood([1, *(step >> i for i in range(step.bit_length()))])
+    return blocks
+
+
+def _offer_blocks(seeds: _Seeds, blocks: _Seeds, f: int) -> None:
+    """Offer every pixel the seed of its block of f x f px."""
+    h, w = seeds.radius.shape
+    height = f if seeds.radius.device.type == "cpu" else h  # a row of blocks stays in the processor's cache
+
+    def offer(top: int) -> None:
+        stop = min(top + height, h)
+        part = (..., slice(top // f, -(-stop // f)), slice(None))
+        wide = [
+            t[part].repeat_interleave(f, -1).repeat_interleave(f, -2)[..., : stop - top, :w] for t in (blocks.seed, blocks.cost)
+        ]
+        seeds.offer((slice(top, stop), slice(0, w)), wide[0], wide[1])
+
+    for _ in side_by_side(offer, range(0, h, height), seeds.radius.device):
+        pass
+
+
+# -------------------------------------------------------------------------------------------------------- of which colour
 
 
 def _tent_weight(depth: Tensor, centre: float, width: float) -> Tensor:
     """How much of what lies at `depth` supplies the slab at `centre`."""
-    return (1.5 - (depth - centre).abs() / width).clamp_(0, 1)
+    return (TENT - (depth - centre).abs() / width).clamp_(0, 1)
 
 
 class _Blocks:
@@ -172,27 +224,27 @@ def _sampled(level: Tensor, y: Tensor, x: Tensor) -> Tensor:
 def local_mean(values: Tensor, index: Tensor, size: Sequence[int], reach: int) -> Tensor:
     """Means [C,n] of the values [C,n] at a flat index that lie within about 2 * reach px, rows and columns apart."""
     h, w = ((n + 1) // 2 for n in size)
-    places = [(part // size[1], part % size[1]) for part in index.split(_POINTS_AT_A_TIME)]
+    places = [(part // size[1], part % size[1]) for part in index.split(POINTS_AT_A_TIME)]
     small = values.new_zeros(len(values) + 1, h * w)
-    for (y, x), part in zip(places, values.split(_POINTS_AT_A_TIME, -1), strict=True):
+    for (y, x), part in zip(places, values.split(POINTS_AT_A_TIME, -1), strict=True):
         cell = (y // 2).mul_(w).add_(x // 2)
         for plane, add in zip(small, [*part, part.new_ones(len(cell))], strict=True):
             plane.scatter_add_(0, cell, add)
     side = 2 * reach + 1
     small = F.avg_pool2d(F.avg_pool2d(small.view(1, -1, h, w), (side, 1), 1, (reach, 0)), (1, side), 1, (0, reach))[0]
     mean = torch.empty_like(values)
-    for (y, x), part in zip(places, mean.split(_POINTS_AT_A_TIME, -1), strict=True):
+    for (y, x), part in zip(places, mean.split(POINTS_AT_A_TIME, -1), strict=True):
         there = _sampled(small, y, x)
-        torch.div(there[:-1], there[-1:].clamp_min_(1e-6), out=part)
+        torch.div(there[:-1], there[-1:].clamp_min_(LEAST_WEIGHT), out=part)
     return mean
 
 
 def smoothed_depth(far: Tensor, near: Tensor, share: Tensor, index: Tensor, size: Sequence[int]) -> Tensor:
     """Depths [n] behind near surfaces at depth `near` [n], without the steps between the blocks they were found by; by a `share`
     [n] of the way."""
-    for _ in range(2):
+    for _ in range(SMOOTHINGS):
         change = local_mean(far[None], index, size, FLOOD_GRAIN_PX // 2)[0] - far
-        far = far + change * share * (change.abs() < _ALIKE * (far - near))
+        far = far + change * share * (change.abs() < ALIKE * (far - near))
     return far
 
 
@@ -201,15 +253,15 @@ def fill_colour(color: Tensor, weight: Tensor, depth: Tensor, values: Tensor, in
     if len(values) == 0:
         return color.new_zeros(3, 0)
     low, high = float(values.min()), float(values.max())
-    if high - low < 2:
+    if high - low < ONE_SLAB_PX:
         centres = torch.tensor([(low + high) / 2])
     else:
-        centres = torch.linspace(low, high, min(MAX_SLABS, max(2, math.ceil((high - low) / 3))))
-    width = float(centres[1] - centres[0]) if len(centres) > 1 else max(2.0, high - low)
+        centres = torch.linspace(low, high, min(MAX_SLABS, max(2, math.ceil((high - low) / SLAB_PX))))
+    width = float(centres[1] - centres[0]) if len(centres) > 1 else max(ONE_SLAB_PX, high - low)
     # Only the listed pixels are wanted at full resolution; the pyramid starts at half of it.
     w = weight.shape[1]
     both = torch.cat([color, torch.ones_like(weight)[None]])
-    blocks = _Blocks(both * weight, depth, width / 4)
+    blocks = _Blocks(both * weight, depth, BLOCK_TOLERANCE * width)
     flat = color.flatten(1)
     out = color.new_zeros(color.shape[0], len(index))
     total = color.new_zeros(len(index))
@@ -223,4 +275,4 @@ def fill_colour(color: Tensor, weight: Tensor, depth: Tensor, values: Tensor, in
         coarse = _sampled(pull([blocks.level(lambda d, c=c: _tent_weight(d, c, width))]), at // w, at % w)
         out[:, among] += share[among] * torch.lerp(coarse, take(flat, at), supply)
         total[among] += share[among]
-    return out / total.clamp_min(1e-6)
+    return out / total.clamp_min(LEAST_WEIGHT)

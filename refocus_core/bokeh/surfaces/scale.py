@@ -18,7 +18,7 @@ _GAIN_RANGE = (1e-30, 1e30)
 
 @dataclass(frozen=True, eq=False)
 class Scale:
-    """Reference depth rho = -gain * disparity of one picture, and the law that makes radii of it.
+    """Reference circle of confusion of one picture, -gain * disparity, and the law that makes radii of it.
 
     Attributes:
         gain: a power of two, px per unit of disparity, not below the law's steeper slope.
@@ -28,9 +28,9 @@ class Scale:
     gain: float
     law: BlurLaw
 
-    def radius(self, rho: Tensor) -> Tensor:
-        """Signed radius in px of reference depths of any shape."""
-        return self.law.radius_px((rho / -self.gain)[None])[0]
+    def radius(self, reference_coc: Tensor) -> Tensor:
+        """Signed radius in px of reference circles of confusion of any shape."""
+        return self.law.radius_px((reference_coc / -self.gain)[None])[0]
 
     def reduced(self, by: int) -> Scale:
         """The same for a picture of 1/by of the size."""
