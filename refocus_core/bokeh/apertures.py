@@ -81,6 +81,7 @@ def _heart(x: Tensor, y: Tensor) -> Tensor:
 
 
 SHAPES = ("circle", "polygon", "ring", "heart", "star")
+"""Names of the shapes that `make_kernel` knows."""
 
 
 def make_kernel(

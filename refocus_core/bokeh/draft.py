@@ -25,8 +25,8 @@ from .surfaces.snap import VOTE_COLOR
 VARIANCE_PX2 = 0.75
 """Variance along an axis, in px^2, that halving and bilinear enlarging add to a blur: the best on a photo of 0.25 to 1."""
 
-SNAP_REACH_PX = 2
-"""Half the width of the soft transitions that are snapped: about half of `snap.SNAP_REACH_PX`, as the picture is halved."""
+SNAP_HALF_WIDTH_PX = 2
+"""Half the width of the soft transitions that are snapped: about half of `snap.SNAP_HALF_WIDTH_PX`, as the picture is halved."""
 
 SAME_SURFACE = 1.5
 """In JUMP_PX: pixels of a block, and blocks beside one another, whose circles of confusion differ by less show one surface."""
@@ -79,7 +79,7 @@ def render(frame: Frame, job: Job, out: Tensor) -> Tensor:
     scale, quality = Scale.of(frame.law), job.quality
     image, reference_coc, radius = halved(frame.image, frame.reference_coc(scale), frame.radius)
     scale = None if scale is None else scale.reduced(2)
-    surfaces = job.surfaces(image, reference_coc, scale, SNAP_REACH_PX if quality.snap else 0)
+    surfaces = job.surfaces(image, reference_coc, scale, SNAP_HALF_WIDTH_PX if quality.snap else 0)
     plan = Plan(job.kernel, Bins.of(radius, quality.bin_step, lights(image, radius)), quality, VARIANCE_PX2 / 4)
     rendered, near_blur = image.clone(), torch.cat([torch.zeros_like(image), torch.zeros_like(radius)[None]])
     layers = functools.partial(surfaces.layers, image, radius, scale)

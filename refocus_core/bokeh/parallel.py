@@ -15,6 +15,9 @@ import torch
 
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
 
+WINDOWS_AT_A_TIME = 4096
+"""Windows of pixels that a task looks at together: they stay in the processor's cache, and memory stays bounded."""
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 

@@ -30,7 +30,7 @@ from .surfaces.build import build_with_plate
 from .surfaces.cache import SurfaceCache
 from .surfaces.layers import Layers, jump_threshold
 from .surfaces.scale import Scale
-from .surfaces.snap import SNAP_REACH_PX
+from .surfaces.snap import SNAP_HALF_WIDTH_PX
 
 BLURRED_PX = 2.0
 """Radius from which on a surface counts as blurred where surfaces overlap. A larger one cuts the aperture for fewer pictures."""
@@ -93,9 +93,7 @@ def render(
     """
     check_image(image_linear, "image")
     batch, _, h, w = image_linear.shape
-    settings = quality if isinstance(quality, Quality) else QUALITIES.get(quality)
-    if settings is None:
-        raise ValueError(f"Unknown quality {quality!r}. Choose one of: {', '.join(QUALITIES)}.")
+    settings = _settings(quality)
     if defocus_map.radius_px.shape[-2:] != (h, w):
         dh, dw = defocus_map.radius_px.shape[-2:]
         raise ValueError(
@@ -117,6 +115,14 @@ def render(
         else:
             into.copy_(render_one(frame, job, torch.empty_like(frame.image)))
     return out
+
+
+def _settings(quality: str | Quality) -> Quality:
+    if isinstance(quality, Quality):
+        return quality
+    if quality not in QUALITIES:
+        raise ValueError(f"Unknown quality {quality!r}. Choose one of: {', '.join(QUALITIES)}.")
+    return QUALITIES[quality]
 
 
 def _checked_matte(plate: Plate | None, matte: Tensor | None, h: int, w: int) -> Tensor | None:
@@ -173,7 +179,7 @@ def _render(frame: Frame, job: Job, out: Tensor) -> Tensor:
         layers = _with_plate(frame)
     else:
         scale = Scale.of(frame.law)
-        surfaces = job.surfaces(image, frame.reference_coc(scale), scale, SNAP_REACH_PX if quality.snap else 0)
+        surfaces = job.surfaces(image, frame.reference_coc(scale), scale, SNAP_HALF_WIDTH_PX if quality.snap else 0)
         layers = functools.partial(surfaces.layers, image, radius, scale)
     job.composite(plan, layers, largest, out)
     return out

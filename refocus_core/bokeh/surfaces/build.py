@@ -8,6 +8,7 @@ Pixels that mix both sides of a jump are split between the two.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -27,6 +28,41 @@ HIDDEN_MARGIN_PX = 2
 """Added to the step of the radius, the distance up to which a blurred edge opens the view on what lies behind it."""
 
 
+MOSTLY = 0.5
+"""Share of a mixed pixel from which on one side holds most of it, and what is left of the pixel's colour."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Mixed:
+    """Pixels that show both sides of an edge.
+
+    Attributes:
+        at: [n] flat index; alpha: [n] share of the near side.
+        near, far: [3,n] colour of the near side, premultiplied by alpha, and of the far side.
+        near_depth, far_depth: [n].
+    """
+
+    at: Tensor
+    alpha: Tensor
+    near: Tensor
+    far: Tensor
+    near_depth: Tensor
+    far_depth: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _Hidden:
+    """Pixels behind which another surface goes on.
+
+    Attributes:
+        at: [n] flat index; color: [3,n] and depth: [n] of the surface behind.
+    """
+
+    at: Tensor
+    color: Tensor
+    depth: Tensor
+
+
 def split(image: Tensor, depth: Tensor) -> Surfaces:
     """Find the surfaces behind depth edges of a picture [3,H,W] (linear).
 
@@ -34,56 +70,67 @@ def split(image: Tensor, depth: Tensor) -> Surfaces:
         depth: [H,W] px of blur, larger = farther: a signed radius, or disparity at the largest gain it is wanted for.
     """
     span = float(depth.max() - depth.min())
-    far_depth, dist = far_side(depth, math.ceil(span) + HIDDEN_MARGIN_PX)
-    w = depth.shape[1]
-    if not bool((dist < float("inf")).any()):
+    far_depth, distance = far_side(depth, math.ceil(span) + HIDDEN_MARGIN_PX)
+    if not bool((distance < float("inf")).any()):
         none, colors = depth.new_zeros(0), image.new_zeros(4, 0)
         return Surfaces(torch.zeros(0, dtype=torch.long, device=depth.device), colors, none, colors, none, none)
-    hidden = dist <= far_depth - depth + HIDDEN_MARGIN_PX
-    mixed = unmix(image, depth)
-    y, x = mixed[0].unbind(1)
+    is_hidden = distance <= far_depth - depth + HIDDEN_MARGIN_PX
+    mixed = _mixed(image, depth, far_depth, is_hidden)
+    return _elements(image, depth, distance, is_hidden, mixed, _hidden(image, depth, far_depth, distance, is_hidden, mixed))
+
+
+def _mixed(image: Tensor, depth: Tensor, far_depth: Tensor, is_hidden: Tensor) -> _Mixed:
+    """The pixels that mix both sides of an edge, and what of each side they show."""
+    pixels = unmix(image, depth)
+    y, x = pixels[0].unbind(1)
     # A small step with a larger one beyond it is part of one surface: split there, nothing would lie behind that pixel.
-    beyond = torch.where(hidden[y, x], far_depth[y, x] - mixed[5], 0)
-    whole = beyond > mixed[5] - mixed[4]
-    index, (alpha, near_c, far_c, near_d, far_d) = mixed[0][~whole], (t[..., ~whole] for t in mixed[1:])
+    beyond = torch.where(is_hidden[y, x], far_depth[y, x] - pixels[5], 0)
+    whole = beyond > pixels[5] - pixels[4]
+    index, (alpha, near_c, far_c, near_d, far_d) = pixels[0][~whole], (t[..., ~whole] for t in pixels[1:])
     y, x = index.unbind(1)
-    own = take(image.flatten(1), y * w + x)
-    mostly_far = alpha < 0.5
+    at = y * depth.shape[1] + x
+    own = take(image.flatten(1), at)
+    mostly_far = alpha < MOSTLY
     # What is left of the pixel for the side that holds most of it; a misjudged share must not make it brighter than both.
     near_left = (own - (1 - alpha) * far_c).clamp_min(0).minimum(alpha * torch.maximum(own, near_c))
-    far_left = ((own - alpha * near_c) / (1 - alpha).clamp_min(0.5)).clamp_min(0).minimum(torch.maximum(own, far_c))
-    near_part = torch.where(mostly_far, alpha * near_c, near_left)
-    far_color = torch.where(mostly_far, far_left, far_c)
+    far_left = ((own - alpha * near_c) / (1 - alpha).clamp_min(MOSTLY)).clamp_min(0).minimum(torch.maximum(own, far_c))
+    near = torch.where(mostly_far, alpha * near_c, near_left)
+    return _Mixed(at, alpha, near, torch.where(mostly_far, far_left, far_c), near_d, far_d)
 
-    # Far colours, seen: all pixels, and the far part of mixed ones. Filled behind near surfaces slab by slab of far depth.
+
+def _hidden(image: Tensor, depth: Tensor, far_depth: Tensor, distance: Tensor, is_hidden: Tensor, mixed: _Mixed) -> _Hidden:
+    """Depths and colours behind near surfaces, filled in slab by slab of far depth from the far colours that are seen: all
+    pixels, and the far part of mixed ones."""
     seen_color, seen_weight, seen_depth = image.clone(), torch.ones_like(depth), depth.clone()
-    of = y * w + x
-    put(seen_color.flatten(1), of, far_color)
-    put(seen_depth.flatten(), of, far_d)
-    put(seen_weight.flatten(), of, (1 - alpha).clamp_min(0))
-    behind = hidden.flatten().nonzero()[:, 0]
-    calm = (take(dist.flatten(), behind) / FLOOD_GRAIN_PX).clamp_(0, 1)
-    behind_depth = smoothed_depth(take(far_depth.flatten(), behind), take(depth.flatten(), behind), calm, behind, depth.shape)
-    filled = fill_colour(seen_color, seen_weight, seen_depth, behind_depth, behind)
-    filled = torch.lerp(filled, local_mean(filled, behind, depth.shape, FLOOD_GRAIN_PX // 2), calm)
+    put(seen_color.flatten(1), mixed.at, mixed.far)
+    put(seen_depth.flatten(), mixed.at, mixed.far_depth)
+    put(seen_weight.flatten(), mixed.at, (1 - mixed.alpha).clamp_min(0))
+    at = is_hidden.flatten().nonzero()[:, 0]
+    calm = (take(distance.flatten(), at) / FLOOD_GRAIN_PX).clamp_(0, 1)
+    behind = smoothed_depth(take(far_depth.flatten(), at), take(depth.flatten(), at), calm, at, depth.shape)
+    filled = fill_colour(seen_color, seen_weight, seen_depth, behind, at)
+    return _Hidden(at, torch.lerp(filled, local_mean(filled, at, depth.shape, FLOOD_GRAIN_PX // 2), calm), behind)
 
-    listed = hidden.clone()
-    listed[y, x] = True
-    at = listed.flatten().nonzero()[:, 0]
+
+def _elements(image: Tensor, depth: Tensor, distance: Tensor, is_hidden: Tensor, mixed: _Mixed, hidden: _Hidden) -> Surfaces:
+    """Front and back elements of all pixels that are mixed, or have something behind them."""
+    listed = is_hidden.flatten().clone()
+    listed[mixed.at] = True
+    at = listed.nonzero()[:, 0]
     slot = torch.zeros(depth.numel(), dtype=torch.int32, device=depth.device)
     slot[at] = torch.arange(len(at), dtype=torch.int32, device=depth.device)
     front = torch.cat([take(image.flatten(1), at), image.new_ones(1, len(at))])
     back = front.new_zeros(4, len(at))
-    front_depth, back_depth, distance = (take(t.flatten(), at) for t in (depth, depth, dist))
-    of = slot[behind].long()
-    back[:3, of], back[3, of], back_depth[of] = filled, 1.0, behind_depth
-    of = slot[y * w + x].long()
-    front[:3, of], front[3, of], front_depth[of] = near_part, alpha, near_d
-    # mixed pixels: the far part is seen and fills the whole pixel behind the near part
-    seen = alpha < 1
+    front_depth, back_depth, back_distance = (take(t.flatten(), at) for t in (depth, depth, distance))
+    of = slot[hidden.at].long()
+    back[:3, of], back[3, of], back_depth[of] = hidden.color, 1.0, hidden.depth
+    of = slot[mixed.at].long()
+    front[:3, of], front[3, of], front_depth[of] = mixed.near, mixed.alpha, mixed.near_depth
+    # Of mixed pixels the far part is seen, and fills the whole pixel behind the near part.
+    seen = mixed.alpha < 1
     of = of[seen]
-    back[:3, of], back[3, of], back_depth[of], distance[of] = far_color[:, seen], 1.0, far_d[seen], 0.0
-    return Surfaces(at, front, front_depth, back, back_depth, distance)
+    back[:3, of], back[3, of], back_depth[of], back_distance[of] = mixed.far[:, seen], 1.0, mixed.far_depth[seen], 0.0
+    return Surfaces(at, front, front_depth, back, back_depth, back_distance)
 
 
 def compose(image: Tensor, radius: Tensor, index: Tensor, surfaces: Surfaces) -> Layers:

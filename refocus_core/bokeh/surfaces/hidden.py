@@ -51,6 +51,7 @@ POINTS_AT_A_TIME = 1 << 16
 """Pixels that are read or written together: they stay in the processor's cache, and memory stays bounded."""
 
 INFINITY = float("inf")
+"""Cost of, and distance to, what is not there."""
 
 
 # ----------------------------------------------------------------------------------------------------------- which surface
@@ -221,8 +222,8 @@ def _sampled(level: Tensor, y: Tensor, x: Tensor) -> Tensor:
     return torch.lerp(top, torch.lerp(take(flat, y1 * w + x0), take(flat, y1 * w + x1), tx), ty)
 
 
-def local_mean(values: Tensor, index: Tensor, size: Sequence[int], reach: int) -> Tensor:
-    """Means [C,n] of the values [C,n] at a flat index that lie within about 2 * reach px, rows and columns apart."""
+def local_mean(values: Tensor, index: Tensor, size: Sequence[int], half_width: int) -> Tensor:
+    """Means [C,n] of the values [C,n] at a flat index that lie within about 2 * half_width px, rows and columns apart."""
     h, w = ((n + 1) // 2 for n in size)
     places = [(part // size[1], part % size[1]) for part in index.split(POINTS_AT_A_TIME)]
     small = values.new_zeros(len(values) + 1, h * w)
@@ -230,8 +231,8 @@ def local_mean(values: Tensor, index: Tensor, size: Sequence[int], reach: int) -
         cell = (y // 2).mul_(w).add_(x // 2)
         for plane, add in zip(small, [*part, part.new_ones(len(cell))], strict=True):
             plane.scatter_add_(0, cell, add)
-    side = 2 * reach + 1
-    small = F.avg_pool2d(F.avg_pool2d(small.view(1, -1, h, w), (side, 1), 1, (reach, 0)), (1, side), 1, (0, reach))[0]
+    side = 2 * half_width + 1
+    small = F.avg_pool2d(F.avg_pool2d(small.view(1, -1, h, w), (side, 1), 1, (half_width, 0)), (1, side), 1, (0, half_width))[0]
     mean = torch.empty_like(values)
     for (y, x), part in zip(places, mean.split(POINTS_AT_A_TIME, -1), strict=True):
         there = _sampled(small, y, x)

@@ -56,11 +56,10 @@ def occupancy(
 
 
 @triton.jit
-def _weighted(r, g, b, a, layer, plane, at, share, weight):
-    """RGBA plus what a layer holds at the places `at`, by share and weight; nothing is read where the share is 0."""
+def _weighted(r, g, b, a, at, plane, share, weight):
+    """RGBA plus what a layer holds at the addresses `at`, by share and weight; nothing is read where the share is 0."""
     some = share > 0
     share = share * weight
-    at = layer + at
     r += share * tl.load(at, mask=some, other=0.0)
     g += share * tl.load(at + plane, mask=some, other=0.0)
     b += share * tl.load(at + 2 * plane, mask=some, other=0.0)
@@ -95,11 +94,11 @@ def _content(
         here = y * width + x
         v = tl.load(front_v + here, mask=inside, other=0.0)
         share = tl.where(inside, tent_weight(v, before, rise, after, fall), 0.0)
-        r, g, b, a = _weighted(r, g, b, a, front, front_plane, y * front_row + x, share, wy * wx)
+        r, g, b, a = _weighted(r, g, b, a, front + y * front_row + x, front_plane, share, wy * wx)
         has_background = tl.load(backs + (gy // CELL) * cells + gx // CELL, mask=inside, other=0) != 0
         v = tl.load(back_v + here, mask=has_background, other=0.0)
         share = tl.where(has_background, tent_weight(v, before, rise, after, fall), 0.0)
-        r, g, b, a = _weighted(r, g, b, a, back, back_plane, y * back_row + x, share, wy * wx)
+        r, g, b, a = _weighted(r, g, b, a, back + y * back_row + x, back_plane, share, wy * wx)
     return r, g, b, a
 
 
