@@ -95,7 +95,7 @@ CASES = {
         {"plate": True},
     ),
     "joined, colour": (coloured_aperture(), Quality(3, 2.0, 1, join=2.5), (-6.5, 5.0), (20, 24), (-3, 3), {}),
-    "strips of several chunks": (bokeh.make_kernel("circle"), Quality(100, 3.0, 1), (-3.4, 3.2), (6, 150), (0, 0), {}),
+    "strips of several chunks": (bokeh.make_kernel("circle"), Quality(100, 6.0, 1), (-0.4, 4.2), (4, 118), (0, 0), {}),
     "lights of 1e4": (bokeh.make_kernel("heart"), Quality(3, 3.5, 1), (-4.0, 6.2), (14, 20), (0, 0), {"hdr": True}),
 }
 
