@@ -32,7 +32,7 @@ from torch import Tensor
 
 from bench.lib import reporting
 from refocus_core import bokeh
-from refocus_core.bokeh import frame
+from refocus_core.bokeh import frames
 from refocus_core.bokeh.engines.selftest import engines_differ_by
 from refocus_core.bokeh.engines.torch_engine import TileEngine
 from refocus_core.bokeh.engines.triton import kernels as triton_kernels
@@ -95,7 +95,7 @@ class Call:
 @contextlib.contextmanager
 def engine_is(make: Callable[[Plan], Any]) -> Iterator[None]:
     """The renderer uses this engine, whatever the device."""
-    with mock.patch.object(frame, "choose_engine", lambda plan, device, limits: make(plan)):
+    with mock.patch.object(frames, "choose_engine", lambda plan, device, limits: make(plan)):
         yield
 
 

@@ -15,7 +15,7 @@ from ..color import display_values
 from ..images import doubled, window_max, window_range
 from ..optics import SHARP_RADIUS_PX
 from .bins import Bins
-from .frame import Frame, Job, largest_radius
+from .frames import Frame, Job, largest_radius
 from .highlights import lights
 from .plan import Plan
 from .surfaces.layers import JUMP_PX

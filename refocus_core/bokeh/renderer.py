@@ -22,7 +22,7 @@ from ..types import DefocusMap, Kernel, Progress
 from . import draft
 from .apertures import make_kernel
 from .bins import Bins
-from .frame import Frame, Job, LayersOf, largest_radius
+from .frames import Frame, Job, LayersOf, largest_radius
 from .highlights import boost_highlights, lights
 from .limits import Limits
 from .plan import QUALITIES, Plan, Quality

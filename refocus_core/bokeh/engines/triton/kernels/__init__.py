@@ -35,7 +35,7 @@ Arguments that several kernels share:
 COLOUR tells a coloured aperture, which covers each channel differently; the other compile-time constants are those of `common`.
 """
 
-from .blur import coarse
+from .blurring import coarse
 from .common import CELL, CHUNK, GROUP, ROWS, TILE, UNROLL
 from .composite import composite
 from .strips import occupancy, strips

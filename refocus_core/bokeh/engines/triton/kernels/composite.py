@@ -10,7 +10,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from .blur import blur, enlarged
+from .blurring import blur, enlarged
 from .common import channel, tent_weight, tile_column, tile_row
 
 
