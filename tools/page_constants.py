@@ -16,6 +16,7 @@ OUT = Path(__file__).resolve().parents[1] / "web_src" / "src" / "law" / "constan
 NAMES = {
     "refocus_core.color": ("LUMA_WEIGHTS",),
     "refocus_core.optics": ("SHARP_RADIUS_PX",),
+    "refocus_core.defocus.from_lens": ("FLAT_SHARE",),
     "refocus_core.defocus.thumbnail": ("LEVELS",),
     "refocus_core.defocus.preview": (
         "NEAR_RGB",

@@ -313,6 +313,7 @@ function keepImages(api2, node, output) {
 // src/law/constants.ts
 var LUMA_WEIGHTS = [0.2126, 0.7152, 0.0722];
 var SHARP_RADIUS_PX = 0.5;
+var FLAT_SHARE = 1e-6;
 var LEVELS = 32767;
 var NEAR_RGB = [0.05, 0.3, 1];
 var FAR_RGB = [1, 0.16, 0.06];
@@ -1131,10 +1132,9 @@ var Gestures = class {
 };
 
 // src/law/solve.ts
-var FLAT = 1e-6;
 function solve(numbers, map, s, index, frame = numbers.shown[index]) {
   const keys = readKeyframes(s.keyframes);
-  const plane = focalPlane2(numbers, map, s, keys, index, frame);
+  const plane = focalPlaneOfKeys(numbers, map, keys, frame) ?? focalPlane2(numbers, map, s, index);
   const strength = s.strength === "camera" ? lensGainPx(numbers, s, plane.disparity) : blurGainPx(numbers, s, index);
   const span = numbers.span[index];
   return {
@@ -1152,19 +1152,20 @@ function readKeyframes(text) {
     throw new Error(`keyframes: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
-function focalPlane2(numbers, map, s, keys, index, frame) {
-  const measured = (at, x, y, radius) => disparityAt(map, at, { x, y, radius });
+function focalPlaneOfKeys(numbers, map, keys, frame) {
   const focusKeys = keys.filter(setsFocus);
-  if (focusKeys.length > 0) {
-    const ofKey = (k) => k.x !== void 0 ? measured(nearestShown(numbers, k.frame), k.x, k.y, FOCUS_POINT_RADIUS) : disparityOf(k.distance_m, numbers.metric);
-    return { disparity: track(focusKeys, ofKey, frame), halfWidth: 0 };
-  }
+  if (focusKeys.length === 0) return null;
+  const ofKey = (k) => k.x !== void 0 ? disparityAt(map, nearestShown(numbers, k.frame), { x: k.x, y: k.y, radius: FOCUS_POINT_RADIUS }) : disparityOf(k.distance_m, numbers.metric);
+  return { disparity: track(focusKeys, ofKey, frame), halfWidth: 0 };
+}
+function focalPlane2(numbers, map, s, index) {
+  const measured = (x, y) => disparityAt(map, index, { x, y, radius: s.focus_radius });
   switch (s.focus) {
     case "point":
-      return { disparity: measured(index, s.x, s.y, s.focus_radius), halfWidth: 0 };
+      return { disparity: measured(s.x, s.y), halfWidth: 0 };
     case "two points": {
-      const a = measured(index, s.x, s.y, s.focus_radius);
-      const b = measured(index, s.x2, s.y2, s.focus_radius);
+      const a = measured(s.x, s.y);
+      const b = measured(s.x2, s.y2);
       return { disparity: (a + b) / 2, halfWidth: Math.abs(a - b) / 2 };
     }
     case "distance":
@@ -1196,7 +1197,7 @@ function lensGainPx(numbers, s, focusDisparity) {
 }
 function blurGainPx(numbers, s, index) {
   const nearest = numbers.nearest[index] > 0 ? numbers.nearest[index] : 1;
-  const span = numbers.span[index] > FLAT * nearest ? numbers.span[index] : nearest;
+  const span = numbers.span[index] > FLAT_SHARE * nearest ? numbers.span[index] : nearest;
   return s.percent / 100 * Math.max(numbers.width, numbers.height) / span;
 }
 function apertureField(s) {

@@ -12,7 +12,7 @@ from ..types import DefocusMap, DepthMap
 from .focus import FocusLike, focus_disparity, focus_half_width
 from .keyframes import Keyframes
 
-_FLAT = 1e-6
+FLAT_SHARE = 1e-6
 """A scene whose span of disparity is a smaller share of its nearest disparity is one plane: the rest is rounding."""
 
 
@@ -109,4 +109,4 @@ def _gain_px(depth_map: DepthMap, lens: Lens | Blur, in_focus: Tensor) -> Tensor
     # A scene of one plane counts as reaching from there to infinity; at infinity itself any K gives no blur.
     span, nearest = depth_map.span(), depth_map.extremes()[1]
     nearest = nearest.where(nearest > 0, torch.ones_like(nearest))
-    return blur_gain_px(lens, span.where(span > _FLAT * nearest, nearest), long_edge_px)
+    return blur_gain_px(lens, span.where(span > FLAT_SHARE * nearest, nearest), long_edge_px)

@@ -6,6 +6,9 @@ export const LUMA_WEIGHTS = [0.2126, 0.7152, 0.0722] as const;
 // refocus_core/optics.py
 export const SHARP_RADIUS_PX = 0.5;
 
+// refocus_core/defocus/from_lens.py
+export const FLAT_SHARE = 1e-06;
+
 // refocus_core/defocus/thumbnail.py
 export const LEVELS = 32767;
 

@@ -3,7 +3,7 @@
  * numbers. Radii are in pixels of the full picture.
  */
 
-import { FOCUS_POINT_RADIUS, LEAST_SCALE_PX } from "./constants";
+import { FLAT_SHARE, FOCUS_POINT_RADIUS, LEAST_SCALE_PX } from "./constants";
 import { type Key, type Keyframes, parseKeyframes, setsFocus, track } from "./keyframes";
 import { disparityAt } from "./measure";
 import { type Frames, nearestShown, type Numbers } from "./unpack";
@@ -49,9 +49,6 @@ export interface Solved {
   span: number;
 }
 
-/** Of the nearest disparity: a scene of less span is one plane. As defocus/from_lens.py. */
-const FLAT = 1e-6;
-
 /**
  * Focus and gain of one thumbnail; with `frame`, the keyframes count as at that frame of the clip.
  *
@@ -65,7 +62,7 @@ export function solve(
   frame = numbers.shown[index],
 ): Solved {
   const keys = readKeyframes(s.keyframes);
-  const plane = focalPlane(numbers, map, s, keys, index, frame);
+  const plane = focalPlaneOfKeys(numbers, map, keys, frame) ?? focalPlane(numbers, map, s, index);
   const strength = s.strength === "camera" ? lensGainPx(numbers, s, plane.disparity) : blurGainPx(numbers, s, index);
   const span = numbers.span[index];
   return {
@@ -86,30 +83,31 @@ function readKeyframes(text: string): Keyframes {
 }
 
 /** Disparity in focus, and half the width around it that the focus itself wants sharp. */
-function focalPlane(
-  numbers: FocusNumbers,
-  map: Frames,
-  s: Settings,
-  keys: Keyframes,
-  index: number,
-  frame: number,
-): { disparity: number; halfWidth: number } {
-  const measured = (at: number, x: number, y: number, radius: number): number => disparityAt(map, at, { x, y, radius });
+interface FocalPlane {
+  disparity: number;
+  halfWidth: number;
+}
 
+/** What the keys set at a frame; null where none sets the focus. */
+function focalPlaneOfKeys(numbers: FocusNumbers, map: Frames, keys: Keyframes, frame: number): FocalPlane | null {
   const focusKeys = keys.filter(setsFocus);
-  if (focusKeys.length > 0) {
-    const ofKey = (k: Key): number =>
-      k.x !== undefined
-        ? measured(nearestShown(numbers, k.frame), k.x, k.y!, FOCUS_POINT_RADIUS)
-        : disparityOf(k.distance_m!, numbers.metric);
-    return { disparity: track(focusKeys, ofKey, frame), halfWidth: 0 };
-  }
+  if (focusKeys.length === 0) return null;
+  const ofKey = (k: Key): number =>
+    k.x !== undefined
+      ? disparityAt(map, nearestShown(numbers, k.frame), { x: k.x, y: k.y!, radius: FOCUS_POINT_RADIUS })
+      : disparityOf(k.distance_m!, numbers.metric);
+  return { disparity: track(focusKeys, ofKey, frame), halfWidth: 0 };
+}
+
+/** What the widgets set. */
+function focalPlane(numbers: FocusNumbers, map: Frames, s: Settings, index: number): FocalPlane {
+  const measured = (x: number, y: number): number => disparityAt(map, index, { x, y, radius: s.focus_radius });
   switch (s.focus) {
     case "point":
-      return { disparity: measured(index, s.x, s.y, s.focus_radius), halfWidth: 0 };
+      return { disparity: measured(s.x, s.y), halfWidth: 0 };
     case "two points": {
-      const a = measured(index, s.x, s.y, s.focus_radius);
-      const b = measured(index, s.x2, s.y2, s.focus_radius);
+      const a = measured(s.x, s.y);
+      const b = measured(s.x2, s.y2);
       return { disparity: (a + b) / 2, halfWidth: Math.abs(a - b) / 2 };
     }
     case "distance":
@@ -146,7 +144,7 @@ function lensGainPx(numbers: FocusNumbers, s: Settings, focusDisparity: number):
 /** `optics.blur_gain_px`. A scene of one plane counts as reaching from there to infinity. */
 function blurGainPx(numbers: FocusNumbers, s: Settings, index: number): number {
   const nearest = numbers.nearest[index] > 0 ? numbers.nearest[index] : 1;
-  const span = numbers.span[index] > FLAT * nearest ? numbers.span[index] : nearest;
+  const span = numbers.span[index] > FLAT_SHARE * nearest ? numbers.span[index] : nearest;
   return ((s.percent / 100) * Math.max(numbers.width, numbers.height)) / span;
 }
 
