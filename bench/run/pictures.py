@@ -65,9 +65,7 @@ def radii(
     depth_map: DepthMap, focus: tuple[float, float], metres: tuple[float, float] = (NEAR_M, FAR_M), focus_range: float = 0.0
 ) -> DefocusMap:
     """Defocus of relative depth that is scaled between two distances."""
-    if hasattr(depth_map, "with_range"):
-        return defocus.from_lens(depth_map.with_range(*metres), LENS, focus, focus_range=focus_range)
-    return defocus.from_lens(depth_map, LENS, focus, focus_range=focus_range, near_m=metres[0], far_m=metres[1])
+    return defocus.from_lens(depth_map.with_range(*metres), LENS, focus, focus_range=focus_range)
 
 
 def bike_cases() -> Iterator[Case]:
