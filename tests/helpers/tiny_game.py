@@ -52,7 +52,7 @@ def level(entities: str, textures: bytes, vertices: bytes, indices: Sequence[int
     return b"IBSP" + struct.pack("<i", 46) + table + b"".join(lumps)
 
 
-def room(side: float = 512.0, height: float = 160.0) -> bytes:
+def room(side: float = 512.0, height: float = 160.0, lightmap: int = -1) -> bytes:
     """A room with four players' places 24 units above its floor, one polygon a wall."""
     s, corners = side / 2, []
     for axis, low, high in ((2, 0.0, height), (0, -s, s), (1, -s, s)):
@@ -65,7 +65,7 @@ def room(side: float = 512.0, height: float = 160.0) -> bytes:
                     lows, highs = ((-s, s), (-s, s), (0.0, height))[i]
                     point[i] = highs if end else lows
                 corners.append(vertex(point, (4 * a, 4 * b)))
-    faces = b"".join(face(1, n % 2, 4 * n, 4, 0, 6) for n in range(6))
+    faces = b"".join(face(1, n % 2, 4 * n, 4, 0, 6, lightmap=lightmap) for n in range(6))
     places = "".join(f'{{ "classname" "info_player_deathmatch" "origin" "{x} {y} 24" }}' for x in (-90, 60) for y in (-70, 80))
     return level(
         places, texture_lump([("textures/a/stone", 0), ("textures/a/wood", 0)]), b"".join(corners), [0, 1, 2, 0, 2, 3], faces
@@ -107,7 +107,15 @@ def write(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
-def game(folder: Path) -> Path:
-    """The archive of the room."""
-    files = {"maps/room.bsp": room(), "textures/a/stone.png": picture(1), "textures/a/wood.png": picture(2)}
+def game(folder: Path, lightmap: int | None = None) -> Path:
+    """The archive of the room; lit by a picture of this grey beside it, if one is wanted."""
+    files = {
+        "maps/room.bsp": room(lightmap=-1 if lightmap is None else 0),
+        "textures/a/stone.png": picture(1),
+        "textures/a/wood.png": picture(2),
+    }
+    if lightmap is not None:
+        file = io.BytesIO()
+        Image.new("RGB", (32, 32), (lightmap,) * 3).save(file, "PNG")
+        files["maps/room/lm_0000.png"] = file.getvalue()
     return write(folder / "pak0.pk3", files)

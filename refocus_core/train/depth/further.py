@@ -36,9 +36,9 @@ BATCH_SIZE = 4
 """Examples of a step. On a CPU a step of four takes half the time of one of eight, and learns more than half as much."""
 
 SMALL = ((9, 9), (9, 12), (12, 9), (10, 10), (12, 12), (11, 14), (14, 11))
-LARGE = ((12, 12), (12, 16), (16, 12), (14, 14), (16, 16))
-"""Sizes of the crops in tokens of 16 px, height and width: of a steady leg, which is to see much, and of a falling one, which
-ends near the size at which the network is used."""
+LARGE = ((12, 16), (16, 12), (14, 14), (16, 16))
+"""Sizes of the crops in tokens of 16 px, height and width: a steady leg, which is to see much, takes the small ones, a falling
+one these too, which are nearer to the size at which the network is used."""
 
 WARMUP_STEPS = 40
 SAVE_EVERY = 60
@@ -109,7 +109,7 @@ def train(
     config = replace(config, encoder_rate=ENCODER_RATE, decoder_rate=DECODER_RATE, settings=settings)
     shards = [depth_data.read(p) for p in begin(leg, start, folder)]
     net = started(config, start)
-    examples = Examples(shards, settings.seed, settings.batch_size, LARGE if falling else SMALL)
+    examples = Examples(shards, settings.seed, settings.batch_size, SMALL + LARGE if falling else SMALL)
     held_out = [] if aside is None else [depth_data.read(p) for p in depth_data.shards(aside)]
     validate = (lambda m: evaluate(m, held_out)) if held_out else None
     return fit(net, optimizer(net, config), examples, loss, settings, leg, validate=validate, time_limit_s=time_limit_s)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from . import bsp, md3
@@ -31,6 +32,9 @@ LONGEST_WALK_M = 12.0
 DEEPEST_FALL_M = 6.0
 """How far a camera is carried from a known place, and how far below it the floor may lie."""
 
+DARK = 20
+"""Baked light (0..255) up to here is unused space between the parts of a lightmap."""
+
 CLEAR_M = 0.3
 """Distance that a camera keeps from walls."""
 
@@ -50,7 +54,8 @@ class Visit:
     def __init__(self, canvas: Canvas, archive: Archive, name: str) -> None:
         level = bsp.read(archive.read(name))
         self._canvas, self._archive, self.places = canvas, archive, level.places
-        self._lightmaps = [canvas.lightmap(pixels) for pixels in level.lightmaps]
+        baked_light = _baked_light(archive, name, level)
+        self._lightmaps = [canvas.lightmap(pixels) for pixels in baked_light]
         self._items: list[Item] = []
         solid: list[Array] = []
         for surfaces in level.surfaces:
@@ -67,8 +72,8 @@ class Visit:
         if not solid:
             raise ValueError(f"{name} has no surface that can be drawn.")
         self._rays = Rays(np.concatenate(solid))
-        maps = level.lightmaps[level.lightmaps.max(-1) > 20]
-        self._brightness = 2 * float(np.median(maps)) / 255 if len(maps) else 0.8
+        lit = [pixels[pixels.max(-1) > DARK] for pixels in baked_light]
+        self._brightness = 2 * float(np.median(np.concatenate(lit))) / 255 if any(map(len, lit)) else 0.8
 
     def release(self) -> None:
         """Give the device's memory back."""
@@ -167,7 +172,7 @@ class Visit:
 
     def _cutout(self, scene: Scene, cast: Cast, random: np.random.Generator, depth_m: float, x: float) -> None:
         foot = self._foot(scene, depth_m, x)
-        if foot is None:
+        if foot is None or not cast.cutouts:
             return
         cutout = cast.cutouts[int(random.integers(len(cast.cutouts)))]
         share = math.exp(random.uniform(math.log(0.12), math.log(0.8)))  # of the picture's height
@@ -213,6 +218,16 @@ class Visit:
             texture = self._canvas.named_texture(f"opaque {part.shader}", partial(self._opaque, part.shader))
             if texture is not None:
                 scene.stand(moved(part.rows, foot, rotation), texture, Lit.LAMP)
+
+
+def _baked_light(archive: Archive, name: str, level: bsp.Level) -> list[NDArray[np.uint8]]:
+    """Lightmaps [h,w,3]: the level's own, or those that lie as pictures beside it."""
+    if len(level.lightmaps):
+        return list(level.lightmaps)
+    out: list[NDArray[np.uint8]] = []
+    while (picture := archive.image(f"{name.removesuffix('.bsp')}/lm_{len(out):04d}")) is not None:
+        out.append(np.asarray(picture.convert("RGB")))
+    return out
 
 
 _UP = np.array([0, 0, 1], np.float32)

@@ -19,7 +19,7 @@ from refocus_core.train.levels.drawing import Canvas, Item, Light, Lit
 from refocus_core.train.levels.rooms import Rooms
 from refocus_core.train.levels.stage import Wardrobe
 from refocus_core.train.levels.view import View
-from refocus_core.train.levels.visit import Cast
+from refocus_core.train.levels.visit import Cast, Visit
 from tests.helpers import tiny_game as tiny
 
 SIDE = 64
@@ -111,6 +111,14 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     shards.fill(tmp_path, "x", range(2), 1, views, form)
     assert (tmp_path / "scenes-x-1-00000.safetensors").stat().st_mtime_ns == kept
     assert len(list(tmp_path.glob("*.safetensors"))) == 2
+
+
+def test_light_that_lies_beside_a_level(canvas: Canvas, tmp_path: Path) -> None:
+    lit = Visit(canvas, Archive([tiny.game(tmp_path, lightmap=200)]), "maps/room.bsp")
+    dark = Visit(canvas, Archive([tiny.game(tmp_path, lightmap=30)]), "maps/room.bsp")
+    pictures = [v.scene(Cast([], [], []), np.random.default_rng(1)) for v in (lit, dark)]
+    bright, dim = (canvas.draw(s.camera, s.items, s.light)[0].mean() for s in pictures if s is not None)
+    assert bright > 4 * dim
 
 
 def test_rooms_repeat_and_hold_something_near(canvas: Canvas, game: shards.Game) -> None:
