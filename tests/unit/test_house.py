@@ -26,30 +26,29 @@ PAGE = sorted((REPO / "web_src" / "src").rglob("*.ts"))
 RECORDS = {"Number", "Choice", "Switch", "Text", "Workflow"}
 """Classes whose instances describe themselves."""
 
-LONG_FILES = {"refocus_core/restore": 1, "refocus_core/train": 3}
+LONG_FILES = {
+    "refocus_core/train/common": 1,
+    "refocus_core/train/genfocus": 2,
+}
 """Room -> files over the limit."""
 LONG_FUNCTIONS = {
     "refocus_core/bokeh": 1,
-    "refocus_core/defocus": 1,
-    "refocus_core/depth": 2,
+    "refocus_core/depth": 1,
     "refocus_core/generative": 4,
-    "refocus_core/restore": 2,
-    "refocus_core/train": 2,
+    "refocus_core/train/common": 1,
+    "refocus_core/train/genfocus": 1,
 }
 """Room -> functions over the limit."""
 UNDOCUMENTED = {
     "refocus_core": 1,
-    "refocus_core/cli": 2,
     "refocus_core/defocus": 2,
-    "refocus_core/depth": 22,
-    "refocus_core/files": 1,
+    "refocus_core/depth": 17,
     "refocus_core/generative": 11,
-    "refocus_core/models": 3,
-    "refocus_core/options": 9,
-    "refocus_core/restore": 19,
-    "refocus_core/train": 40,
-    "nodes": 6,
-    "nodes/host": 1,
+    "refocus_core/train/common": 11,
+    "refocus_core/train/deblur": 5,
+    "refocus_core/train/depth": 15,
+    "refocus_core/train/genfocus": 11,
+    "refocus_core/train/levels": 45,
 }
 """Room -> module constants without a sentence right after them."""
 SHARED_NAMES = {
@@ -64,15 +63,16 @@ SHARED_NAMES = {
     "prompts": "what the core makes of a prompt, and what a node keeps of it",
     "paths": "of weights, and of this project",
     "build": "surfaces of a picture, and graphs",
+    "methods": "of restoration, and what is compared on public sets",
     "bins": "of like radius, to blur and to sharpen",
 }
 """Module names that several rooms have, and what they are there; nothing is imported by such a name alone."""
 
 
 def room(path: Path) -> str:
-    """The first two parts of a path: refocus_core/bokeh, nodes, bench/lib."""
+    """The first two parts of a path, of the training room three: refocus_core/bokeh, nodes, refocus_core/train/depth."""
     parts = path.relative_to(REPO).parts[:-1]
-    return "/".join(parts[:2])
+    return "/".join(parts[: 3 if "train" in parts[:2] else 2])
 
 
 def over(counts: Counter[str], allowed: dict[str, int]) -> dict[str, int]:
