@@ -7,7 +7,7 @@ from diffusers import AutoencoderTiny
 from safetensors.torch import load_file
 
 from refocus_core import generative
-from refocus_core.generative.pipeline import load_transformer
+from refocus_core.generative.checkpoint import load_transformer
 from tests.helpers import rig
 
 

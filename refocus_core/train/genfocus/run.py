@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...generative import LAYOUTS, RELEASED_MODULES, Layout, Lora, adapter_factors, bind_diffusers, load_lora, run, save_lora
+from ...generative.checkpoint import encode_prompts, load_transformer, load_vae
 from ...generative.forward import Factors
-from ...generative.pipeline import encode_prompts, load_transformer, load_vae
 from ...generative.prompts import Prompt, load_prompts, save_prompts
 from ...generative.sampling import integrate, sigmas
 from ...generative.tokens import defocus_picture, pack, position_ids, unpack

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from refocus_core import bokeh, cli, generative
 from refocus_core.files import pictures
-from refocus_core.generative import pipeline
+from refocus_core.generative import checkpoint, pipeline
 from refocus_core.generative.transfer import resized
 from refocus_core.models import WeightsMismatchError
 from refocus_core.types import DefocusMap
@@ -56,7 +56,7 @@ def test_a_file_of_the_authors_is_the_same_model(tmp_path):
         "diffusers": model.state_dict(),
     }.items():
         save_file(content, tmp_path / f"{name}.safetensors")
-        read = pipeline.load_transformer(tmp_path / f"{name}.safetensors", torch.float32).state_dict()
+        read = checkpoint.load_transformer(tmp_path / f"{name}.safetensors", torch.float32).state_dict()
         assert read.keys() == model.state_dict().keys()
         assert all(torch.equal(v, read[k]) for k, v in model.state_dict().items()), name
 
@@ -81,16 +81,16 @@ def test_a_folder_gives_the_models_and_writes_the_prompts_once(tmp_path, monkeyp
 def test_other_files_are_named(tmp_path):
     save_file({"decoder.conv_in.weight": torch.zeros(1)}, tmp_path / "ae.safetensors")
     with pytest.raises(WeightsMismatchError, match=r"not a FLUX\.1 transformer but a VAE"):
-        pipeline.load_transformer(tmp_path / "ae.safetensors", torch.float32)
+        checkpoint.load_transformer(tmp_path / "ae.safetensors", torch.float32)
     state = tiny_flux.authors_state(tiny_flux.transformer())
     del state["single_blocks.1.linear2.weight"]
     save_file(state, tmp_path / "part.safetensors")
     with pytest.raises(WeightsMismatchError, match=r"not a complete FLUX\.1"):
-        pipeline.load_transformer(tmp_path / "part.safetensors", torch.float32)
+        checkpoint.load_transformer(tmp_path / "part.safetensors", torch.float32)
     with pytest.raises(FileNotFoundError, match="no autoencoder"):
-        pipeline.load_vae(tmp_path, torch.float32)
+        checkpoint.load_vae(tmp_path, torch.float32)
     with pytest.raises(FileNotFoundError, match=r"no FLUX\.1"):
-        pipeline.load_transformer(tmp_path / "none.safetensors", torch.float32)
+        checkpoint.load_transformer(tmp_path / "none.safetensors", torch.float32)
 
 
 def test_prompt_files(tmp_path):
