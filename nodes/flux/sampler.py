@@ -131,26 +131,18 @@ class _Sampler:
     positive: Any
     report: Progress
 
-    def __call__(
-        self,
-        photo: Tensor,
-        *,
-        radius_px: Tensor | None = None,
-        pre_deblurred: Tensor | None = None,
-        start: Tensor | None = None,
-        change: Tensor | None = None,
-        strength: float = 1.0,
-    ) -> Tensor:
+    def __call__(self, request: generative.SampleRequest) -> Tensor:
         """See `generative.Sample`."""
-        s = self.setup
+        s, photo, change = self.setup, request.photo, request.change
         tiling = generative.Tiling(per_batch=s.tiles_per_batch)
-        guide = make_guide(s.model, s.vae, self.layout, photo, radius_px=radius_px, pre_deblurred=pre_deblurred, tiling=tiling)
+        beside = {"radius_px": request.radius_px, "pre_deblurred": request.pre_deblurred}
+        guide = make_guide(s.model, s.vae, self.layout, photo, **beside, tiling=tiling)
         model, guided = patched(s.model, guide, self.adapter)
         latent = empty_latent(guide)["samples"]
         noise = comfy.sample.prepare_noise(latent, s.start_noise, [0])
-        if start is not None:
-            latent = _encode(s.vae, generative.pad(start) * 2 - 1)
-        levels = generative.sigmas(s.steps, guide.tokens, strength)
+        if request.start is not None:
+            latent = _encode(s.vae, generative.pad(request.start) * 2 - 1)
+        levels = generative.sigmas(s.steps, guide.tokens, request.strength)
         progress = _SamplingProgress(len(levels) - 1, self.report, _preview_decoder(model))
         guided.progress = progress.tile_done
         samples = comfy.sample.sample(

@@ -7,7 +7,7 @@ from .lora import LAYOUTS, RELEASED_MODULES, Layout, Lora, Task, load_lora, save
 from .pipeline import Genfocus
 from .prompts import FILE_NAME as PROMPTS_FILE
 from .prompts import Prompt, load_prompts, save_prompts
-from .routes import Sample, blur, deblur, redraw
+from .routes import Sample, SampleRequest, blur, deblur, redraw
 from .sampling import Tiling, integrate, noise, shift, sigmas, velocity
 from .tokens import defocus_picture, pack, pad, position_ids, unpack
 from .transfer import revealed_mask, transfer, working_size
@@ -23,6 +23,7 @@ __all__ = [
     "Lora",
     "Prompt",
     "Sample",
+    "SampleRequest",
     "Task",
     "Tiling",
     "adapter_factors",

@@ -17,6 +17,7 @@ from .checkpoint import encode_prompts, load_transformer, load_vae
 from .guide import Guide
 from .lora import LAYOUTS, Lora, Task, load_lora
 from .prompts import Prompt, load_prompts, save_prompts
+from .routes import Sample, SampleRequest
 from .sampling import Tiling
 from .tokens import pack, pad, unpack
 
@@ -138,8 +139,8 @@ class Genfocus:
         seed: int = 42,
         pre_deblurred: bool = False,
         progress: Progress | None = None,
-    ) -> Callable[..., Tensor]:
-        """A `routes.Sample` with this adapter.
+    ) -> Sample:
+        """A `Sample` with this adapter.
 
         Args:
             lora: the adapter, or its file.
@@ -153,49 +154,58 @@ class Genfocus:
         layout = adapter.layout(task, pre_deblurred=pre_deblurred)
 
         @torch.no_grad()
-        def sample(
-            photo: Tensor,
-            *,
-            radius_px: Tensor | None = None,
-            pre_deblurred: Tensor | None = None,
-            start: Tensor | None = None,
-            change: Tensor | None = None,
-            strength: float = 1.0,
-        ) -> Tensor:
-            guide = Guide.of(layout, photo, self.encode, radius_px=radius_px, pre_deblurred=pre_deblurred, tiling=self.tiling)
+        def sample(request: SampleRequest) -> Tensor:
+            photo = request.photo
+            guide = Guide.of(
+                layout,
+                photo,
+                self.encode,
+                radius_px=request.radius_px,
+                pre_deblurred=request.pre_deblurred,
+                tiling=self.tiling,
+            )
+            levels = sampling.sigmas(steps, guide.tokens, request.strength)
             shape = (photo.shape[0], 16, 2 * guide.rows, 2 * guide.columns)
-            levels = sampling.sigmas(steps, guide.tokens, strength)
             noise = pack(sampling.noise(shape, seed, self.device))
-            begin, keep, known = noise, None, None
-            if start is not None:
-                known = pack(self.encode(pad(start.clamp(0, 1)) * 2 - 1).float())
-                begin = (1 - levels[0]) * known + levels[0] * noise
-                if change is not None:
-                    masked = nn.functional.interpolate(pad(change[:, None]), size=(guide.rows, guide.columns), mode="area")
-                    keep = 1 - masked.flatten(2).transpose(1, 2).to(self.device)
-            prompt = self.prompts.get(layout.prompt)
-            if prompt is None:
-                raise ValueError(f"There is no embedding of the prompt '{layout.prompt}'.")
-            words = prompt.to(torch.empty(0, device=self.device, dtype=self._dtype), photo.shape[0])
-            model = self._awake(self.transformer)
-            like = torch.empty(0, device=self.device, dtype=self._dtype)
-            backbone = bind_diffusers(model, adapter, like)
-            guidance = torch.tensor([layout.guidance], device=self.device)
-
-            def predict(x: Tensor, level: float, within: Progress | None) -> Tensor:
-                return guide.velocity(
-                    backbone,
-                    x.to(like),
-                    text=words.text,
-                    pooled=words.pooled,
-                    timestep=torch.tensor([level], device=self.device),
-                    guidance=guidance,
-                    progress=within,
-                )
-
+            known, keep = self._start(request, guide)
+            begin = noise if known is None else (1 - levels[0]) * known + levels[0] * noise
+            predict = self._predictor(adapter, guide, photo.shape[0])
             done = sampling.integrate(predict, begin, levels, keep=keep, known=known, seed_noise=noise, progress=progress)
             height, width = photo.shape[-2:]
             picture = self.decode(unpack(done, guide.rows, guide.columns))[..., :height, :width]
             return (picture / 2 + 0.5).clamp(0, 1).to(photo)
 
         return sample
+
+    def _start(self, request: SampleRequest, guide: Guide) -> tuple[Tensor | None, Tensor | None]:
+        """Packed latents to begin from, and 1 where a token keeps them; None where the request has no such picture or mask."""
+        if request.start is None:
+            return None, None
+        known = pack(self.encode(pad(request.start.clamp(0, 1)) * 2 - 1).float())
+        if request.change is None:
+            return known, None
+        masked = nn.functional.interpolate(pad(request.change[:, None]), size=(guide.rows, guide.columns), mode="area")
+        return known, 1 - masked.flatten(2).transpose(1, 2).to(self.device)
+
+    def _predictor(self, adapter: Lora, guide: Guide, batch: int) -> Callable[[Tensor, float, Progress | None], Tensor]:
+        """The transformer with an adapter and a guide, as `sampling.integrate` calls it."""
+        prompt = self.prompts.get(guide.layout.prompt)
+        if prompt is None:
+            raise ValueError(f"There is no embedding of the prompt '{guide.layout.prompt}'.")
+        like = torch.empty(0, device=self.device, dtype=self._dtype)
+        words = prompt.to(like, batch)
+        backbone = bind_diffusers(self._awake(self.transformer), adapter, like)
+        guidance = torch.tensor([guide.layout.guidance], device=self.device)
+
+        def predict(x: Tensor, level: float, within: Progress | None) -> Tensor:
+            return guide.velocity(
+                backbone,
+                x.to(like),
+                text=words.text,
+                pooled=words.pooled,
+                timestep=torch.tensor([level], device=self.device),
+                guidance=guidance,
+                progress=within,
+            )
+
+        return predict

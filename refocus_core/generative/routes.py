@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,30 +12,29 @@ from ..checks import check_image, match_batch
 from .transfer import at_working_size, resized, reveal, transfer, working_size
 
 
-class Sample(Protocol):
-    """Runs the model on one frame at its own size."""
+@dataclass(frozen=True, eq=False)
+class SampleRequest:
+    """One run of the model on one frame, at the frame's own size.
 
-    def __call__(
-        self,
-        photo: Tensor,
-        *,
-        radius_px: Tensor | None = None,
-        pre_deblurred: Tensor | None = None,
-        start: Tensor | None = None,
-        change: Tensor | None = None,
-        strength: float = 1.0,
-    ) -> Tensor:
-        """[1,3,h,w] sRGB in 0..1 -> the same.
+    Attributes:
+        photo: [1,3,h,w] sRGB in 0..1, what guides the model.
+        radius_px: [1,h,w], a further guide of BokehNet.
+        pre_deblurred: [1,3,h,w], a further guide of some DeblurNets.
+        start: [1,3,h,w] a picture to begin from, with as much noise as `strength` says.
+        change: [1,h,w] in 0..1, where that picture may change; None: everywhere.
+        strength: share of the steps that are run, 0..1.
+    """
 
-        Args:
-            photo: what guides the model.
-            radius_px: [1,h,w], a further guide of BokehNet.
-            pre_deblurred: [1,3,h,w], a further guide of some DeblurNets.
-            start: [1,3,h,w] a picture to begin from, with as much noise as `strength` says.
-            change: [1,h,w] in 0..1, where that picture may change; None: everywhere.
-            strength: share of the steps that are run, 0..1.
-        """
-        ...
+    photo: Tensor
+    radius_px: Tensor | None = None
+    pre_deblurred: Tensor | None = None
+    start: Tensor | None = None
+    change: Tensor | None = None
+    strength: float = 1.0
+
+
+Sample = Callable[[SampleRequest], Tensor]
+"""Runs a request and gives the picture [1,3,h,w], sRGB in 0..1."""
 
 
 def deblur(
@@ -60,7 +60,7 @@ def deblur(
 
         def generate(small: Tensor, radius: Tensor | None, b: int = b) -> Tensor:
             other = None if beside is None else resized(beside[b : b + 1], (small.shape[-2], small.shape[-1]))
-            return sample(small, pre_deblurred=other)
+            return sample(SampleRequest(small, pre_deblurred=other))
 
         frames.append(at_working_size(photo[b : b + 1], generate, megapixels=megapixels))
     return torch.lerp(photo, torch.cat(frames).to(photo), strength)
@@ -80,7 +80,7 @@ def blur(photo: Tensor, radius_px: Tensor, sample: Sample, *, megapixels: float 
     for b in range(photo.shape[0]):
 
         def generate(small: Tensor, radius: Tensor | None) -> Tensor:
-            return sample(small, radius_px=radius)
+            return sample(SampleRequest(small, radius_px=radius))
 
         one = slice(b, b + 1)
         frames.append(at_working_size(photo[one], generate, megapixels=megapixels, radius_px=radii[one], blurs=True))
@@ -118,12 +118,13 @@ def redraw(
             frames.append(render[one])
             continue
         before = resized(render[one].clamp(0, 1), size).clamp(0, 1)
-        after = sample(
+        request = SampleRequest(
             resized(photo[one].clamp(0, 1), size).clamp(0, 1),
             radius_px=resized(radii[one][:, None], size)[:, 0] * (size[1] / width),
             start=before,
             change=resized(revealed[one][:, None], size)[:, 0].clamp(0, 1),
             strength=strength,
         )
+        after = sample(request)
         frames.append(reveal(render[one], transfer(render[one], before, after), revealed[one]))
     return torch.cat(frames)

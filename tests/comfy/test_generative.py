@@ -80,12 +80,13 @@ def test_apply_gives_what_diffusers_gives(comfy_server: rig.Server, task: str, w
     names = ["decode", "photo", *(["defocus"] if task == "bokeh" else [])]
     got, photo, *defocus = run(comfy_server, graph, *names)
     sample = genfocus_twin.genfocus(comfy_server).sampler(genfocus_twin.lora(comfy_server, task), task, steps=steps, seed=5)
-    expected = sample(photo, radius_px=defocus[0]["radius_px"] if defocus else None)
+    radius = defocus[0]["radius_px"] if defocus else None
+    expected = sample(generative.SampleRequest(photo, radius_px=radius))
     assert float((got - expected).abs().max()) <= 1e-4
     assert float(expected.std()) > 0.02
     if width > 100:
         return
-    other = sample(photo.flip(-1), radius_px=defocus[0]["radius_px"] if defocus else None)
+    other = sample(generative.SampleRequest(photo.flip(-1), radius_px=radius))
     assert float((other - expected).abs().mean()) > 1e-3, "the photo has no effect"
 
 
@@ -150,7 +151,7 @@ def test_a_batch_equals_its_frames_and_the_model_is_left_alone(comfy_server: rig
     assert torch.equal(before, after), "Genfocus Apply has changed the MODEL it was given"
     sample = genfocus_twin.genfocus(comfy_server).sampler(genfocus_twin.lora(comfy_server, "deblur"), "deblur", steps=2, seed=5)
     for i in range(2):
-        assert float((both[i] - sample(photos[i : i + 1])[0]).abs().max()) <= 1e-4
+        assert float((both[i] - sample(generative.SampleRequest(photos[i : i + 1]))[0]).abs().max()) <= 1e-4
 
 
 def test_size_and_latent(comfy_server: rig.Server) -> None:
@@ -243,11 +244,11 @@ def test_a_lora_for_the_whole_model_may_come_before(comfy_server: rig.Server) ->
     got, photo = run(comfy_server, graph, "decode", "photo")
     model = genfocus_twin.genfocus(comfy_server)
     lora = genfocus_twin.lora(comfy_server, "deblur")
-    plain = model.sampler(lora, "deblur", steps=2, seed=5)(photo)
+    plain = model.sampler(lora, "deblur", steps=2, seed=5)(generative.SampleRequest(photo))
     with torch.no_grad():
         for name, (a, b) in genfocus_twin.lora(comfy_server, "bokeh").factors.items():
             model.transformer.get_submodule(name).weight += 0.5 * b @ a
-    expected = model.sampler(lora, "deblur", steps=2, seed=5)(photo)
+    expected = model.sampler(lora, "deblur", steps=2, seed=5)(generative.SampleRequest(photo))
     assert float((expected - plain).abs().mean()) > 1e-3
     assert float((got - expected).abs().max()) <= 1e-3
 

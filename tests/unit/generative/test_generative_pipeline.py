@@ -124,7 +124,7 @@ def test_the_mean_of_the_autoencoder_is_deterministic_and_a_sample_is_seeded(gen
 def test_released_steps_written_out(genfocus, lora):
     """Deblurring once more, from the pieces that diffusers has: encode, ids, Euler scheduler, decode."""
     image = photo()
-    got = genfocus.sampler(lora, "deblur", steps=3, seed=9)(image)
+    got = genfocus.sampler(lora, "deblur", steps=3, seed=9)(generative.SampleRequest(image))
 
     vae, layout = genfocus.vae, generative.LAYOUTS["deblur"]
     condition = generative.pack((vae.encode(image * 2 - 1).latent_dist.mode() - 0.1159) * 0.3611)
@@ -171,7 +171,7 @@ def test_a_batch_equals_its_frames_and_runs_repeat(genfocus, lora):
 
 def test_progress_and_stop(genfocus, lora):
     seen = []
-    genfocus.sampler(lora, "deblur", steps=3, progress=lambda d, t: seen.append((d, t)))(photo())
+    genfocus.sampler(lora, "deblur", steps=3, progress=lambda d, t: seen.append((d, t)))(generative.SampleRequest(photo()))
     assert seen[-1] == (3, 3)
 
     class StopError(Exception):
@@ -181,7 +181,7 @@ def test_progress_and_stop(genfocus, lora):
         raise StopError
 
     with pytest.raises(StopError):
-        genfocus.sampler(lora, "deblur", steps=3, progress=stop)(photo())
+        genfocus.sampler(lora, "deblur", steps=3, progress=stop)(generative.SampleRequest(photo()))
 
 
 def test_blur_keeps_what_is_in_focus_and_follows_the_map(genfocus, lora):
@@ -191,24 +191,26 @@ def test_blur_keeps_what_is_in_focus_and_follows_the_map(genfocus, lora):
     sharp = radius[:, None].abs() < 0.5
     assert sharp.any()
     assert torch.equal(out.where(sharp, out.new_zeros(())), image.where(sharp, out.new_zeros(())))
-    raw = sample(image, radius_px=radius)
+    raw = sample(generative.SampleRequest(image, radius_px=radius))
     far = radius.abs() >= 1.5
     torch.testing.assert_close(out.movedim(1, -1)[far], raw.movedim(1, -1)[far], atol=1e-6, rtol=0)
-    assert not torch.equal(raw, sample(image, radius_px=3 * radius))
+    assert not torch.equal(raw, sample(generative.SampleRequest(image, radius_px=3 * radius)))
 
 
 def test_the_older_and_the_pre_deblur_adapters_see_two_pictures(genfocus, lora):
     image = photo()
     old = generative.Lora({k: (a.repeat(8, 1), b.repeat(1, 8) / 8) for k, (a, b) in lora.factors.items()})
     assert old.rank == 32
-    black = genfocus.sampler(old, "deblur", steps=1)(image)
+    black = genfocus.sampler(old, "deblur", steps=1)(generative.SampleRequest(image))
     beside = genfocus.sampler(old, "deblur", steps=1, pre_deblurred=True)
-    assert not torch.equal(black, beside(image, pre_deblurred=image))
-    torch.testing.assert_close(black, beside(image, pre_deblurred=torch.zeros_like(image)), atol=1e-5, rtol=0)
+    assert not torch.equal(black, beside(generative.SampleRequest(image, pre_deblurred=image)))
+    torch.testing.assert_close(
+        black, beside(generative.SampleRequest(image, pre_deblurred=torch.zeros_like(image))), atol=1e-5, rtol=0
+    )
     with pytest.raises(ValueError, match="another method deblurred"):
-        beside(image)
+        beside(generative.SampleRequest(image))
     with pytest.raises(ValueError, match="needs a defocus map"):
-        genfocus.sampler(lora, "bokeh", steps=1)(image)
+        genfocus.sampler(lora, "bokeh", steps=1)(generative.SampleRequest(image))
 
 
 def test_offload_moves_one_model_at_a_time(lora):
@@ -219,7 +221,7 @@ def test_offload_moves_one_model_at_a_time(lora):
         module.to = lambda device, name=name, move=move: where.append((name, str(device))) or move(device)
     made.device = torch.device("cpu", 0)
     made.enable_model_cpu_offload()
-    made.sampler(lora, "deblur", steps=1)(photo())
+    made.sampler(lora, "deblur", steps=1)(generative.SampleRequest(photo()))
     used = [w for w in where if w[1] == "cpu:0"]
     assert [n for n, _ in used] == ["vae", "transformer", "vae"]
     for name, _ in used:  # before each, the other one left
@@ -235,7 +237,7 @@ def test_eight_bit_storage_computes_in_the_given_type(tmp_path, lora):
     small = generative.Genfocus.from_pretrained(tmp_path / "flux", fp8=True, **args)
     assert small.transformer.transformer_blocks[0].attn.to_q.weight.dtype == torch.float8_e4m3fn
     full = generative.Genfocus.from_pretrained(tmp_path / "flux", **args)
-    a, b = (m.sampler(lora, "deblur", steps=1)(photo()) for m in (small, full))
+    a, b = (m.sampler(lora, "deblur", steps=1)(generative.SampleRequest(photo())) for m in (small, full))
     assert 0 < float((a - b).abs().mean()) < 0.05
 
 
