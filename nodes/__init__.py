@@ -1,4 +1,8 @@
-"""The nodes, one to a file. This package needs ComfyUI; `refocus_core` does not."""
+"""The nodes, one to a file. This package needs ComfyUI; `refocus_core` does not.
+
+A node file describes its inputs and outputs, converts, calls the core and converts back. What knows ComfyUI's machinery lies in
+`host`; what the generative methods need of ComfyUI's FLUX.1 lies in `flux`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,14 @@
-"""Aperture shapes and the defocus renderer."""
+"""Aperture shapes and the defocus renderer.
+
+apertures      `make_kernel`, `kernel_from_image`: the aperture as a raster, and cut into segments
+renderer       `render`: checks, one frame after the other, part by part;  draft: at half the resolution
+frames, limits      one frame and its parts;  how much is worked on at a time
+surfaces/      how a picture is cut into what is in front and what lies behind it
+plan, bins     quality, bins of like radius, and the resolution each is blurred at
+engines/       how bins are blurred and composited: plain torch, Triton
+highlights, revealed      light given back to clipped highlights;  what a rendering shows that the photo could not
+reference      the slow twin of the renderer, an integral over the aperture, for tests and bench
+"""
 
 from .apertures import SHAPES, kernel_from_image, kernel_preview, make_kernel
 from .highlights import boost_highlights

@@ -1,4 +1,10 @@
-"""Defocus room: from depth, a lens and a point of focus to the signed blur radius of every pixel."""
+"""Defocus: from depth, a lens and a focus to the signed blur radius of every pixel.
+
+focus          the disparity in focus, from a point, a mask, a distance, two points, or found automatically
+from_lens      depth + lens + focus -> DefocusMap; the law itself is `optics.BlurLaw`
+keyframes      focus and aperture over the frames of a clip
+preview, thumbnail      a picture of the map for people;  depth made small for the page
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""The generative route: FLUX.1 with Genfocus adapters that make a photo sharp or give it a lens (arXiv 2512.16923)."""
+"""The generative route: FLUX.1 with Genfocus adapters that make a photo sharp or give it a lens (arXiv 2512.16923).
+
+routes         what can be done to a photo: `deblur`, `blur`, `redraw`; a host gives the `Sample` that runs the model
+transfer       large photos: the change is made at a working size and carried up
+forward        the conditional forward pass;  backbones/ binds it to diffusers' or ComfyUI's FLUX.1
+guide, tokens, sampling      conditions, packed latents, time steps and tiles
+lora, prompts, checkpoint      files: adapters, embeddings of the fixed prompts, FLUX.1 itself
+pipeline       the host without ComfyUI, on diffusers; the host in ComfyUI is nodes/flux
+"""
 
 from .backbones import adapter_factors, bind_comfy, bind_diffusers, conditional_forward
 from .forward import Backbone, run

@@ -1,6 +1,8 @@
-"""Data engine: pairs for training, from sharp photos with depth, from photos with EXIF and from real aperture series.
+"""Training of DeblurNet and BokehNet, the adapters of the generative route.
 
-    python -m refocus_core.train.genfocus.data --help
+Data, `python -m refocus_core.train.genfocus.data --help`: pairs from sharp photos with depth (`synthetic`), from photos with EXIF
+(`exif`, `focus`) and from real aperture series (`series`), in tar files (`shards`). Fine-tuning of FLUX.1 on them is in `run`,
+`python -m refocus_core.train.genfocus --help`.
 
 Units: radii in px of the picture, K in px per unit of disparity (px*m where depth is metric). docs/training.md has the recipe.
 """
