@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from refocus_core.files.pictures import MAP_SUFFIXES
-from refocus_core.train.genfocus.synthetic import DEPTH_FILE
+from refocus_core.train.genfocus.photo_folder import DEPTH_FILE
 
 Task = Literal["deblur", "bokeh", "refocus"]
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".exr")

@@ -21,8 +21,7 @@ from bench.lib import reporting
 from refocus_core.generative import LAYOUTS, Prompt
 from refocus_core.train import Settings
 from refocus_core.train.common.optimizers import KINDS, OptimizerSettings, make_optimizer
-from refocus_core.train.genfocus import run as generative
-from refocus_core.train.genfocus.run import Data, Training
+from refocus_core.train.genfocus import Data, Training, network
 
 FULL = {
     "in_channels": 64,
@@ -78,9 +77,9 @@ def measure(layout: str, args: argparse.Namespace, device: torch.device) -> dict
         checkpointing=not args.no_checkpointing,
     )
     prompt = Prompt(torch.zeros(1, 512, shape["joint_attention_dim"]), torch.zeros(1, shape["pooled_projection_dim"]))
-    model = generative.build(settings, flux(shape, device, dtype), {settings.sees.prompt: prompt}).to(device)
+    model = network.build(settings, flux(shape, device, dtype), {settings.sees.prompt: prompt}).to(device)
     optimizer = make_optimizer(model.parameters(), settings.optimizer)
-    loss = generative.flow_loss(1.0)
+    loss = network.flow_loss(1.0)
     side = args.size // 8
 
     def picture(px: int = side) -> Tensor:

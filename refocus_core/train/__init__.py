@@ -1,15 +1,20 @@
-"""How the networks of this package are made. It composes the rooms as the command line does, and no room imports it.
+"""How the networks of this package are made: a room for each, and `common` for what they share.
 
-common         the loop, checkpoints, settings files, optimisers, photos
-depth          refocus-depth-s: scenes made by rules, loss, scores;  levels: views of game levels and rooms with exact depth
-deblur         refocus-deblur-s: pairs made from photos
-genfocus       pairs and fine-tuning for the adapters of the generative route
+    common/     the training loop, checkpoints, settings files, optimisers, photos and how they are fetched
+    depth/      refocus-depth-s: scenes with exact depth, loss, scores
+    levels/     more of them: views of game levels and rooms
+    deblur/     refocus-deblur-s: pairs made from photos
+    genfocus/   LoRA adapters on FLUX.1: the data engine, latents, training
 
-Needs the extra `train` (`pip install '.[train]'`).
+Each network's room is a command (`python -m refocus_core.train.depth`). Nothing else imports this room; it may import every
+other one. Needs the extra `train` (`pip install .[train]`).
 """
 
 from __future__ import annotations
 
-from .common.loop import Examples, Settings, fit, generator
+from .common.batches import Examples
+from .common.loop import fit
+from .common.seeds import generator
+from .common.settings import Settings
 
 __all__ = ["Examples", "Settings", "fit", "generator"]

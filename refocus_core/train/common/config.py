@@ -1,10 +1,12 @@
-"""Settings files (YAML) as frozen dataclasses: an unknown key or a value of another kind is an error that names its place."""
+"""Settings files (YAML or JSON) as dataclasses: an unknown key or a value of another kind is an error that names its place."""
 
 from __future__ import annotations
 
+import copy
+import json
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -13,28 +15,62 @@ import yaml
 
 T = TypeVar("T")
 
-CONFIGS = Path(__file__).parents[1] / "genfocus" / "configs"
-"""Settings that ship with the package."""
 
+def read(path: str | Path, kind: type[T], shipped: Path | None = None) -> T:
+    """A `kind` from a YAML or JSON file.
 
-def read(path: str | Path, kind: type[T]) -> T:
-    """A `kind` from a YAML file; a name without a folder and ending is one of `CONFIGS`.
+    Args:
+        path: the file; a name without a folder and ending is one of those in `shipped`.
+        kind: a dataclass.
+        shipped: folder of settings files that have names.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not YAML, or does not describe a `kind`.
+        ValueError: if it is neither, or does not describe a `kind`.
     """
     file = Path(path)
-    if not file.suffix and file.parent == Path() and (CONFIGS / f"{file}.yaml").is_file():
-        file = CONFIGS / f"{file}.yaml"
+    if shipped is not None and not file.suffix and file.parent == Path() and (shipped / f"{file}.yaml").is_file():
+        file = shipped / f"{file}.yaml"
+    return build(kind, read_plain(file, shipped), str(file))
+
+
+def read_plain(file: Path, shipped: Path | None = None) -> dict[str, Any]:
+    """What a YAML or JSON file holds, as plain values.
+
+    Raises:
+        FileNotFoundError: if there is no such file; the message names those in `shipped`.
+        ValueError: if it is neither.
+    """
     if not file.is_file():
-        known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.yaml")))
-        raise FileNotFoundError(f"There is no settings file {file}. Give a YAML file, or one of: {known}.")
+        known = "" if shipped is None else f", or one of: {', '.join(sorted(p.stem for p in shipped.glob('*.yaml')))}"
+        raise FileNotFoundError(f"There is no settings file {file}. Give a YAML file{known}.")
+    text = file.read_text(encoding="utf-8")
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{file} is not YAML: {error}") from error
-    return build(kind, {} if values is None else values, str(file))
+        return (json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)) or {}
+    except (json.JSONDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{file} is not {'JSON' if file.suffix == '.json' else 'YAML'}: {error}") from error
+
+
+def changed(values: Mapping[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """Plain values with changes such as `training.steps=100`, whose right side is JSON or else text.
+
+    Raises:
+        ValueError: if a change leads through a name that is not there.
+    """
+    out = copy.deepcopy(dict(values))
+    for change in changes:
+        key, _, value = change.partition("=")
+        *path, last = key.split(".")
+        at: Any = out
+        for name in path:
+            if not isinstance(at, dict) or name not in at:
+                raise ValueError(f"The configuration has no value {key}.")
+            at = cast("dict[str, Any]", at)[name]
+        try:
+            at[last] = json.loads(value)
+        except json.JSONDecodeError:
+            at[last] = value
+    return out
 
 
 def build(kind: type[T], values: Any, where: str = "settings") -> T:

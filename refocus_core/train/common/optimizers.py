@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 KINDS = ("adamw", "adamw_8bit", "paged_adamw_8bit", "prodigy")
+"""Names of the optimisers; see `OptimizerSettings`."""
 
 
 @dataclass(frozen=True)

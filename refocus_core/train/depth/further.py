@@ -23,9 +23,12 @@ import torch
 from safetensors.torch import load_file
 
 from ...depth.network import DepthNet, restored
-from ..common.loop import checkpoints, fit
-from . import shards as depth_data
-from .run import CONFIG, SHIPPED, Config, Examples, evaluate, export, loss, optimizer
+from ..common.checkpoints import AVERAGE_FILE, newest
+from ..common.loop import fit
+from . import shards
+from .examples import Examples
+from .losses import loss
+from .run import CONFIG, SHIPPED, Config, evaluate, export, optimizer
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +39,12 @@ BATCH_SIZE = 4
 """Examples of a step. On a CPU a step of four takes half the time of one of eight, and learns more than half as much."""
 
 SMALL = ((9, 9), (9, 12), (12, 9), (10, 10), (12, 12), (11, 14), (14, 11))
+"""Sizes of the crops of a steady leg, which is to see much, in tokens of 16 px, height and width."""
 LARGE = ((12, 16), (16, 12), (14, 14), (16, 16))
-"""Sizes of the crops in tokens of 16 px, height and width: a steady leg, which is to see much, takes the small ones, a falling
-one these too, which are nearer to the size at which the network is used."""
+"""Sizes that a falling leg takes as well, which are nearer to the size at which the network is used."""
 
 WARMUP_STEPS = 40
+"""Steps over which the learning rate rises from 0."""
 SAVE_EVERY = 60
 """Steps between checkpoints: a killed run loses at most these."""
 
@@ -66,10 +70,8 @@ def started(config: Config, start: Path) -> DepthNet:
 
 
 def _load_leg(net: DepthNet, leg: Path) -> None:
-    found = checkpoints(leg)
-    if not found:
-        raise FileNotFoundError(f"{leg} holds no checkpoint. Train it first, or name a packed file.")
-    net.load_state_dict(load_file(found[-1] / "average.safetensors"), strict=False)
+    checkpoint = newest(leg, f"python -m refocus_core.train.depth.further {leg}")
+    net.load_state_dict(load_file(checkpoint / AVERAGE_FILE), strict=False)
 
 
 def begin(leg: Path, start: Path, folder: Path) -> list[Path]:
@@ -78,7 +80,7 @@ def begin(leg: Path, start: Path, folder: Path) -> list[Path]:
     if not listed.exists():
         leg.mkdir(parents=True, exist_ok=True)
         shutil.copy(start if start.is_file() else start / BEGAN, leg / BEGAN)
-        listed.write_text(json.dumps([p.name for p in depth_data.shards(folder)], indent=1))
+        listed.write_text(json.dumps([p.name for p in shards.shard_files(folder)], indent=1))
     return [folder / name for name in json.loads(listed.read_text())]
 
 
@@ -107,10 +109,10 @@ def train(
         seed=config.settings.seed + sum(leg.name.encode()),
     )
     config = replace(config, encoder_rate=ENCODER_RATE, decoder_rate=DECODER_RATE, settings=settings)
-    shards = [depth_data.read(p) for p in begin(leg, start, folder)]
+    scenes = [shards.read(p) for p in begin(leg, start, folder)]
     net = started(config, start)
-    examples = Examples(shards, settings.seed, settings.batch_size, SMALL + LARGE if falling else SMALL)
-    held_out = [] if aside is None else [depth_data.read(p) for p in depth_data.shards(aside)]
+    examples = Examples(scenes, settings.seed, settings.batch_size, SMALL + LARGE if falling else SMALL)
+    held_out = [] if aside is None else shards.read_all(aside)
     validate = (lambda m: evaluate(m, held_out)) if held_out else None
     return fit(net, optimizer(net, config), examples, loss, settings, leg, validate=validate, time_limit_s=time_limit_s)
 

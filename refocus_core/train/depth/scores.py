@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Scores(NamedTuple):
-    """spearman: -1..1, correlation of ranks. delta: share of pixels within a factor 1.25 of the true disparity after the best
+    """spearman: -1..1, correlation of ranks. delta: share of pixels within a factor of 1.25 of the true disparity after the best
     scale and offset. edge_f: 0..1, harmonic mean of precision and recall of the depth edges."""
 
     spearman: float
@@ -19,7 +19,21 @@ class Scores(NamedTuple):
 
 
 _SAMPLES = 200_000
-_EDGE = 0.08  # of the true range, between neighbouring surfaces
+"""Pixels of a frame that ranks and quantiles are taken of; more make scores of large frames steadier and slower."""
+_EDGE = 0.08
+"""Least step of a depth edge, as a share of the true range; less counts the relief of surfaces as edges."""
+_EDGE_WIDTH_PX = 3
+"""A step that takes more px than this on either side is a slope."""
+_FEWEST_EDGE_PX = 20
+"""A truth with fewer edge pixels has no edges to be scored."""
+_UNKNOWN_MARGIN_PX = 3
+"""Edges nearer than this to an unknown pixel are left out: the hole itself would look like an edge."""
+_RANGE = (0.02, 0.98)
+"""Quantiles of the true disparity that its range is taken between."""
+_FAR = 0.02
+"""Disparities below this share of the largest one count as equally far: towards 0 any factor is infinite."""
+_DELTA = 1.25
+"""Factor within which a disparity counts as right (the field's delta-1)."""
 
 
 def _ranks(x: Tensor) -> Tensor:
@@ -46,14 +60,14 @@ def align(x: Tensor, y: Tensor) -> tuple[float, float]:
     return scale, float(my - scale * mx)
 
 
-def _edges(d: Tensor, step: float, reach: int) -> Tensor:
-    """Where [H,W] steps by more than `step` within `reach` px, thinned to the strongest px of each step."""
+def _edges(d: Tensor, step: float, width_px: int) -> Tensor:
+    """Where [H,W] steps by more than `step` within `width_px`, thinned to the strongest px of each step."""
     lowest, highest = -F.max_pool2d(-d[None, None], 3, 1, 1)[0, 0], F.max_pool2d(d[None, None], 3, 1, 1)[0, 0]
     rise = highest - lowest
-    wide = 2 * reach + 1
-    total = F.max_pool2d(d[None, None], wide, 1, reach)[0, 0] + F.max_pool2d(-d[None, None], wide, 1, reach)[0, 0]
+    window = 2 * width_px + 1
+    total = F.max_pool2d(d[None, None], window, 1, width_px)[0, 0] + F.max_pool2d(-d[None, None], window, 1, width_px)[0, 0]
     strongest = F.max_pool2d(rise[None, None], 3, 1, 1)[0, 0]
-    return (total > step) & (rise >= strongest) & (rise > step / (2 * reach))
+    return (total > step) & (rise >= strongest) & (rise > step / (2 * width_px))
 
 
 def edge_f(disparity: Tensor, truth: Tensor, known: Tensor, *, within_px: int = 2) -> float:
@@ -61,13 +75,13 @@ def edge_f(disparity: Tensor, truth: Tensor, known: Tensor, *, within_px: int = 
 
     disparity, truth: [H,W], aligned; known: [H,W] bool; edges beside unknown pixels are left out.
     """
-    span = torch.quantile(truth[known].flatten()[:: max(1, int(known.sum()) // _SAMPLES)], truth.new_tensor([0.02, 0.98]))
+    span = torch.quantile(truth[known].flatten()[:: max(1, int(known.sum()) // _SAMPLES)], truth.new_tensor(_RANGE))
     step = _EDGE * float(span[1] - span[0])
     if step <= 0:
         return float("nan")
-    sure = F.max_pool2d((~known).float()[None, None], 7, 1, 3)[0, 0] == 0
-    ours, theirs = (_edges(d, step, 3) & sure for d in (disparity, truth))
-    if int(theirs.sum()) < 20:
+    sure = F.max_pool2d((~known).float()[None, None], 2 * _UNKNOWN_MARGIN_PX + 1, 1, _UNKNOWN_MARGIN_PX)[0, 0] == 0
+    ours, theirs = (_edges(d, step, _EDGE_WIDTH_PX) & sure for d in (disparity, truth))
+    if int(theirs.sum()) < _FEWEST_EDGE_PX:
         return float("nan")
     wide = 2 * within_px + 1
     near_ours, near_theirs = (F.max_pool2d(e.float()[None, None], wide, 1, within_px)[0, 0] > 0 for e in (ours, theirs))
@@ -82,8 +96,7 @@ def score(disparity: Tensor, truth: Tensor, known: Tensor) -> Scores:
     picked = picked[:: max(1, picked.numel() // _SAMPLES)]
     x, y = disparity.flatten()[picked].float(), truth.flatten()[picked].float()
     scale, offset = align(x, y)
-    # Far away the truth tends to 0 and any factor is infinite: 2 % of the largest disparity is "far".
-    floor = 0.02 * float(y.double().quantile(0.98))
+    floor = _FAR * float(y.double().quantile(0.98))
     p, t = (x.double() * scale + offset).clamp_min(floor), y.double().clamp_min(floor)
-    delta = float((torch.maximum(p / t, t / p) < 1.25).double().mean())
+    delta = float((torch.maximum(p / t, t / p) < _DELTA).double().mean())
     return Scores(spearman(x, y), delta, edge_f(disparity.float() * scale + offset, truth.float(), known))

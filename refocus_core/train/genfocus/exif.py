@@ -19,15 +19,30 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from ...optics import Lens, film_equivalent_sensor_mm, lens_gain_px
 
 Status = Literal["ok", "missing", "contradictory"]
+"""Verdict on what EXIF says of a lens."""
 
 APERTURE_TOLERANCE = 0.12
 """FNumber and ApertureValue may differ by this share: cameras round one of them to a third of a stop (12 %)."""
 SENSOR_TOLERANCE = 0.15
 """Two ways to the sensor's size may differ by this share: the equivalent focal length is a whole number of mm."""
 ASPECT_TOLERANCE = 0.01
+"""The file's aspect and the recorded one may differ by this share: cameras trim a few pixels."""
 DISTANCE_FACTOR = 1.5
-"""Recorded distance and the distance under the mask may differ by this factor."""
-_MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0}  # of FocalPlaneResolutionUnit
+"""Recorded distance and the distance under the mask may differ by this factor: cameras quantise SubjectDistance."""
+_FAR_PER_M = 0.05
+"""Below this disparity, 1/m, distances may differ by any factor: beyond 20 m nothing that matters changes."""
+_SENSOR_MM = (3, 80)
+"""Range of the long side of sensors, from telephones to medium format."""
+_F_NUMBER = (0.7, 64)
+"""Range of f-numbers."""
+_FOCAL_MM = (1, 2000)
+"""Range of focal lengths."""
+_ZOOM = 1.01
+"""A larger DigitalZoomRatio shows a part of the sensor only."""
+_MM_PER_UNIT = {2: 25.4, 3: 10.0, 4: 1.0}
+"""Of FocalPlaneResolutionUnit."""
+_INFINITE = 0xFFFFFFFF
+"""Numerator of an infinite SubjectDistance (EXIF 2.32, tag 0x9206)."""
 
 
 @dataclass(frozen=True)
@@ -126,10 +141,10 @@ def read(path: Path) -> Exif:
 
 
 def _distance(value: Any) -> float | None:
-    """SubjectDistance in m: numerator 0xFFFFFFFF is infinity, 0 is unknown (EXIF 2.32, tag 0x9206)."""
+    """SubjectDistance in m; None where it is 0, which means unknown."""
     if value is None:
         return None
-    if getattr(value, "numerator", None) == 0xFFFFFFFF:
+    if getattr(value, "numerator", None) == _INFINITE:
         return math.inf
     try:
         distance = float(value)
@@ -140,33 +155,14 @@ def _distance(value: Any) -> float | None:
 
 def reading(exif: Exif) -> LensReading:
     """The lens, checked in every way that the fields allow."""
-    wrong: list[str] = []
     missing = [n for n, v in (("FocalLength", exif.focal_mm), ("FNumber", exif.f_number)) if v is None]
-    film = exif.film_focal_mm
-    size = exif.recorded_px or (exif.width_px, exif.height_px)
-    by_film = film_equivalent_sensor_mm(exif.focal_mm, film, max(size), min(size)) if exif.focal_mm and film else None
-    by_plane = exif.plane_sensor_mm if exif.plane_sensor_mm is not None and 3 <= exif.plane_sensor_mm <= 80 else None
-    if exif.plane_sensor_mm is not None and by_plane is None:
-        wrong.append(f"FocalPlaneXResolution gives a sensor of {exif.plane_sensor_mm:.3g} mm")
-    if by_film is not None and not 3 <= by_film <= 80:
-        wrong.append(f"FocalLength {exif.focal_mm:g} mm and FocalLengthIn35mmFilm {film:g} mm give a sensor of {by_film:.3g} mm")
-    if by_film and by_plane and _apart(by_film, by_plane) > 1 + SENSOR_TOLERANCE:
-        wrong.append(f"sensor of {by_film:.3g} mm by FocalLengthIn35mmFilm, {by_plane:.3g} mm by FocalPlaneXResolution")
-    sensor = by_plane or by_film
+    sensor, wrong = _sensor(exif)
     if sensor is None:
         missing.append("FocalLengthIn35mmFilm or FocalPlaneXResolution")
-    if exif.f_number and not 0.7 <= exif.f_number <= 64:
-        wrong.append(f"FNumber {exif.f_number:g}")
-    if exif.f_number and exif.aperture_f_number and _apart(exif.f_number, exif.aperture_f_number) > 1 + APERTURE_TOLERANCE:
-        wrong.append(f"FNumber {exif.f_number:.3g}, but ApertureValue says f/{exif.aperture_f_number:.3g}")
-    if exif.focal_mm and not 1 <= exif.focal_mm <= 2000:
+    wrong += _aperture_contradictions(exif)
+    if exif.focal_mm and not _within(exif.focal_mm, _FOCAL_MM):
         wrong.append(f"FocalLength {exif.focal_mm:g} mm")
-    if exif.recorded_px is not None and not exif.digital_zoom:
-        stated, actual = max(size) / min(size), max(exif.width_px, exif.height_px) / min(exif.width_px, exif.height_px)
-        if abs(stated / actual - 1) > ASPECT_TOLERANCE:
-            wrong.append(f"EXIF says {size[0]} x {size[1]} px, the file has {exif.width_px} x {exif.height_px}: it was cropped")
-    if exif.digital_zoom and exif.digital_zoom > 1.01:
-        wrong.append(f"DigitalZoomRatio {exif.digital_zoom:g}: the picture shows a part of the sensor only")
+    wrong += _crop_contradictions(exif)
     if exif.subject_m and exif.focal_mm and exif.subject_m <= exif.focal_mm / 1000:
         wrong.append(f"SubjectDistance {exif.subject_m:g} m within the focal length {exif.focal_mm:g} mm")
     status: Status = "contradictory" if wrong else "missing" if missing else "ok"
@@ -174,7 +170,52 @@ def reading(exif: Exif) -> LensReading:
     return LensReading(status, lens, exif.subject_m, tuple(missing), tuple(wrong), exif)
 
 
-def _apart(a: float, b: float) -> float:
+def _sensor(exif: Exif) -> tuple[float | None, list[str]]:
+    """Long side of the sensor in mm, by the focal plane's resolution or else by the equivalent focal length; contradictions."""
+    wrong: list[str] = []
+    film, plane = exif.film_focal_mm, exif.plane_sensor_mm
+    width, height = exif.recorded_px or (exif.width_px, exif.height_px)
+    by_film = None
+    if exif.focal_mm and film:
+        by_film = film_equivalent_sensor_mm(exif.focal_mm, film, max(width, height), min(width, height))
+    by_plane = plane if plane is not None and _within(plane, _SENSOR_MM) else None
+    if plane is not None and by_plane is None:
+        wrong.append(f"FocalPlaneXResolution gives a sensor of {plane:.3g} mm")
+    if by_film is not None and not _within(by_film, _SENSOR_MM):
+        wrong.append(f"FocalLength {exif.focal_mm:g} mm and FocalLengthIn35mmFilm {film:g} mm give a sensor of {by_film:.3g} mm")
+    if by_film and by_plane and _ratio(by_film, by_plane) > 1 + SENSOR_TOLERANCE:
+        wrong.append(f"sensor of {by_film:.3g} mm by FocalLengthIn35mmFilm, {by_plane:.3g} mm by FocalPlaneXResolution")
+    return by_plane or by_film, wrong
+
+
+def _aperture_contradictions(exif: Exif) -> list[str]:
+    wrong: list[str] = []
+    if exif.f_number and not _within(exif.f_number, _F_NUMBER):
+        wrong.append(f"FNumber {exif.f_number:g}")
+    if exif.f_number and exif.aperture_f_number and _ratio(exif.f_number, exif.aperture_f_number) > 1 + APERTURE_TOLERANCE:
+        wrong.append(f"FNumber {exif.f_number:.3g}, but ApertureValue says f/{exif.aperture_f_number:.3g}")
+    return wrong
+
+
+def _crop_contradictions(exif: Exif) -> list[str]:
+    """Whether the picture shows a part of the sensor only."""
+    wrong: list[str] = []
+    if exif.recorded_px is not None and not exif.digital_zoom:
+        width, height = exif.recorded_px
+        stated, actual = _ratio(width, height), _ratio(exif.width_px, exif.height_px)
+        if abs(stated / actual - 1) > ASPECT_TOLERANCE:
+            wrong.append(f"EXIF says {width} x {height} px, the file has {exif.width_px} x {exif.height_px}: it was cropped")
+    if exif.digital_zoom and exif.digital_zoom > _ZOOM:
+        wrong.append(f"DigitalZoomRatio {exif.digital_zoom:g}: the picture shows a part of the sensor only")
+    return wrong
+
+
+def _within(value: float, bounds: tuple[float, float]) -> bool:
+    return bounds[0] <= value <= bounds[1]
+
+
+def _ratio(a: float, b: float) -> float:
+    """Of the larger to the smaller."""
     return max(a, b) / min(a, b)
 
 
@@ -219,7 +260,7 @@ def gain(lens: LensReading, long_edge_px: int, focus_disparity: float | None = N
         if lens.subject_m is not None:
             stated = 1 / lens.subject_m
             low, high = sorted((stated, disparity))
-            if high > 0.05 and high > DISTANCE_FACTOR * low:  # beyond 20 m nothing that matters changes
+            if high > _FAR_PER_M and high > DISTANCE_FACTOR * low:
                 wrong.append(
                     f"SubjectDistance {lens.subject_m:.3g} m, depth says {1 / disparity if disparity else math.inf:.3g} m"
                 )
@@ -237,14 +278,14 @@ class Report:
     @property
     def counts(self) -> dict[str, int]:
         """How often each verdict, missing field and kind of contradiction occurred."""
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for r in self.files.values():
-            found[r.status] += 1
-            found.update(f"missing: {m}" for m in r.missing)
-            found.update(f"contradictory: {_kind(c)}" for c in r.contradictions)
+            counts[r.status] += 1
+            counts.update(f"missing: {m}" for m in r.missing)
+            counts.update(f"contradictory: {_kind(c)}" for c in r.contradictions)
         if self.unreadable:
-            found["unreadable"] = len(self.unreadable)
-        return dict(found)
+            counts["unreadable"] = len(self.unreadable)
+        return dict(counts)
 
     def to_json(self) -> dict[str, Any]:
         return {

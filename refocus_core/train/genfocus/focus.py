@@ -13,6 +13,35 @@ from ...color import luminance
 from ...defocus import FocusMask, focus_disparity
 from ...types import DepthMap
 
+_PROBE_PX = (0.8, 1.6)
+"""Standard deviations of the two Gaussians whose edges are compared; larger ones feel less noise and mix close edges."""
+_RIDGE = 0.98
+"""Share of the largest gradient around a pixel from which on it is the ridge of an edge."""
+_STRONG_EDGES = 0.7
+"""Quantile of the gradient above which an edge counts; less takes in texture and noise."""
+_LEAST_GRADIENT = 4e-3
+"""No weaker gradient of the root of the luminance is an edge."""
+_LEAST_RATIO = 1.01
+"""Least ratio of the two squared gradients: at 1 the blur would be infinite."""
+_LARGEST_VARIANCE = 400.0
+"""Blur ends here, in px squared."""
+_DEPTH_JUMP = 0.1
+"""A step of more than this share of the disparity's span within 5 px is an edge of depth, whose side is not known."""
+_BINS = 24
+"""Bins of disparity at most; more tell near distances apart and hold fewer edges each."""
+_FEWEST = 24
+"""Edge pixels that a bin of disparity needs to have a say."""
+_BIN_QUANTILE = 0.25
+"""A bin is as sharp as this quantile of its edges: soft shading is found at any depth."""
+_BLURRED = 0.9
+"""Quantile of the bins that stands for the most blurred ones."""
+_SHARPER = 0.5
+"""Share of the way from the sharpest bin to the most blurred ones up to which a bin counts."""
+_DISTRUST_PX = 0.5
+"""Difference of blur, in px, at which the confidence is half."""
+_SPREAD = 4.0
+"""Confidence in a mask falls by this times the spread of disparity under it, as a share of the whole span."""
+
 
 @dataclass(frozen=True)
 class FocusEstimate:
@@ -35,16 +64,7 @@ def from_mask(depth_map: DepthMap, mask: Tensor) -> FocusEstimate:
     if span == 0 or not bool(on.any()):
         return FocusEstimate(focus, 0.0 if span == 0 else 0.5)
     spread = float((d[on] - focus).abs().median())
-    return FocusEstimate(focus, max(0.0, 1 - 4 * spread / span))
-
-
-_PROBE_PX = (0.8, 1.6)
-"""Standard deviations of the two Gaussians whose edges are compared."""
-_BINS = 24
-_FEWEST = 24
-"""Edge pixels that a bin of disparity needs to have a say."""
-_SHARPER = 0.5
-"""Share of the way from the sharpest bin to the most blurred ones up to which a bin counts."""
+    return FocusEstimate(focus, max(0.0, 1 - _SPREAD * spread / span))
 
 
 def edge_blur_px(image_linear: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,12 +76,13 @@ def edge_blur_px(image_linear: Tensor) -> tuple[Tensor, Tensor]:
     y = luminance(image_linear[None]).clamp_min(1e-4).sqrt()
     a, b = _PROBE_PX
     fine, coarse = (_gradient(_smooth(y, s)) for s in (a, b))
+    threshold = max(float(fine.flatten().quantile(_STRONG_EDGES)), _LEAST_GRADIENT)
     # At the ridge of an edge; beside it the ratio is not that of the middle.
-    ridge = (fine >= 0.98 * F.max_pool2d(fine, 3, 1, 1)) & (fine > max(float(fine.flatten().quantile(0.7)), 4e-3))
+    ridge = (fine >= _RIDGE * F.max_pool2d(fine, 3, 1, 1)) & (fine > threshold)
     square = (fine / coarse.clamp_min(1e-9)).square()
     variance = (b * b - a * a * square) / (square - 1).clamp_min(1e-6)
-    known = ridge & (square > 1.01)
-    sigma = variance.clamp(0, 400).sqrt()
+    known = ridge & (square > _LEAST_RATIO)
+    sigma = variance.clamp(0, _LARGEST_VARIANCE).sqrt()
     edge = int(4 * b)
     inner = torch.zeros_like(known)
     inner[..., edge:-edge, edge:-edge] = True
@@ -86,28 +107,39 @@ def from_sharpness(image_linear: Tensor, depth_map: DepthMap) -> FocusEstimate:
     if d.shape != image_linear.shape[-2:]:
         raise ValueError(f"The depth map {list(d.shape)} and the picture {list(image_linear.shape[-2:])} differ in size.")
     sigma, known = edge_blur_px(image_linear)
-    # An edge of depth belongs to one side, but which is not known: leave it out.
-    jump = F.max_pool2d(d[None, None], 5, 1, 2) + F.max_pool2d(-d[None, None], 5, 1, 2)
     span = float(d.max() - d.min())
-    known = known & ((jump[0, 0] <= 0.1 * span) if span else torch.ones_like(known))
+    known = known & ~_depth_edges(d, span)
     if int(known.sum()) < _FEWEST:
         raise ValueError("The photo has too few edges to tell what is in focus. Give a mask.")
     if span == 0:
         return FocusEstimate(float(d.max()), 0.0)
-    values, at = sigma[known], d[known]
-    order = at.argsort()
-    values, at = values[order], at[order]
-    # Bins of equal numbers of edges: each has a say where there is something to see.
-    count = max(min(_BINS, len(values) // _FEWEST), 1)
-    edges = torch.linspace(0, len(values), count + 1).long().tolist()
-    where = torch.stack([at[i:j].median() for i, j in pairwise(edges)])
-    blur = torch.stack([values[i:j].quantile(0.25) for i, j in pairwise(edges)])
+    disparity, blur = _blur_by_disparity(d[known], sigma[known])
+    low, high = float(blur.min()), float(blur.quantile(_BLURRED))
+    weight = (1 - (blur - low) / max(_SHARPER * (high - low), 1e-9)).clamp_min(0)
+    confidence = max(0.0, min(1.0, (high - low) / (high + _DISTRUST_PX)))
+    return FocusEstimate(float((weight * disparity).sum() / weight.sum()), confidence)
+
+
+def _depth_edges(d: Tensor, span: float) -> Tensor:
+    """Where [H,W] steps: an edge there belongs to one side, but which is not known."""
+    if span == 0:
+        return torch.zeros_like(d, dtype=torch.bool)
+    step = F.max_pool2d(d[None, None], 5, 1, 2) + F.max_pool2d(-d[None, None], 5, 1, 2)
+    return step[0, 0] > _DEPTH_JUMP * span
+
+
+def _blur_by_disparity(disparity: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """Disparity and blur [bins] of edges [N]: bins of equal numbers of edges, so that each has a say where there are any."""
+    order = disparity.argsort()
+    sigma, disparity = sigma[order], disparity[order]
+    count = max(min(_BINS, len(sigma) // _FEWEST), 1)
+    bounds = torch.linspace(0, len(sigma), count + 1).long().tolist()
+    middle = torch.stack([disparity[i:j].median() for i, j in pairwise(bounds)])
+    blur = torch.stack([sigma[i:j].quantile(_BIN_QUANTILE) for i, j in pairwise(bounds)])
     if count >= 3:
         padded = F.pad(blur[None, None], (1, 1), mode="replicate")
         blur = F.conv1d(padded, blur.new_tensor([[[0.25, 0.5, 0.25]]]))[0, 0]
-    low, high = float(blur.min()), float(blur.quantile(0.9))
-    weight = (1 - (blur - low) / max(_SHARPER * (high - low), 1e-9)).clamp_min(0)
-    return FocusEstimate(float((weight * where).sum() / weight.sum()), max(0.0, min(1.0, (high - low) / (high + 0.5))))
+    return middle, blur
 
 
 def _smooth(x: Tensor, sigma: float) -> Tensor:

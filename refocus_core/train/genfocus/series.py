@@ -10,14 +10,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from ... import bokeh
-from ...color import linear_to_srgb, srgb_to_linear
+from ...color import linear_to_srgb
 from ...optics import BlurLaw
-from ...types import DefocusMap, DepthMap, Kernel
+from ...types import DefocusMap, Kernel
 from .measure import exposure_between, shift_between, shifted, ssim
+
+_WORSE_POINTS = 3
+"""Points of the grid, one after the other, that are worse than the best: beyond them nothing is searched, as the larger the blur
+is, the longer it takes."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,11 @@ def maximise(
     """
     tried: dict[float, float] = {}
 
-    def at(log_k: float) -> float:
-        k = math.exp(log_k)
-        if k not in tried:
-            tried[k] = score(k)
-        return tried[k]
+    def at(log_number: float) -> float:
+        number = math.exp(log_number)
+        if number not in tried:
+            tried[number] = score(number)
+        return tried[number]
 
     low, high = (math.log(b) for b in bounds)
     grid = [low + i * (high - low) / (coarse - 1) for i in range(coarse)]
@@ -68,21 +71,25 @@ def maximise(
     for i in range(1, coarse):
         if at(grid[i]) > at(grid[best]):
             best = i
-        elif i - best == 3:  # the larger the blur, the longer it takes: beyond the maximum there is nothing to find
+        elif i - best == _WORSE_POINTS:
             break
-    a, b = grid[max(best - 1, 0)], grid[min(best + 1, coarse - 1)]
     if tolerance < 1:
-        ratio = (math.sqrt(5) - 1) / 2
-        c, d = b - ratio * (b - a), a + ratio * (b - a)
-        while b - a > tolerance:
-            if at(c) >= at(d):
-                b, d = d, c
-                c = b - ratio * (b - a)
-            else:
-                a, c = c, d
-                d = a + ratio * (b - a)
-    k, value = max(tried.items(), key=lambda item: item[1])
-    return k, value, tuple(sorted(tried.items()))
+        _golden_section(at, grid[max(best - 1, 0)], grid[min(best + 1, coarse - 1)], tolerance)
+    number, value = max(tried.items(), key=lambda item: item[1])
+    return number, value, tuple(sorted(tried.items()))
+
+
+def _golden_section(at: Callable[[float], float], a: float, b: float, tolerance: float) -> None:
+    """Ask for numbers between a and b, ever closer to where they are largest (Kiefer 1953)."""
+    ratio = (math.sqrt(5) - 1) / 2
+    c, d = b - ratio * (b - a), a + ratio * (b - a)
+    while b - a > tolerance:
+        if at(c) >= at(d):
+            b, d = d, c
+            c = b - ratio * (b - a)
+        else:
+            a, c = c, d
+            d = a + ratio * (b - a)
 
 
 def search_gain(
@@ -101,7 +108,7 @@ def search_gain(
     """K by a geometric grid and then a golden-section search around its best point.
 
     Args:
-        sharp_linear, real_linear: [3,H,W], aligned and of equal exposure (see `prepare`).
+        sharp_linear, real_linear: [3,H,W], aligned and of equal exposure (see `align`).
         disparity: [H,W].
         focus_disparity: in the same unit.
         kernel: of the lens; None is a circle.
@@ -122,8 +129,8 @@ def search_gain(
     ones = disparity.new_ones(1)
 
     def score(k: float) -> float:
-        m = DefocusMap.from_law(disparity[None], BlurLaw.thin_lens(ones * k, ones * focus_disparity))
-        out = bokeh.render(sharp_linear[None], m, kernel, quality=quality, cache=cache)[0]
+        defocus_map = DefocusMap.from_law(disparity[None], BlurLaw.thin_lens(ones * k, ones * focus_disparity))
+        out = bokeh.render(sharp_linear[None], defocus_map, kernel, quality=quality, cache=cache)[0]
         return ssim(linear_to_srgb(out).clamp(0, 1), target)
 
     k, value, curve = maximise(score, (radius_px[0] / spread, radius_px[1] / spread), coarse=coarse, tolerance=tolerance)
@@ -139,7 +146,7 @@ def search_gain(
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class Aligned:
     """A frame on the sharp picture's grid [3,H,W] linear, the shift (down, right) in px that was undone, exposure factors [3]."""
 
     frame: Tensor
@@ -147,7 +154,7 @@ class Prepared:
     exposure: Tensor
 
 
-def prepare(real_linear: Tensor, sharp_linear: Tensor, largest_shift_px: float = 8.0) -> Prepared:
+def align(real_linear: Tensor, sharp_linear: Tensor, largest_shift_px: float = 8.0) -> Aligned:
     """Move and expose a real frame like the sharp picture.
 
     Raises:
@@ -160,28 +167,4 @@ def prepare(real_linear: Tensor, sharp_linear: Tensor, largest_shift_px: float =
         raise ValueError(f"The frame is shifted by {math.hypot(down, right):.1f} px: not the same view.")
     moved = shifted(real_linear, -down, -right).clamp_min(0) if down or right else real_linear
     factor = exposure_between(moved, sharp_linear)
-    return Prepared(moved * factor.view(3, 1, 1), (down, right), factor)
-
-
-def fit_frame(
-    sharp_srgb: Tensor, depth_map: DepthMap, focus_disparity: float, real_srgb: Tensor, **options: object
-) -> tuple[Prepared, GainFit]:
-    """`prepare` and `search_gain` on sRGB pictures [3,H,W] with one frame of depth. `options` are those of `search_gain`."""
-    sharp, real = srgb_to_linear(sharp_srgb), srgb_to_linear(real_srgb)
-    ready = prepare(real, sharp)
-    return ready, search_gain(sharp, depth_map.disparity[0], focus_disparity, ready.frame, **options)  # type: ignore[arg-type]
-
-
-def series_gains(f_numbers: list[float], fits: list[GainFit]) -> tuple[float, float]:
-    """One lens for a whole series: (K * N, largest relative deviation of an accepted fit from it).
-
-    K is inversely proportional to the f-number N, so K * N is the same for all frames of a series.
-
-    Raises:
-        ValueError: if no fit was accepted.
-    """
-    products = torch.tensor([n * f.gain_px for n, f in zip(f_numbers, fits, strict=True) if f.accepted], dtype=torch.float64)
-    if not len(products):
-        raise ValueError("No frame of the series was accepted.")
-    middle = products.median()
-    return float(middle), float((products / middle - 1).abs().max())
+    return Aligned(moved * factor.view(3, 1, 1), (down, right), factor)

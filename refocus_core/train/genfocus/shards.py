@@ -1,107 +1,42 @@
 """Samples in tar files, as WebDataset keeps them: `000000000012.sharp.png`, `000000000012.json`, ... side by side.
 
 `write` fills shards by worker processes and machines and can be stopped at any time: a shard has its name only when it is
-complete, and a second run makes those that are missing. `ShardExamples` gives samples by number, in an order that is a function
-of the seed: that makes a training run exact to resume and the same on any number of processes. The order takes a few shards at
-a time, so remote shards can be fetched one after the other into a bounded cache.
+complete, and a second run makes those that are missing. `Shards` reads them, from this machine or from afar.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import os
 import shutil
 import tarfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlparse
 
-import numpy as np
-import torch
-from PIL import Image
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 from webdataset.gopen import gopen
 from webdataset.shardlists import expand_urls
 from webdataset.writer import TarWriter
 
-from ..common.loop import generator
+from .sample_files import RejectedError, Sample, encode
 
 log = logging.getLogger(__name__)
 
-Sample = dict[str, bytes]
-"""Name within the sample ("sharp.png", "json") -> content."""
-
-
-class RejectedError(Exception):
-    """A sample that must not become one; the message says why. It is counted, not written."""
-
-
-# --- writing --------------------------------------------------------------------------------------------------------------
+_SCHEMES = ("http", "https", "gs", "hf", "sftp", "scp")
+"""Kinds of addresses that shards are read from."""
 
 
 class Maker(Protocol):
     """Makes sample `index`, or raises `RejectedError`."""
 
     def __call__(self, index: int) -> Mapping[str, Any]: ...
-
-
-def encode(values: Mapping[str, Any]) -> Sample:
-    """Values to file content, by the ending of their names.
-
-    `.png` takes uint8 [3,H,W], [1,H,W] or [H,W]; `.npy` any tensor; `.safetensors` a mapping of tensors; `json` plain values.
-    """
-    out: Sample = {}
-    for name, value in values.items():
-        kind = name.rsplit(".", 1)[-1]
-        if isinstance(value, bytes):
-            out[name] = value
-        elif kind == "png":
-            array = value.cpu().numpy()
-            array = array.transpose(1, 2, 0) if array.ndim == 3 else array
-            array = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
-            stream = io.BytesIO()
-            Image.fromarray(np.ascontiguousarray(array)).save(stream, "PNG", compress_level=3)
-            out[name] = stream.getvalue()
-        elif kind == "npy":
-            stream = io.BytesIO()
-            np.save(stream, value.cpu().numpy(), allow_pickle=False)
-            out[name] = stream.getvalue()
-        elif kind == "safetensors":
-            out[name] = save_tensors({n: t.cpu().contiguous() for n, t in value.items()})
-        elif kind == "json":
-            out[name] = json.dumps(value, sort_keys=True).encode()
-        else:
-            raise ValueError(f"{name}: cannot write a .{kind} member. Known: png, npy, safetensors, json.")
-    return out
-
-
-def decode(sample: Mapping[str, bytes]) -> dict[str, Any]:
-    """The inverse of `encode`; other pictures Pillow reads are taken too, unknown members stay bytes."""
-    out: dict[str, Any] = {}
-    for name, content in sample.items():
-        kind = name.rsplit(".", 1)[-1].lower()
-        if kind in ("png", "jpg", "jpeg", "webp"):
-            with Image.open(io.BytesIO(content)) as im:
-                array = np.array(im if im.mode in ("L", "RGB") else im.convert("RGB"))
-            out[name] = torch.from_numpy(array[None] if array.ndim == 2 else array.transpose(2, 0, 1).copy())
-        elif kind == "npy":
-            out[name] = torch.from_numpy(np.load(io.BytesIO(content), allow_pickle=False))
-        elif kind == "safetensors":
-            out[name] = load_tensors(content)
-        elif kind == "json":
-            out[name] = json.loads(content)
-        else:
-            out[name] = content
-    return out
 
 
 @dataclass(frozen=True)
@@ -142,26 +77,10 @@ def write(
     mine = range(process, -(-count // per_shard), processes)
     missing = [s for s in mine if not (shard_path(folder, s).is_file() and _note(shard_path(folder, s)).is_file())]
     indices = [i for s in missing for i in range(s * per_shard, min((s + 1) * per_shard, count))]
-    loader = DataLoader(_Made(make, indices), batch_size=None, num_workers=workers, collate_fn=_same)
-    items = iter(tqdm(loader, total=len(indices), disable=not show, dynamic_ncols=True))
+    loader = DataLoader(_Encoded(make, indices), batch_size=None, num_workers=workers, collate_fn=_unchanged)
+    encoded = iter(tqdm(loader, total=len(indices), disable=not show, dynamic_ncols=True))
     for number in missing:
-        path = shard_path(folder, number)
-        part = path.with_name(path.name + f".{os.getpid()}.part")
-        rejected: dict[str, str] = {}
-        samples = 0
-        try:
-            with part.open("wb") as stream, TarWriter(stream, mtime=0, encoder=False, compress=False) as tar:
-                for _ in range(number * per_shard, min((number + 1) * per_shard, count)):
-                    index, sample, why = next(items)
-                    if sample is None:
-                        rejected[str(index)] = why
-                        continue
-                    tar.write({"__key__": f"{index:012d}", **sample})
-                    samples += 1
-            _note(path).write_text(json.dumps({"samples": samples, "rejected": rejected}, indent=1))
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        _write_shard(shard_path(folder, number), encoded, len(range(number * per_shard, min((number + 1) * per_shard, count))))
     notes = [json.loads(_note(shard_path(folder, s)).read_text()) for s in mine]
     return Written(
         len(missing),
@@ -171,32 +90,48 @@ def write(
     )
 
 
+def _write_shard(path: Path, encoded: Iterator[tuple[int, Sample | None, str]], count: int) -> None:
+    """The next `count` samples as a shard with its note, complete or not at all."""
+    part = path.with_name(path.name + f".{os.getpid()}.part")
+    rejected: dict[str, str] = {}
+    try:
+        with part.open("wb") as stream, TarWriter(stream, mtime=0, encoder=False, compress=False) as tar:
+            for index, sample, why in islice(encoded, count):
+                if sample is None:
+                    rejected[str(index)] = why
+                else:
+                    tar.write({"__key__": f"{index:012d}", **sample})
+        note = {"samples": count - len(rejected), "rejected": rejected}
+        _note(path).write_text(json.dumps(note, indent=1))
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def _note(path: Path) -> Path:
+    """The file beside a shard that says how many samples it holds."""
     return path.with_suffix(".json")
 
 
-def _same(x: Any) -> Any:
+def _unchanged(x: Any) -> Any:
     return x
 
 
-class _Made(Dataset[Any]):
+class _Encoded(Dataset[Any]):
+    """(index, encoded sample or None, why it was rejected) of the samples with these numbers."""
+
     def __init__(self, make: Maker, indices: Sequence[int]) -> None:
         self.make, self.indices = make, indices
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, place: int) -> tuple[int, Sample | None, str]:
-        index = self.indices[place]
+    def __getitem__(self, position: int) -> tuple[int, Sample | None, str]:
+        index = self.indices[position]
         try:
             return index, encode(self.make(index)), ""
         except RejectedError as error:
             return index, None, str(error)
-
-
-# --- reading --------------------------------------------------------------------------------------------------------------
-
-_SCHEMES = ("http", "https", "gs", "hf", "sftp", "scp")
 
 
 class Shards:
@@ -303,85 +238,3 @@ class Shards:
         for number in range(len(self.names)):
             for place in range(len(self._table(number)[1])):
                 yield self.sample(number, place)
-
-
-class ShardExamples:
-    """Samples by number, without end (`train.Examples`): each round goes through all of them once, in a new order.
-
-    A round takes the shards in an order drawn from the seed, `together` of them at a time, and mixes the samples of these.
-
-    Args:
-        shards: where from.
-        seed: of the order.
-        together: shards that are mixed; with remote shards, the cache must hold as many and one more.
-        convert: (decoded sample, number of the example) -> example.
-
-    Raises:
-        ValueError: if all shards are empty.
-    """
-
-    def __init__(
-        self,
-        shards: Shards,
-        seed: int,
-        convert: Callable[[dict[str, Any], int], Mapping[str, Any]],
-        *,
-        together: int = 4,
-    ) -> None:
-        self.shards, self.seed, self.convert, self.together = shards, seed, convert, together
-        self._counts = shards.counts()
-        self.count = sum(self._counts)
-        if not self.count:
-            raise ValueError("All shards are empty: every sample was rejected. See the .json files beside them.")
-        self._round: tuple[int, list[tuple[int, list[int]]]] = (-1, [])
-        self._group: tuple[tuple[int, int], Tensor] | None = None
-
-    def __len__(self) -> int:
-        return self.count
-
-    def where(self, index: int) -> tuple[int, int]:
-        """(shard, place in it) of example `index`."""
-        round_, place = divmod(index, self.count)
-        if self._round[0] != round_:
-            order = torch.randperm(len(self._counts), generator=generator(self.seed, 21, round_)).tolist()
-            groups = [order[i : i + self.together] for i in range(0, len(order), self.together)]
-            self._round = (round_, [(sum(self._counts[s] for s in g), g) for g in groups])
-        for number, (size, members) in enumerate(self._round[1]):
-            if place < size:
-                key = (round_, number)
-                if self._group is None or self._group[0] != key:
-                    self._group = (key, torch.randperm(size, generator=generator(self.seed, 22, round_, number)))
-                place = int(self._group[1][place])
-                for shard in members:
-                    if place < self._counts[shard]:
-                        return shard, place
-                    place -= self._counts[shard]
-            place -= size
-        raise AssertionError("unreachable: the groups hold all samples")
-
-    def __getitem__(self, index: int) -> Mapping[str, Any]:
-        shard, place = self.where(index)
-        _, content = self.shards.sample(shard, place)
-        return self.convert(decode(content), index)
-
-
-class Mixed:
-    """Several sources in a fixed proportion: of every `sum(parts)` examples, `parts[j]` come from source j, spread evenly."""
-
-    def __init__(self, sources: Sequence[Any], parts: Sequence[int]) -> None:
-        if len(sources) != len(parts) or not sources or min(parts) < 1:
-            raise ValueError(f"Give each source a whole number of parts above 0, got {list(parts)} for {len(sources)} source(s).")
-        self.sources, self.parts = sources, parts
-        total = sum(parts)
-        # Each source's examples at the middles of equal shares of the period.
-        slots = sorted(((k + 0.5) / n, j) for j, n in enumerate(parts) for k in range(n))
-        self._slot: list[tuple[int, int]] = []
-        used = [0] * len(parts)
-        for _, j in slots[:total]:
-            self._slot.append((j, used[j]))
-            used[j] += 1
-
-    def __getitem__(self, index: int) -> Mapping[str, Any]:
-        round_, place = divmod(index, len(self._slot))
-        source, within = self._slot[place]
-        return self.sources[source][round_ * self.parts[source] + within]

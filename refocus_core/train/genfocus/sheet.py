@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
@@ -14,9 +14,13 @@ from torch import Tensor
 
 from ... import defocus
 from ...types import DefocusMap
-from .shards import Shards, decode
+from .sample_files import decode
+from .shards import Shards
 
 _TEXT_PX = 16
+"""Height of the line of text over each row."""
+_GAP_PX = 8
+"""Between the two columns."""
 
 
 def tiles(sample: Mapping[str, Any]) -> list[Tensor]:
@@ -51,7 +55,7 @@ def contact_sheet(shards: Shards, *, count: int = 12, skip: int = 0, tile_px: in
         ValueError: if there is no sample left.
     """
     rows: list[tuple[str, list[Tensor]]] = []
-    for key, content in islice(_readable(shards), skip, skip + count):
+    for key, content in islice(shards, skip, skip + count):
         sample = decode(content)
         pictures = [
             F.interpolate(t[None], (tile_px, tile_px), mode="bilinear", antialias=True, align_corners=False)[0]
@@ -61,7 +65,7 @@ def contact_sheet(shards: Shards, *, count: int = 12, skip: int = 0, tile_px: in
     if not rows:
         raise ValueError("There is no sample to show.")
     columns = max(len(p) for _, p in rows)
-    cell = (columns * tile_px + 8, tile_px + _TEXT_PX)
+    cell = (columns * tile_px + _GAP_PX, tile_px + _TEXT_PX)
     sheet = Image.new("RGB", (cell[0] * min(2, len(rows)), cell[1] * -(-len(rows) // 2)), (24, 24, 24))
     pen = ImageDraw.Draw(sheet)
     for i, (text, pictures) in enumerate(rows):
@@ -71,7 +75,3 @@ def contact_sheet(shards: Shards, *, count: int = 12, skip: int = 0, tile_px: in
             pixels = (picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
             sheet.paste(Image.fromarray(np.ascontiguousarray(pixels)), (x + j * tile_px, y + _TEXT_PX))
     return sheet
-
-
-def _readable(shards: Shards) -> Iterable[tuple[str, dict[str, bytes]]]:
-    return iter(shards)

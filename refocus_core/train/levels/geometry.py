@@ -11,6 +11,7 @@ Array = NDArray[np.floating[Any]]
 """Of float32 or float64."""
 
 POSITION, TEXTURE, LIGHTMAP, NORMAL, COLOUR = slice(0, 3), slice(3, 5), slice(5, 7), slice(7, 10), slice(10, 13)
+"""Columns of a vertex: place, texture and light map coordinates, normal, colour."""
 COLUMNS = 13
 """A vertex is one row [13]: position (m), texture coordinates, lightmap coordinates, unit normal, colour 0..1. Three rows in
 order are one triangle."""

@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..common import photos
-from ..common.loop import generator
+from ..common.seeds import generator
 from ..depth.shards import defocused
 from . import md3, skies, sources
 from .archive import Archive

@@ -29,22 +29,25 @@ from refocus_core.train.genfocus import (
     Mixed,
     Recipe,
     RejectedError,
+    Series,
     ShardExamples,
     Shards,
     Sources,
+    Wild,
     draw,
     exif,
     focus,
     make,
     pairs,
     series,
-    shards,
     spec_of,
     write,
 )
-from refocus_core.train.genfocus.data import main
+from refocus_core.train.genfocus.commands import main
 from refocus_core.train.genfocus.measure import exposure_between, shift_between, shifted
+from refocus_core.train.genfocus.sample_files import decode
 from refocus_core.train.genfocus.synthetic import render_pair
+from refocus_core.train.genfocus.training import CONFIGS
 from refocus_core.types import DefocusMap, DepthMap
 from tests.helpers import motorcycle
 
@@ -179,7 +182,7 @@ def test_what_cannot_be_made_again_says_why(folder: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["data_synthetic", "data_lens", "data_shapes"])
 def test_recipes_that_ship_are_valid(name: str, folder: Path) -> None:
-    recipe = config.read(name, Recipe)
+    recipe = config.read(name, Recipe, CONFIGS)
     assert recipe.size_px == 512
     draw(recipe, Sources(folder), 0, 0)
 
@@ -193,7 +196,7 @@ def test_settings_files_are_checked(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="crop: expected <class 'float'>, got 'wide'"):
         config.read(file, Recipe)
     with pytest.raises(FileNotFoundError, match=r"one of: .*data_synthetic"):
-        config.read("nothing", Recipe)
+        config.read("nothing", Recipe, CONFIGS)
 
 
 # --- EXIF -----------------------------------------------------------------------------------------------------------------
@@ -307,7 +310,7 @@ def test_gain_is_recovered_from_a_render(gain: float, focal_plane: float) -> Non
     m = DefocusMap.from_law(d[None], BlurLaw.thin_lens(one * gain, one * focal_plane))
     real = shifted(bokeh.render(sharp[None], m)[0], 0.4, -1.3) * torch.tensor([0.8, 0.75, 0.7]).view(3, 1, 1)
     real = srgb_to_linear((linear_to_srgb(real).clamp(0, 1) * 255).round() / 255)
-    ready = series.prepare(real, sharp)
+    ready = series.align(real, sharp)
     assert ready.shift_px == pytest.approx((0.4, -1.3), abs=0.1)
     assert (1 / ready.exposure).tolist() == pytest.approx([0.8, 0.75, 0.7], rel=0.03)
     fit = series.search_gain(sharp, d, focal_plane, ready.frame, radius_px=(1, 12), coarse=5, tolerance=0.02)
@@ -322,13 +325,7 @@ def test_another_scene_is_rejected() -> None:
     fit = series.search_gain(sharp, d, 0.5, sharp.flip(-1), radius_px=(1, 8), coarse=3, tolerance=0.5, quality="draft")
     assert not fit.accepted and "is below 0.85" in fit.why
     with pytest.raises(ValueError, match="not the same view"):
-        series.prepare(shifted(sharp, 0.0, 14.0), sharp)
-
-
-def test_a_series_has_one_lens() -> None:
-    fit = series.GainFit(10.0, 0.95, 0.8, (), True)
-    fits = [fit, replace(fit, gain_px=5.2), replace(fit, gain_px=99.0, accepted=False)]
-    assert series.series_gains([2.0, 4.0, 8.0], fits) == pytest.approx((20.0, 0.04))
+        series.align(shifted(sharp, 0.0, 14.0), sharp)
 
 
 def test_shift_and_exposure_are_measured() -> None:
@@ -396,7 +393,7 @@ def wild_folder(tmp_path: Path, gain_focal: float = 0.5) -> tuple[Path, Tensor]:
 def test_photos_from_the_wild_become_pairs_or_say_why(tmp_path: Path) -> None:
     folder, d = wild_folder(tmp_path)
     image = metric_disparity(128)[0]
-    make_one = pairs.Wild(folder, lambda _: image[None], lambda _: DepthMap(d[None], True), size_px=128)
+    make_one = Wild(folder, lambda _: image[None], lambda _: DepthMap(d[None], True), size_px=128)
     sample = make_one(0)
     note = sample["json"]
     assert note["focus_from"] == "sharpness" and note["focus_disparity"] == pytest.approx(0.5, abs=0.15)
@@ -423,7 +420,7 @@ def test_aperture_series_become_pairs(tmp_path: Path) -> None:
     pictures.save(scene / "f16.png", image[None])
     pictures.save_map(scene / "mask.png", ((d - 0.6).abs() < 0.03).float())
     (scene / "series.json").write_text(json.dumps({"sharp": "f16.png", "frames": {"f2.png": 2, "f4.png": 4}}))
-    make_one = pairs.Series(tmp_path, lambda _: DepthMap(d[None], True), size_px=96, radius_px=(1.0, 12.0))
+    make_one = Series(tmp_path, lambda _: DepthMap(d[None], True), size_px=96, radius_px=(1.0, 12.0))
     gains = [make_one(i)["json"]["gain_px"] for i in range(2)]
     assert gains == pytest.approx([8.0, 4.0], rel=0.04)
 
@@ -525,7 +522,7 @@ def test_the_command_line_makes_shows_and_remakes_pairs(folder: Path, tmp_path: 
     (tmp_path / "m.json").write_bytes(content["json"])
     assert main(["remake", str(tmp_path / "m.json"), str(folder), "-o", str(tmp_path / "again")]) == 0
     for name in ("sharp", "blurred"):
-        stored = shards.decode(content)[f"{name}.png"]
+        stored = decode(content)[f"{name}.png"]
         with Image.open(tmp_path / "again" / f"{name}.png") as im, Image.open(io.BytesIO(content[f"{name}.png"])) as was:
             assert im.convert("RGB").tobytes() == was.tobytes()
         assert stored.shape == (3, 64, 64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +28,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_photos_are_listed_once_with_a_licence_and_the_held_out_ones_apart() -> None:
     names = [p.name for p in photos.PHOTOS]
     assert len(set(names)) == len(names) and len({p.sha256 for p in photos.PHOTOS}) == len(names)
-    assert all(p.author and p.licence and p.package in photos.VERSIONS for p in photos.PHOTOS)
+    assert all(p.author and p.licence and p.package in photos.LIST.packages for p in photos.PHOTOS)
     held = {p.name for p in photos.PHOTOS if p.held_out}
     assert {"wine", "life", "seeding"} <= held, "photos of the tests are never trained on"
 
@@ -60,7 +59,7 @@ def test_pairs(work: Path) -> None:
 
 
 def test_a_pair_depends_on_its_number_alone(work: Path) -> None:
-    source = pairs.Source.of([DATA / "astronaut.png", DATA / "life.jpg"])
+    source = pairs.photo_source([DATA / "astronaut.png", DATA / "life.jpg"])
     stored = load_file(work / "pairs" / "pairs-000-000012.safetensors")
     for name, made in zip(("source", "target", "radius"), pairs.pair(source, 0, 15), strict=True):
         assert torch.equal(stored[name][3], made)
@@ -91,12 +90,12 @@ def test_training_lowers_the_loss_and_the_file_is_read_again(work: Path, capsys:
     deblur.main(["train", "--work", str(work), *options])
     assert "40 steps" in capsys.readouterr().out
 
-    config = deblur.read_config(deblur.CONFIG, [o for o in options if o != "--set"])
+    config = deblur.Config.read(changes=[o for o in options if o != "--set"])
     examples = pairs.Pairs(sorted((work / "pairs").glob("*.safetensors")), crop_px=64, seed=1)
     batch = {n: torch.stack([examples[i][n] for i in range(16)]) for n in examples[0]}
-    loss = deblur.make_loss(config["loss"])
+    loss = deblur.make_loss(config.loss)
     trained = deblur.network(config)
-    trained.load_state_dict(load_file(deblur.newest(work)))
+    trained.load_state_dict(load_file(deblur.newest_weights(work)))
     with torch.no_grad():
         before, after = (float(loss(m.eval(), batch)[0]) for m in (deblur.network(config), trained))
     assert after < 0.9 * before
@@ -113,10 +112,9 @@ def test_training_lowers_the_loss_and_the_file_is_read_again(work: Path, capsys:
 
 def test_unknown_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="learning_rte"):
-        deblur.read_config(deblur.CONFIG, ["learning_rte=0.1"])
+        deblur.Config.read(changes=["learning_rte=0.1"])
 
 
 def test_the_shipped_configuration_is_that_of_the_network() -> None:
-    config = json.loads(deblur.CONFIG.read_text())
-    count = sum(p.numel() for p in deblur.network(config).parameters())
+    count = sum(p.numel() for p in deblur.network(deblur.Config.read()).parameters())
     assert 1_000_000 < count < 3_000_000

@@ -9,12 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from refocus_core.depth.network import Architecture, DepthNet, quantised
-from refocus_core.train.common.loop import Settings, checkpoints
+from refocus_core.train import Settings
+from refocus_core.train.common.checkpoints import checkpoints
 from refocus_core.train.depth import further
-from refocus_core.train.depth.run import Config, export
+from refocus_core.train.depth.run import Config, Data, export
 
 TINY = Config(
-    data={},
+    data=Data(scenes=0, validation_scenes=0, side_px=40, seed=0),
     architecture=Architecture(width=24, heads=2, blocks=2, taps=(1, 2), grid=5, channels=(8, 8, 8)),
     frozen_blocks=1,
     encoder_rate=1e-3,

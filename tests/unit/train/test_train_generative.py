@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,16 +25,19 @@ from torch import Tensor, nn
 from bench.eval.__main__ import main as eval_main
 from refocus_core.files import pictures
 from refocus_core.generative import LAYOUTS, Guide, Tiling, adapter_factors, bind_diffusers, conditional_forward, load_lora, run
-from refocus_core.generative.prompts import Prompt, save_prompts
+from refocus_core.generative.prompts import Prompt, load_prompts, save_prompts
 from refocus_core.generative.tokens import pack, position_ids
+from refocus_core.models import read_safetensors
 from refocus_core.train import Settings
 from refocus_core.train.common import config
-from refocus_core.train.common.loop import checkpoints
+from refocus_core.train.common.checkpoints import checkpoints
 from refocus_core.train.common.optimizers import OptimizerSettings, make_optimizer
-from refocus_core.train.genfocus import Shards, write
-from refocus_core.train.genfocus import run as generative
-from refocus_core.train.genfocus.data import main as data_main
-from refocus_core.train.genfocus.run import Data, Training, Validation
+from refocus_core.train.genfocus import Data, Shards, Training, Validation, network, write
+from refocus_core.train.genfocus import latents as latents_room
+from refocus_core.train.genfocus import run as stages
+from refocus_core.train.genfocus.commands import main
+from refocus_core.train.genfocus.sample_files import decode
+from refocus_core.train.genfocus.training import CONFIGS
 from tests.helpers import tiny_flux
 from tests.helpers.paths import REPO, environment
 
@@ -102,8 +106,8 @@ def stage(folder: Path, name: str, first: Path) -> Training:
 @pytest.fixture(scope="module")
 def first(folder: Path) -> Path:
     """The adapter of the first stage, as `export` writes it."""
-    generative.train(settings(folder, "bokeh"), folder / "first")
-    generative.export(folder / "first", folder / "first.safetensors", dtype=torch.float32)
+    stages.train(settings(folder, "bokeh"), folder / "first")
+    stages.export(folder / "first", folder / "first.safetensors", dtype=torch.float32)
     return folder / "first.safetensors"
 
 
@@ -124,19 +128,16 @@ def killed_at(config_: Training, out: Path, example: int) -> None:
     """A process that trains and is killed when it asks for this example."""
 
     def work() -> None:
-        whole = generative.examples_of
-
         class Deadly:
             def __init__(self) -> None:
-                self.inner = whole(config_)
+                self.inner = stages.examples_of(config_)
 
             def __getitem__(self, index: int) -> Mapping[str, Any]:
                 if index == example:
                     os.kill(os.getpid(), signal.SIGKILL)
                 return self.inner[index]
 
-        generative.examples_of = lambda _settings: Deadly()  # type: ignore[assignment,return-value]
-        generative.train(config_, out)
+        stages.train(config_, out, examples=Deadly())
 
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
@@ -147,19 +148,19 @@ def killed_at(config_: Training, out: Path, example: int) -> None:
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_goes_on_exactly_after_a_kill_and_its_adapter_works(name: str, folder: Path, first: Path, tmp_path: Path) -> None:
     chosen = stage(folder, name, first)
-    whole = generative.train(chosen, tmp_path / "whole")
+    whole = stages.train(chosen, tmp_path / "whole")
     killed_at(chosen, tmp_path / "killed", example=7)  # in the last step; the checkpoint is of step 2
     assert [c.name for c in checkpoints(tmp_path / "killed")] == ["checkpoint-00000002"]
-    again = generative.train(chosen, tmp_path / "killed")
+    again = stages.train(chosen, tmp_path / "killed")
     for (n, a), b in zip(trained(whole).items(), trained(again).values(), strict=True):
         assert torch.equal(a, b), n
-    assert all("." + generative.ADAPTER + "." in n for n in trained(whole))
+    assert all("." + network.ADAPTER + "." in n for n in trained(whole))
 
-    generative.export(tmp_path / "killed", tmp_path / "out.safetensors", dtype=torch.float32)
+    stages.export(tmp_path / "killed", tmp_path / "out.safetensors", dtype=torch.float32)
     lora = load_lora(tmp_path / "out.safetensors")
     assert lora.layout(chosen.sees.task, pre_deblurred=name == "pre_deblur") is chosen.sees
     assert lora.rank == (3 + 2 if name == "shape" else 3)
-    example = generative.LatentExample(chosen.sees, "uniform", 0.0, 0)(latents(50), 0)
+    example = latents_room.LatentExample(chosen.sees, "uniform", 0.0, 0)(latents(50), 0)
     flux = tiny_flux.transformer()
     with torch.no_grad():
         by_file, bare = (velocity(flux, chosen, example, lora if used else None) for used in (True, False))
@@ -172,7 +173,7 @@ def test_a_stage_goes_on_exactly_after_a_kill_and_its_adapter_works(name: str, f
 
 def velocity(flux: Any, chosen: Training, example: Mapping[str, Tensor], lora: Any) -> Tensor:
     """What the route for users predicts: an adapter file on an untouched FLUX."""
-    stored = generative.load_prompts(chosen.prompts)[chosen.sees.prompt]
+    stored = load_prompts(chosen.prompts)[chosen.sees.prompt]
     tokens = pack(example["noise"][None])
     return run(
         bind_diffusers(flux, lora, tokens),
@@ -191,10 +192,10 @@ def velocity(flux: Any, chosen: Training, example: Mapping[str, Tensor], lora: A
 
 def test_the_shape_stage_leaves_the_first_adapter_as_it_is(folder: Path, first: Path, tmp_path: Path) -> None:
     chosen = stage(folder, "shape", first)
-    model = generative.train(chosen, tmp_path / "run")
+    model = stages.train(chosen, tmp_path / "run")
     base = load_lora(first).factors
-    frozen = adapter_factors(model.transformer, generative.FROZEN)
-    generative.export(tmp_path / "run", tmp_path / "out.safetensors", dtype=torch.float32)
+    frozen = adapter_factors(model.transformer, network.FROZEN)
+    stages.export(tmp_path / "run", tmp_path / "out.safetensors", dtype=torch.float32)
     both = load_lora(tmp_path / "out.safetensors").factors
     for module, (a, b) in base.items():
         assert torch.equal(frozen[module][0], a) and torch.equal(frozen[module][1], b)
@@ -204,16 +205,16 @@ def test_the_shape_stage_leaves_the_first_adapter_as_it_is(folder: Path, first: 
         Guide.of(chosen.sees, torch.zeros(1, 3, 16, 16), no_encoder, radius_px=torch.zeros(1, 16, 16), tiling=Tiling())
     # Two adapters at once are the sum of what each adds.
     name = next(iter(base))
-    own = adapter_factors(model.transformer, generative.ADAPTER)[name]
+    own = adapter_factors(model.transformer, network.ADAPTER)[name]
     torch.testing.assert_close(both[name][1] @ both[name][0], base[name][1] @ base[name][0] + own[1] @ own[0])
 
 
 def test_one_batch_is_learnt_to_nearly_no_loss(folder: Path) -> None:
     """Made by another adapter, so that a solution exists: what only conditions change cannot reach any picture."""
-    one = generative.load_prompts(folder / "prompts.safetensors")
+    one = load_prompts(folder / "prompts.safetensors")
     chosen = settings(folder, "bokeh", rank=8)
     g = torch.Generator().manual_seed(3)
-    teacher = generative.build(replace(chosen, rank=4), tiny_flux.transformer(), one)
+    teacher = network.build(replace(chosen, rank=4), tiny_flux.transformer(), one)
     for n, p in teacher.named_parameters():
         if "lora_B" in n:
             p.data = torch.randn(p.shape, generator=g)
@@ -230,8 +231,8 @@ def test_one_batch_is_learnt_to_nearly_no_loss(folder: Path) -> None:
         "time": t,
         "no_prompt": torch.zeros(2, dtype=torch.bool),
     }
-    model = generative.build(chosen, tiny_flux.transformer(), one)
-    loss = generative.flow_loss(1.0)
+    model = network.build(chosen, tiny_flux.transformer(), one)
+    loss = network.flow_loss(1.0)
     optimizer = make_optimizer(model.parameters(), OptimizerSettings(rate=0.02, weight_decay=0))
     values: list[float] = []
     for _ in range(80):
@@ -247,15 +248,15 @@ def test_one_batch_is_learnt_to_nearly_no_loss(folder: Path) -> None:
 def test_the_loss_is_that_of_the_publics_forward(folder: Path) -> None:
     """Velocity of noise to picture at x_t, by `conditional_forward` on peft's adapter."""
     chosen = settings(folder, "deblur")
-    model = generative.build(chosen, tiny_flux.transformer(), generative.load_prompts(chosen.prompts))
+    model = network.build(chosen, tiny_flux.transformer(), load_prompts(chosen.prompts))
     for n, p in model.named_parameters():
         if "lora_B" in n:
             p.data.normal_(generator=torch.Generator().manual_seed(len(n)))
-    example = generative.examples_of(chosen)[3]
+    example = stages.examples_of(chosen)[3]
     batch = {n: v[None] for n, v in example.items()}
-    value, _ = generative.flow_loss(1.0)(model, batch)
+    value, _ = network.flow_loss(1.0)(model, batch)
     t = float(example["time"])
-    stored = generative.load_prompts(chosen.prompts)[chosen.sees.prompt]
+    stored = load_prompts(chosen.prompts)[chosen.sees.prompt]
     v = conditional_forward(
         model.transformer,
         latents=pack((1 - t) * batch["target"] + t * batch["noise"]),
@@ -266,7 +267,7 @@ def test_the_loss_is_that_of_the_publics_forward(folder: Path) -> None:
         guidance=torch.ones(1),
         image_ids=position_ids(2, 3),
         condition_ids=[position_ids(2, 3)],
-        adapter=generative.ADAPTER,
+        adapter=network.ADAPTER,
     )
     torch.testing.assert_close(value, (v - pack(batch["noise"] - batch["target"])).square().mean())
 
@@ -275,9 +276,9 @@ def test_checkpointing_changes_no_gradient(folder: Path) -> None:
     gradients: list[list[Tensor]] = []
     for saving in (False, True):
         chosen = settings(folder, "bokeh", checkpointing=saving)
-        model = generative.build(chosen, tiny_flux.transformer(), generative.load_prompts(chosen.prompts))
-        batch = {n: v[None] for n, v in generative.examples_of(chosen)[0].items()}
-        generative.flow_loss(1.0)(model, batch)[0].backward()
+        model = network.build(chosen, tiny_flux.transformer(), load_prompts(chosen.prompts))
+        batch = {n: v[None] for n, v in stages.examples_of(chosen)[0].items()}
+        network.flow_loss(1.0)(model, batch)[0].backward()
         gradients.append([p.grad for p in model.parameters() if p.requires_grad and p.grad is not None])
     assert len(gradients[0]) == len(gradients[1]) > 0
     for a, b in zip(*gradients, strict=True):
@@ -286,14 +287,14 @@ def test_checkpointing_changes_no_gradient(folder: Path) -> None:
 
 def test_in_bfloat16_only_the_adapter_is_float32(folder: Path, tmp_path: Path) -> None:
     chosen = settings(folder, "deblur", dtype="bfloat16")
-    model = generative.train(chosen, tmp_path)
+    model = stages.train(chosen, tmp_path)
     assert {p.dtype for n, p in model.named_parameters() if "lora_" in n} == {torch.float32}
     assert {p.dtype for n, p in model.named_parameters() if "lora_" not in n} == {torch.bfloat16}
 
 
 def test_an_example_is_a_function_of_its_number(folder: Path) -> None:
     chosen = settings(folder, "bokeh_shape", no_prompt=0.5)
-    one, other = generative.examples_of(chosen), generative.examples_of(chosen)
+    one, other = stages.examples_of(chosen), stages.examples_of(chosen)
     late = other[9]
     for name, value in one[9].items():
         assert torch.equal(value, late[name]), name
@@ -307,8 +308,8 @@ def test_an_example_is_a_function_of_its_number(folder: Path) -> None:
 
 def test_the_empty_prompt_is_used_where_it_is_drawn(folder: Path) -> None:
     chosen = settings(folder, "deblur", no_prompt=0.5)
-    stored = generative.load_prompts(chosen.prompts)
-    model = generative.build(chosen, tiny_flux.transformer(), stored)
+    stored = load_prompts(chosen.prompts)
+    model = network.build(chosen, tiny_flux.transformer(), stored)
     x, c, t = torch.randn(2, 16, 4, 4), torch.randn(2, 16, 4, 4), torch.full((2,), 0.5)
     with torch.no_grad():
         mixed = model(x, [c], t, torch.ones(2), torch.tensor([True, False]))
@@ -333,9 +334,9 @@ def test_pairs_are_encoded_as_the_released_weights_had_them(folder: Path, tmp_pa
     tiny_flux.autoencoder().save_pretrained(tmp_path / "flux" / "vae")
     write(pair, 3, tmp_path / "pairs", per_shard=2, show=False)
     command = ["encode", str(tmp_path / "pairs"), "--vae", str(tmp_path / "flux"), "-o", str(tmp_path / "latents")]
-    assert generative.main(command) == 0
+    assert main(command) == 0
     vae = tiny_flux.autoencoder()
-    read = [generative.decode(content) for _, content in Shards(tmp_path / "latents")]
+    read = [decode(content) for _, content in Shards(tmp_path / "latents")]
     assert [r["json"]["i"] for r in read] == [0, 1, 2]
     for name, picture in (
         ("sharp", pair(1)["sharp.png"][None].float() / 127.5 - 1),
@@ -353,7 +354,7 @@ def test_validation_shows_pictures_and_numbers(folder: Path, tmp_path: Path) -> 
     tiny_flux.autoencoder().save_pretrained(tmp_path / "flux" / "vae")
     validation = Validation(str(folder / "real"), count=3, pictures=1, steps=2, vae=str(tmp_path / "flux"))
     run = replace(settings(folder, "bokeh").run, steps=2, validate_every=1)
-    generative.train(settings(folder, "bokeh", validation=validation, run=run), tmp_path / "run")
+    stages.train(settings(folder, "bokeh", validation=validation, run=run), tmp_path / "run")
     events = EventAccumulator(str(next((tmp_path / "run" / "logs").rglob("events*")).parent)).Reload()
     assert {"validation/loss", "validation/psnr", "validation/ssim", "validation/loss_at_0.9"} <= set(events.Tags()["scalars"])
     assert len(events.Scalars("validation/loss")) == 2
@@ -363,20 +364,20 @@ def test_validation_shows_pictures_and_numbers(folder: Path, tmp_path: Path) -> 
 
 def test_other_settings_and_files_that_do_not_fit_are_refused(folder: Path, first: Path, tmp_path: Path) -> None:
     chosen = settings(folder, "bokeh", run=replace(settings(folder, "bokeh").run, steps=2))
-    generative.train(chosen, tmp_path / "run")
+    stages.train(chosen, tmp_path / "run")
     with pytest.raises(ValueError, match=r"other settings \(guidance\)"):
-        generative.train(replace(chosen, guidance=3.5), tmp_path / "run")
+        stages.train(replace(chosen, guidance=3.5), tmp_path / "run")
     with pytest.raises(ValueError, match=r"has rank 3 on .* the settings say 5"):
-        generative.train(replace(chosen, start=str(first), rank=5), tmp_path / "other")
+        stages.train(replace(chosen, start=str(first), rank=5), tmp_path / "other")
     with pytest.raises(ValueError, match="not both"):
         replace(chosen, start=str(first), frozen=str(first))
     with pytest.raises(ValueError, match="Unknown layout"):
         replace(chosen, layout="bokhe")
     with pytest.raises(ValueError, match="needs 'pre'"):
-        convert = generative.LatentExample(LAYOUTS["pre_deblur"], "uniform", 0, 0)
+        convert = latents_room.LatentExample(LAYOUTS["pre_deblur"], "uniform", 0, 0)
         convert({"latents.safetensors": {"sharp": torch.zeros(2, 16, 2, 2), "blurred": torch.zeros(2, 16, 2, 2)}}, 0)
     with pytest.raises(FileNotFoundError, match="holds no checkpoint"):
-        generative.export(tmp_path / "nothing", tmp_path / "x.safetensors")
+        stages.export(tmp_path / "nothing", tmp_path / "x.safetensors")
     with pytest.raises(ImportError, match="pip install bitsandbytes"):
         make_optimizer([nn.Parameter(torch.zeros(2))], OptimizerSettings("paged_adamw_8bit"))
     with pytest.raises(ValueError, match="Unknown optimiser"):
@@ -385,16 +386,16 @@ def test_other_settings_and_files_that_do_not_fit_are_refused(folder: Path, firs
 
 def test_prodigy_goes_on_exactly(folder: Path, tmp_path: Path) -> None:
     chosen = settings(folder, "deblur", optimizer=OptimizerSettings("prodigy", rate=1.0))
-    whole = generative.train(chosen, tmp_path / "whole")
-    generative.train(chosen, tmp_path / "parts", time_limit_s=0)
-    again = generative.train(chosen, tmp_path / "parts")
+    whole = stages.train(chosen, tmp_path / "whole")
+    stages.train(chosen, tmp_path / "parts", time_limit_s=0)
+    again = stages.train(chosen, tmp_path / "parts")
     for a, b in zip(trained(whole).values(), trained(again).values(), strict=True):
         assert torch.equal(a, b)
 
 
 @pytest.mark.parametrize("name", ["deblur", "pre_deblur", "bokeh_synthetic", "bokeh_mixed", "bokeh_shape"])
 def test_settings_that_ship_are_valid(name: str) -> None:
-    chosen = config.read(name, Training)
+    chosen = config.read(name, Training, CONFIGS)
     assert chosen.rank == (128 if name == "deblur" else 64)
     assert chosen.validation is not None
     assert chosen.run.batch_size % chosen.run.accumulation == 0
@@ -402,11 +403,11 @@ def test_settings_that_ship_are_valid(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["one_machine", "two_machines", "sharded"])
 def test_accelerate_reads_the_settings_that_ship(name: str) -> None:
-    found = load_config_from_file(str(config.CONFIGS / "accelerate" / f"{name}.yaml"))
+    found = load_config_from_file(str(CONFIGS / "accelerate" / f"{name}.yaml"))
     assert str(found.distributed_type).endswith("FSDP" if name == "sharded" else "MULTI_GPU")
     # The batch of every stage can be shared by so many processes.
     for stage_name in ("deblur", "pre_deblur", "bokeh_synthetic", "bokeh_mixed", "bokeh_shape"):
-        run = config.read(stage_name, Training).run
+        run = config.read(stage_name, Training, CONFIGS).run
         assert run.batch_size % found.num_processes == 0
 
 
@@ -415,15 +416,18 @@ def curve(out: Path, name: str = "loss") -> list[float]:
     return [e.value for e in events.Scalars(name)]
 
 
-def test_processes_of_one_seed_note_their_settings_through_files_of_their_own(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names: list[str] = []
-    monkeypatch.setattr(Path, "replace", lambda self, target: names.append(self.name))
-    for _ in range(2):
+def test_processes_of_one_seed_note_their_settings_beside_each_other(folder: Path, tmp_path: Path) -> None:
+    """Threads stand for processes: none takes the file away that another one is about to put in place."""
+    chosen = settings(folder, "bokeh")
+
+    def note(_number: int) -> None:
         torch.manual_seed(0)
-        generative._note_settings(settings(folder, "bokeh"), tmp_path)
-    assert len(set(names)) == 2
+        stages.note_settings(chosen, tmp_path)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(note, range(64)))
+    assert [p.name for p in tmp_path.iterdir()] == ["training.json"]
+    assert json.loads((tmp_path / "training.json").read_text())["layout"] == "bokeh"
 
 
 def test_two_processes_have_the_loss_curve_of_one_also_with_spread_weights(folder: Path, tmp_path: Path) -> None:
@@ -431,18 +435,18 @@ def test_two_processes_have_the_loss_curve_of_one_also_with_spread_weights(folde
 
     Accelerate does not offer FSDP on CPUs, so the script switches it on, with the settings of that file.
     """
-    shipped = yaml.safe_load((config.CONFIGS / "accelerate" / "sharded.yaml").read_text())["fsdp_config"]
+    shipped = yaml.safe_load((CONFIGS / "accelerate" / "sharded.yaml").read_text())["fsdp_config"]
     chosen = settings(folder, "bokeh", validation=Validation(str(folder / "real"), count=1), checkpointing=True)
-    generative.train(chosen, tmp_path / "one")
+    stages.train(chosen, tmp_path / "one")
     (tmp_path / "stage.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(asdict(chosen)))))
     (tmp_path / "run.py").write_text(
         "from accelerate.state import AcceleratorState\n"
         "from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin\n"
         "from refocus_core.train.common import loop\n"
-        "from refocus_core.train.genfocus import run as generative\n"
+        "from refocus_core.train.genfocus.commands import main\n"
         "AcceleratorState.destroy_process_group = lambda self, group=None: None\n"  # the second run needs it again
         f"stage, out = {str(tmp_path / 'stage.yaml')!r}, {str(tmp_path)!r}\n"
-        "assert generative.main(['train', stage, out + '/two']) == 0\n"
+        "assert main(['train', stage, out + '/two']) == 0\n"
         "AcceleratorState._reset_state()\n"
         "class Sharded(loop.Accelerator):\n"
         "    def __init__(self, **options):\n"
@@ -457,7 +461,7 @@ def test_two_processes_have_the_loss_curve_of_one_also_with_spread_weights(folde
         f"            state_dict_type={shipped['fsdp_state_dict_type'].lower()!r},\n"
         f"            cpu_ram_efficient_loading={shipped['fsdp_cpu_ram_efficient_loading']})\n"
         "loop.Accelerator = Sharded\n"
-        "assert generative.main(['train', stage, out + '/spread']) == 0\n"
+        "assert main(['train', stage, out + '/spread']) == 0\n"
     )
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--mixed_precision", "no", "--num_machines", "1"]
     launch += ["--main_process_port", "0", "--dynamo_backend", "no", "--num_cpu_threads_per_process", "1"]
@@ -470,9 +474,7 @@ def test_two_processes_have_the_loss_curve_of_one_also_with_spread_weights(folde
     )
     assert done.returncode == 0, done.stderr[-9000:]
     assert len(curve(tmp_path / "one")) == STEPS
-    kept = {
-        n: generative.read_safetensors(checkpoints(tmp_path / n)[-1] / "average.safetensors") for n in ("one", "two", "spread")
-    }
+    kept = {n: read_safetensors(checkpoints(tmp_path / n)[-1] / "average.safetensors") for n in ("one", "two", "spread")}
     for name in ("two", "spread"):
         for numbers in ("loss", "validation/loss"):
             assert curve(tmp_path / name, numbers) == pytest.approx(curve(tmp_path / "one", numbers), abs=1e-5)
@@ -521,10 +523,10 @@ def test_the_commands_of_the_docs_follow_one_another(tmp_path: Path) -> None:
     def at(name: str) -> str:
         return str(tmp_path / name)
 
-    assert data_main(["synthetic", at("source"), "--recipe", at("recipe.yaml"), "--count", "3", "-o", at("pairs")]) == 0
-    assert generative.main(["encode", at("pairs"), "--vae", str(flux), "-o", at("latents")]) == 0
-    assert generative.main(["train", at("stage.yaml"), at("run")]) == 0
-    assert generative.main(["export", at("run"), "-o", at("adapter.safetensors")]) == 0
+    assert main(["synthetic", at("source"), "--recipe", at("recipe.yaml"), "--count", "3", "-o", at("pairs")]) == 0
+    assert main(["encode", at("pairs"), "--vae", str(flux), "-o", at("latents")]) == 0
+    assert main(["train", at("stage.yaml"), at("run")]) == 0
+    assert main(["export", at("run"), "-o", at("adapter.safetensors")]) == 0
     options = ["--flux", str(flux), "--prompts", at("prompts.safetensors"), "--bokeh-lora", at("adapter.safetensors")]
     command = [at("eval"), "--task", "bokeh", "--methods", "generative", "--metrics", "psnr", "--steps", "1"]
     assert eval_main([*command, *options, "--out", at("out")]) == 0
@@ -539,7 +541,7 @@ def test_at_full_size_the_adapter_has_as_many_numbers_as_the_released_one() -> N
         flux = FluxTransformer2DModel(**FULL)
         prompt = Prompt(torch.zeros(1, 512, 4096), torch.zeros(1, 768))
         chosen = Training("bokeh", "", "", (Data("none"),), Settings(steps=1, batch_size=1))
-        model = generative.build(chosen, flux, {chosen.sees.prompt: prompt})
+        model = network.build(chosen, flux, {chosen.sees.prompt: prompt})
     parts = [p for p in model.parameters() if p.requires_grad]
     assert len(parts) == 686
     count = sum(p.numel() for p in parts)

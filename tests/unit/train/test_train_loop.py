@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor, nn
 
 from refocus_core.train import Settings, fit, generator
-from refocus_core.train.common.loop import checkpoints
+from refocus_core.train.common.checkpoints import checkpoints
 from tests.helpers.paths import REPO, environment
 
 SETTINGS = Settings(steps=24, batch_size=4, warmup_steps=4, save_every=5, log_every=7, ema=0.9, seed=3)

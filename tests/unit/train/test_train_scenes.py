@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from refocus_core.train.common.loop import generator
+from refocus_core.train import generator
 from refocus_core.train.depth import scenes
 
 SIDE = 48

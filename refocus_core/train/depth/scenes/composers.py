@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ...common.loop import generator
+from ...common.seeds import generator
 from .bodies import Scene, Vec, rotation
 from .creatures import animal, figure
 from .frame import Frame, pick_by_weight
@@ -36,9 +36,10 @@ _LEAST_RATIO = 1.25
 _ATTEMPTS = 20
 """How often a scene that is not used is replaced by another one."""
 
-# Keys of the streams of random numbers of one scene; what a seed means depends on them.
 _COMPOSE_STREAM = 7
+"""Key of the random numbers that compose a scene; what a seed means depends on it."""
 _TEXTURE_STREAM = 8
+"""Key of those that pick its textures; likewise fixed."""
 
 
 def _backdrop_room(s: Scene, r: random.Random) -> None:
@@ -148,8 +149,8 @@ def compose(seed: int, index: int, attempt: int = 0, kind: str | None = None) ->
     s = Scene()
     s.focal_widths = 0.5 / math.tan(math.radians(r.uniform(*_FIELD_OF_VIEW_DEG)) / 2)
     s.exposure = r.uniform(*_EXPOSURE)
-    chosen = kind or r.choices(list(KINDS), [share for _, share in KINDS.values()])[0]
-    KINDS[chosen][0](s, r)
+    kind = kind or r.choices(list(KINDS), [share for _, share in KINDS.values()])[0]
+    KINDS[kind][0](s, r)
     if r.random() < _FLASH:
         s.light, s.light_is_near, s.light_color = s.camera, True, (1.0, 1.0, 1.0)
     return s
