@@ -232,6 +232,7 @@ def focal_px_to_mm(focal_px: float, sensor_mm: float, long_edge_px: int) -> floa
 
 
 _FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
+"""Diagonal of a frame of 35 mm film."""
 
 
 def film_equivalent_sensor_mm(focal_mm: float, film_focal_mm: float, width_px: int, height_px: int) -> float:

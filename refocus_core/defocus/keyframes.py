@@ -29,7 +29,10 @@ from ..types import DepthMap
 from .focus import FocusDistance, FocusPoint, focus_disparity
 
 EASES = ("linear", "ease", "hold")
+"""How the way from a key to the next one may run."""
+
 _NUMBERS = ("x", "y", "distance_m", "f_number", "percent")
+"""What a key may set."""
 
 
 @dataclass(frozen=True)

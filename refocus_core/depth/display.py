@@ -10,7 +10,6 @@ from torch import Tensor
 from ..types import DepthMap
 from .ranges import robust_range
 
-# Far to near: cold and dark to warm and bright. Lightness rises evenly (CIE L* 6 to 92), so order can be read without colour.
 _STOPS = (
     (0.059, 0.049, 0.219),
     (0.105, 0.131, 0.391),
@@ -22,7 +21,11 @@ _STOPS = (
     (0.991, 0.758, 0.324),
     (0.98, 0.921, 0.594),
 )
+"""sRGB colours from far (cold and dark) to near (warm and bright). Lightness rises evenly (CIE L* 6 to 92), so that the order can
+be read without colour."""
+
 _UNKNOWN_DIM = 0.6
+"""Factor on the colour of pixels without known depth. Smaller marks them more clearly and hides more of their fill."""
 
 
 def preview(depth_map: DepthMap, style: Literal["colour", "grey"] = "colour") -> Tensor:

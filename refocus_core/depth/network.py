@@ -16,11 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 PATCH_PX = 14
+"""Side of a token in the picture that the transformer sees."""
 OUTPUT_PX = 16
-"""Side of a token in the picture that the transformer sees, and in the one that the decoder sees and answers at."""
+"""Side of a token in the picture that the decoder sees and answers at."""
 
-_MEAN = (0.485, 0.456, 0.406)  # of ImageNet, as DINOv2 was trained
+_MEAN = (0.485, 0.456, 0.406)
+"""Mean of ImageNet's channels, which DINOv2 was trained to have taken off."""
 _STD = (0.229, 0.224, 0.225)
+"""Standard deviation of ImageNet's channels, by which DINOv2 was trained to have its input divided."""
 
 
 @dataclass(frozen=True)
@@ -167,8 +170,11 @@ class DepthNet(nn.Module):
 # --- weights in a small file ----------------------------------------------------------------------------------------------
 
 _SCALE = ".scale"
+"""Ending of the tensor that holds the scales of a quantised one."""
 _SIX = ".six"
+"""Ending of a tensor of 6 bits per weight, four weights in three bytes."""
 _GROUP = 64
+"""Weights that share a scale at 6 bits. More make the file smaller and the weights coarser."""
 
 
 def quantised(state: Mapping[str, Tensor], *, smallest: int = 4096) -> dict[str, Tensor]:

@@ -12,8 +12,13 @@ FLAT = 0.5
 """Relative disparity of a picture without any depth difference: one plane, in the middle of the range."""
 
 _SAMPLES = 1 << 20
+"""Most values that quantiles are taken of. More is exacter and slower."""
+
 _TAIL = 0.001
-_REACH = 0.25
+"""Share of the values at each end that may be outliers. Larger cuts off more of small near things."""
+
+_TAIL_SPAN = 0.25
+"""How far the ends may lie beyond the other values, as a share of their span, before they are cut off as outliers."""
 
 
 def robust_range(values: Tensor) -> tuple[float, float]:
@@ -26,10 +31,10 @@ def robust_range(values: Tensor) -> tuple[float, float]:
     sample = values[:: max(1, values.numel() // _SAMPLES)].double().sort().values  # strided: the same for the same input
     last = sample.numel() - 1
     q_lo, q_hi = float(sample[round(_TAIL * last)]), float(sample[round((1 - _TAIL) * last)])
-    reach = _REACH * (q_hi - q_lo)
-    if reach <= 1e-9 * max(abs(q_lo), abs(q_hi)):  # nearly everything is one plane: the few other values are the scene
+    allowed = _TAIL_SPAN * (q_hi - q_lo)
+    if allowed <= 1e-9 * max(abs(q_lo), abs(q_hi)):  # nearly everything is one plane: the few other values are the scene
         return lo, hi
-    return max(lo, q_lo - reach), min(hi, q_hi + reach)
+    return max(lo, q_lo - allowed), min(hi, q_hi + allowed)
 
 
 def to_relative(disparity: Tensor, known: Tensor, *, from_zero: bool = False) -> Tensor:

@@ -20,12 +20,18 @@ from ..checks import check_image, match_batch
 from ..types import DepthMap
 from .ranges import robust_range
 
-_NETWORK_SHORT_PX = 518  # depth networks see the short side at about this size; ramps widen in proportion beyond it
-_REACH_PX = 3.0  # of a ramp at that size
+_NETWORK_SHORT_PX = 518
+"""Depth networks see the short side at about this size; in larger pictures their ramps are wider in proportion."""
+_HALF_RAMP_PX = 3.0
+"""How far a pixel looks at that size: half a ramp of usual networks. More mends wider ramps and takes more time."""
 _MAX_TAPS_RADIUS = 4
-_SLOPE = 0.01  # of the disparity range per step: half the weight of an even pixel
-_COLOUR = 0.10  # sRGB units
+"""Most steps that a pixel looks to each side; a longer way is taken in larger steps. More is finer and slower, by the square."""
+_HALF_TRUST_SLOPE = 0.01
+"""Share of the disparity range, per step, at which a pixel's vote is halved. Smaller trusts flat surfaces only."""
+_COLOUR = 0.10
+"""Difference of colour in sRGB units at which a vote is small. Larger lets surfaces of like colour vote for each other."""
 _CHUNK = 1 << 15
+"""Pixels that are worked on at a time; more is quicker on a GPU and takes more memory."""
 
 
 def refine(depth_map: DepthMap, image_srgb: Tensor, *, strength: float = 1.0, radius_px: int | None = None) -> DepthMap:
@@ -59,13 +65,15 @@ def refine(depth_map: DepthMap, image_srgb: Tensor, *, strength: float = 1.0, ra
     lo, hi = robust_range(d.flatten())
     if strength == 0 or hi <= lo:
         return depth_map
-    reach = radius_px or _REACH_PX * max(1.0, min(d.shape[-2:]) / _NETWORK_SHORT_PX)
+    reach = radius_px or _HALF_RAMP_PX * max(1.0, min(d.shape[-2:]) / _NETWORK_SHORT_PX)
     step = max(1, round(reach / _MAX_TAPS_RADIUS))
     taps = max(1, round(reach / step))
     frames: list[Tensor] = []
     for i in range(d.shape[0]):
         known = None if depth_map.valid is None else depth_map.valid[i]
-        frames.append(_frame(d[i], guide[i].to(device=d.device, dtype=torch.float32), known, (hi - lo) * _SLOPE, taps, step))
+        frames.append(
+            _frame(d[i], guide[i].to(device=d.device, dtype=torch.float32), known, (hi - lo) * _HALF_TRUST_SLOPE, taps, step)
+        )
     out = torch.stack(frames)
     return replace(depth_map, disparity=out if strength == 1 else torch.lerp(d, out, strength))
 

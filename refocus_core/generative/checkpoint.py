@@ -60,6 +60,7 @@ _OUTSIDE = {
         for a, b in (("in", 1), ("out", 2))
     },
 }
+"""Layers outside the blocks: the authors' name -> diffusers'."""
 _BLOCK: dict[str, dict[str, tuple[str, ...]]] = {
     "double_blocks": {
         "img_mod.lin": ("norm1.linear",),
@@ -85,6 +86,7 @@ _BLOCK: dict[str, dict[str, tuple[str, ...]]] = {
         "norm.key_norm": ("attn.norm_k",),
     },
 }
+"""Layers of a block: the authors' name -> diffusers' names, of which the authors' one is put together."""
 
 
 def _diffusers() -> Any:

@@ -47,7 +47,9 @@ class Layout:
 
 
 _SHARP = "a sharp photo with everything in focus"
+"""Prompt that the DeblurNets were trained with."""
 _BOKEH = "an excellent photo with a large aperture"
+"""Prompt that the BokehNets were trained with."""
 
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
@@ -83,6 +85,7 @@ LAYOUTS: dict[str, Layout] = {
         ),
     )
 }
+"""Every layout that an adapter may have, by name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +152,7 @@ class Lora:
 
 
 _KEY = re.compile(r"(?:base_model\.model\.)?(?:transformer\.)?(?P<module>.+?)\.lora_(?P<side>[AB])(?:\.\w+)?\.weight")
+"""A tensor of a LoRA file: which layer, and which of its two factors."""
 
 
 def describe_keys(keys: Iterable[str]) -> str:
@@ -255,8 +259,11 @@ def save_lora(
 
 
 _DOUBLE = r"transformer_blocks\.\d+\.(?:norm1\.linear|attn\.to_[qkv]|attn\.to_out\.0|ff\.net\.0\.proj|ff\.net\.2)"
+"""Layers of picture tokens in the double blocks."""
 _SINGLE = r"single_transformer_blocks\.\d+\.(?:norm\.linear|attn\.to_[qkv]|proj_mlp|proj_out)"
+"""Layers of the single blocks."""
 _ADAPTABLE = re.compile(rf"x_embedder|{_DOUBLE}|{_SINGLE}")
+"""Every layer that a condition adapter may change, in diffusers' names."""
 
 
 def is_adaptable(module: str) -> bool:

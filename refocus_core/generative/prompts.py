@@ -12,6 +12,7 @@ from torch import Tensor
 from ..models import WeightsMismatchError, read_safetensors
 
 FILE_NAME = "genfocus_prompts.safetensors"
+"""Name of the file with the embeddings of the fixed prompts."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,8 +16,9 @@ from .forward import Backbone
 from .tokens import position_ids
 
 TILE = 32
+"""Side of a tile in tokens, 512 px as released: Genfocus was trained at that size."""
 STRIDE = 28
-"""Side and step of a tile in tokens (512 and 448 px), as released: Genfocus was trained at 512 px."""
+"""Step from tile to tile in tokens, 448 px as released. A smaller one hides seams better and takes more tiles."""
 
 
 @dataclass(frozen=True)
