@@ -16,7 +16,8 @@ from torch import Tensor
 from ...images import push_pull, put, take
 from .hidden import FLOOD_GRAIN_PX, far_side, fill_colour, local_mean, smoothed_depth
 from .layers import Layers, Surfaces, jump_threshold
-from .unmix import unmix
+from .matting import EdgeMatte
+from .unmix import Mixed, unmix, unmix_matte
 
 SOLID_MATTE = 0.95
 """Coverage above which a pixel of a matte shows the foreground alone, so that its radius is the foreground's."""
@@ -26,28 +27,6 @@ EMPTY_MATTE = 0.02
 
 HIDDEN_MARGIN_PX = 2
 """Added to the step of the radius, the distance up to which a blurred edge opens the view on what lies behind it."""
-
-
-MOSTLY = 0.5
-"""Share of a mixed pixel from which on one side holds most of it, and what is left of the pixel's colour."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Mixed:
-    """Pixels that show both sides of an edge.
-
-    Attributes:
-        at: [n] flat index; alpha: [n] share of the near side.
-        near, far: [3,n] colour of the near side, premultiplied by alpha, and of the far side.
-        near_depth, far_depth: [n].
-    """
-
-    at: Tensor
-    alpha: Tensor
-    near: Tensor
-    far: Tensor
-    near_depth: Tensor
-    far_depth: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +42,12 @@ class _Hidden:
     depth: Tensor
 
 
-def split(image: Tensor, depth: Tensor) -> Surfaces:
+def split(image: Tensor, depth: Tensor, matte: EdgeMatte | None = None) -> Surfaces:
     """Find the surfaces behind depth edges of a picture [3,H,W] (linear).
 
     Args:
         depth: [H,W] px of blur, larger = farther: a signed radius, or disparity at the largest gain it is wanted for.
+        matte: of its soft transitions, which are steps in `depth` (`EdgeMatte.stepped`).
     """
     span = float(depth.max() - depth.min())
     far_depth, distance = far_side(depth, math.ceil(span) + HIDDEN_MARGIN_PX)
@@ -75,30 +55,22 @@ def split(image: Tensor, depth: Tensor) -> Surfaces:
         none, colors = depth.new_zeros(0), image.new_zeros(4, 0)
         return Surfaces(torch.zeros(0, dtype=torch.long, device=depth.device), colors, none, colors, none, none)
     is_hidden = distance <= far_depth - depth + HIDDEN_MARGIN_PX
-    mixed = _mixed(image, depth, far_depth, is_hidden)
+    mixed = _mixed(image, depth, matte, far_depth, is_hidden)
     return _elements(image, depth, distance, is_hidden, mixed, _hidden(image, depth, far_depth, distance, is_hidden, mixed))
 
 
-def _mixed(image: Tensor, depth: Tensor, far_depth: Tensor, is_hidden: Tensor) -> _Mixed:
-    """The pixels that mix both sides of an edge, and what of each side they show."""
-    pixels = unmix(image, depth)
-    y, x = pixels[0].unbind(1)
+def _mixed(image: Tensor, depth: Tensor, matte: EdgeMatte | None, far_depth: Tensor, is_hidden: Tensor) -> Mixed:
+    """The pixels that mix both sides of an edge, by the map at its steps and by the matte where it was soft."""
+    mixed = unmix(image, depth, None if matte is None else matte.band)
+    if matte is not None:
+        mixed = mixed.and_also(unmix_matte(image, matte))
     # A small step with a larger one beyond it is part of one surface: split there, nothing would lie behind that pixel.
-    beyond = torch.where(is_hidden[y, x], far_depth[y, x] - pixels[5], 0)
-    whole = beyond > pixels[5] - pixels[4]
-    index, (alpha, near_c, far_c, near_d, far_d) = pixels[0][~whole], (t[..., ~whole] for t in pixels[1:])
-    y, x = index.unbind(1)
-    at = y * depth.shape[1] + x
-    own = take(image.flatten(1), at)
-    mostly_far = alpha < MOSTLY
-    # What is left of the pixel for the side that holds most of it; a misjudged share must not make it brighter than both.
-    near_left = (own - (1 - alpha) * far_c).clamp_min(0).minimum(alpha * torch.maximum(own, near_c))
-    far_left = ((own - alpha * near_c) / (1 - alpha).clamp_min(MOSTLY)).clamp_min(0).minimum(torch.maximum(own, far_c))
-    near = torch.where(mostly_far, alpha * near_c, near_left)
-    return _Mixed(at, alpha, near, torch.where(mostly_far, far_left, far_c), near_d, far_d)
+    behind, beyond = take(is_hidden.flatten(), mixed.at), take(far_depth.flatten(), mixed.at)
+    whole = behind & (beyond - mixed.far_depth > mixed.far_depth - mixed.near_depth)
+    return mixed.where(~whole)
 
 
-def _hidden(image: Tensor, depth: Tensor, far_depth: Tensor, distance: Tensor, is_hidden: Tensor, mixed: _Mixed) -> _Hidden:
+def _hidden(image: Tensor, depth: Tensor, far_depth: Tensor, distance: Tensor, is_hidden: Tensor, mixed: Mixed) -> _Hidden:
     """Depths and colours behind near surfaces, filled in slab by slab of far depth from the far colours that are seen: all
     pixels, and the far part of mixed ones."""
     seen_color, seen_weight, seen_depth = image.clone(), torch.ones_like(depth), depth.clone()
@@ -112,7 +84,7 @@ def _hidden(image: Tensor, depth: Tensor, far_depth: Tensor, distance: Tensor, i
     return _Hidden(at, torch.lerp(filled, local_mean(filled, at, depth.shape, FLOOD_GRAIN_PX // 2), calm), behind)
 
 
-def _elements(image: Tensor, depth: Tensor, distance: Tensor, is_hidden: Tensor, mixed: _Mixed, hidden: _Hidden) -> Surfaces:
+def _elements(image: Tensor, depth: Tensor, distance: Tensor, is_hidden: Tensor, mixed: Mixed, hidden: _Hidden) -> Surfaces:
     """Front and back elements of all pixels that are mixed, or have something behind them."""
     listed = is_hidden.flatten().clone()
     listed[mixed.at] = True

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..parallel import give_back_memory
 from .build import compose, split
 from .layers import Layers, Surfaces
+from .matting import edge_matte
 from .scale import Scale
 from .snap import snap
 
@@ -126,9 +127,11 @@ def _part(
     top, left = max(y - context, 0), max(x - context, 0)
     around = (slice(top, min(y1 + context, h)), slice(left, min(x1 + context, w)))
     photo = image[:, around[0], around[1]]
-    depth = snap(photo, reference_coc[around], snap_px)
+    depth = reference_coc[around]
+    matte = edge_matte(photo, depth, snap_px) if snap_px else None
+    depth = snap(photo, depth if matte is None else matte.stepped(depth), snap_px)
     sharp[core] = depth[y - top : y1 - top, x - left : x1 - left]
-    surfaces = split(photo, depth)
+    surfaces = split(photo, depth, matte)
     py, px = surfaces.index // depth.shape[1] + top, surfaces.index % depth.shape[1] + left
     inside = (py >= y) & (py < y1) & (px >= x) & (px < x1)
     return [(py * w + px)[inside], *(getattr(surfaces, f.name)[..., inside] for f in fields(Surfaces)[1:])]

@@ -209,7 +209,7 @@ class _Blocks:
         return weighted_level(total)
 
 
-def _sampled(level: Tensor, y: Tensor, x: Tensor) -> Tensor:
+def sampled(level: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """[C,n] values of `level` [C,h,w], doubled in size, at the pixels (y, x): bilinear."""
     fy, fx = (y + 0.5) / 2 - 0.5, (x + 0.5) / 2 - 0.5
     h, w = level.shape[1:]
@@ -235,7 +235,7 @@ def local_mean(values: Tensor, index: Tensor, size: Sequence[int], half_width: i
     small = F.avg_pool2d(F.avg_pool2d(small.view(1, -1, h, w), (side, 1), 1, (half_width, 0)), (1, side), 1, (0, half_width))[0]
     mean = torch.empty_like(values)
     for (y, x), part in zip(places, mean.split(POINTS_AT_A_TIME, -1), strict=True):
-        there = _sampled(small, y, x)
+        there = sampled(small, y, x)
         torch.div(there[:-1], there[-1:].clamp_min_(LEAST_WEIGHT), out=part)
     return mean
 
@@ -273,7 +273,7 @@ def fill_colour(color: Tensor, weight: Tensor, depth: Tensor, values: Tensor, in
             continue
         at = index[among]
         supply = take(weight.flatten(), at) * _tent_weight(take(depth.flatten(), at), c, width)
-        coarse = _sampled(pull([blocks.level(lambda d, c=c: _tent_weight(d, c, width))]), at // w, at % w)
+        coarse = sampled(pull([blocks.level(lambda d, c=c: _tent_weight(d, c, width))]), at // w, at % w)
         out[:, among] += share[among] * torch.lerp(coarse, take(flat, at), supply)
         total[among] += share[among]
     return out / total.clamp_min(LEAST_WEIGHT)

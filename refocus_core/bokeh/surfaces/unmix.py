@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from ...images import neighbour_pairs, take, window_indices
 from ..parallel import WINDOWS_AT_A_TIME, side_by_side
+from .hidden import sampled
 from .layers import JUMP_PX
+from .matting import EdgeMatte
 
 UNMIX_WINDOW_PX = 3
 """How far around a mixed pixel the colours of its two sides are looked for. A larger one finds them beside softer edges, and
@@ -33,20 +37,84 @@ PRIOR_SPREAD = 0.3
 """Share of a pixel's coverage that is taken from its neighbours' sides where colour does not tell."""
 
 
-def unmix(image: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Split pixels beside a jump into near and far side.
+MOSTLY = 0.5
+"""Share of a mixed pixel from which on one side holds most of it, and what is left of the pixel's colour."""
 
-    Returns:
-        index [n,2] of the pixels, alpha [n] of the near side, near colour [3,n], far colour [3,n], near radius [n],
-        far radius [n].
+PURE = 0.01
+"""Coverage up to which a pixel of a matte shows one side alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mixed:
+    """Pixels that show both sides of an edge.
+
+    Attributes:
+        at: [n] flat index; alpha: [n] share of the near side.
+        near, far: [3,n] colour of the near side, premultiplied by alpha, and of the far side.
+        near_depth, far_depth: [n].
+    """
+
+    at: Tensor
+    alpha: Tensor
+    near: Tensor
+    far: Tensor
+    near_depth: Tensor
+    far_depth: Tensor
+
+    def where(self, mask: Tensor) -> Mixed:
+        """Those of them for which `mask` [n] is true."""
+        return Mixed(*(t[..., mask] for t in self._fields()))
+
+    def and_also(self, other: Mixed) -> Mixed:
+        """Both lists."""
+        return Mixed(*(torch.cat(pair, -1) for pair in zip(self._fields(), other._fields(), strict=True)))
+
+    def _fields(self) -> list[Tensor]:
+        return [self.at, self.alpha, self.near, self.far, self.near_depth, self.far_depth]
+
+
+def unmix(image: Tensor, radius: Tensor, besides: Tensor | None = None) -> Mixed:
+    """Split pixels beside a jump into near and far side, by the colours of the pixels around them.
+
+    Args:
+        image: [3,H,W] linear; radius: [H,W].
+        besides: [H,W] bool, pixels that are left out.
     """
     beside = torch.zeros_like(radius, dtype=torch.bool)
     for here, there in neighbour_pairs():
         beside[here] |= (radius[there] - radius[here]).abs() > JUMP_PX
-    index = beside.nonzero()
+    index = (beside if besides is None else beside & ~besides).nonzero()
     parts = list(side_by_side(lambda p: _unmixed(image, radius, beside, p), index.split(WINDOWS_AT_A_TIME), radius.device))
-    alpha, near_c, far_c, near_r, far_r = (torch.cat(t, -1) for t in zip(*parts, strict=True))
-    return index, alpha, near_c, far_c, near_r, far_r
+    alpha, near_c, far_c, near_d, far_d = (torch.cat(t, -1) for t in zip(*parts, strict=True))
+    at = index[:, 0] * radius.shape[1] + index[:, 1]
+    own = take(image.flatten(1), at)
+    mostly_far = alpha < MOSTLY
+    # What is left of the pixel for the side that holds most of it; a misjudged share must not make it brighter than both.
+    near_left = (own - (1 - alpha) * far_c).clamp_min(0).minimum(alpha * torch.maximum(own, near_c))
+    far_left = ((own - alpha * near_c) / (1 - alpha).clamp_min(MOSTLY)).clamp_min(0).minimum(torch.maximum(own, far_c))
+    near, far = torch.where(mostly_far, alpha * near_c, near_left), torch.where(mostly_far, far_left, far_c)
+    return Mixed(at, alpha, near, far, near_d, far_d)
+
+
+def unmix_matte(image: Tensor, matte: EdgeMatte) -> Mixed:
+    """Split the pixels of a matte: both colours spread from where a side shows alone, so changed that their mixture is the photo.
+
+    Of all such pairs that is the one next to the spread colours (least squares).
+
+    Args:
+        image: [3,H,W] linear.
+    """
+    shown = matte.band & (matte.coverage > PURE) & (matte.coverage < 1 - PURE) & (matte.far - matte.near > JUMP_PX)
+    at = shown.flatten().nonzero()[:, 0]
+    alpha, near_d, far_d = (take(t.flatten(), at) for t in (matte.coverage, matte.near, matte.far))
+    near_c, far_c = (
+        sampled(colors, at // image.shape[-1], at % image.shape[-1]) for colors in (matte.near_color, matte.far_color)
+    )
+    own = take(image.flatten(1), at)
+    missing = (own - alpha * near_c - (1 - alpha) * far_c) / (alpha.square() + (1 - alpha).square())
+    near = alpha * (near_c + alpha * missing).clamp_min(0)
+    far = (far_c + (1 - alpha) * missing).clamp_min(0)
+    return Mixed(at, alpha, near, far, near_d, far_d)
 
 
 def _unmixed(image: Tensor, radius: Tensor, beside: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

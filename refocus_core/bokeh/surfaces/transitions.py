@@ -1,0 +1,212 @@
+"""Where a map changes from one surface to another over several pixels, as a network's depth does.
+
+A soft step is steep against what it rises by in all; a slope is not. It is looked for at several resolutions, so that a
+transition of any width is a few pixels wide at one of them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...images import push_pull, window_max, window_min, window_range
+
+SCALES = 3
+"""Resolutions, each half of the one before, at which transitions are looked for. One more finds transitions twice as wide."""
+
+LEAST_STEP_PX = 3.0
+"""Least change of the circle of confusion that counts as a step between two surfaces. A smaller one finds fainter edges, and
+takes the curve of a surface for one."""
+
+LEAST_STEP_GROWTH = 1.5
+"""How much larger that is at every coarser scale, where a transition is twice as wide and its halo fainter."""
+
+WINDOW_PX = 5
+"""Half the side of the window, in pixels of the scale, that a transition must fit in."""
+
+STEEPNESS = {WINDOW_PX: 2.0, 3: 1.7}
+"""Half the side of a window in px of the scale, and the least slope of a transition in the middle against the mean slope over
+that window (1 on a plane). A larger one misses wide transitions at their finest scale, a smaller one takes curved surfaces for
+steps. The smaller window tells edges apart that lie close to one another."""
+
+TAIL = 0.08
+"""A transition ends where its slope falls below this part of its steepest. A smaller one leaves more pixels to be solved for."""
+
+NARROW = 4.5
+"""Steepness in the larger window, times the root of half the width that `snap` deals with, from which on a transition is left to
+its votes, which are better where several edges lie close together. A larger one leaves fewer to it."""
+
+HARD = 0.75
+"""A step of which one pair of neighbours makes up this part is exact: the map itself says where it is."""
+
+BESIDE_PX = 3
+"""How far from a band pixels show the depth of the side that they lie on."""
+
+LEAST_RISE_PX = 0.5
+"""Least by which the map rises, or falls, from such a pixel into the band. A smaller one is a surface's unevenness, too."""
+
+BLOCK_PX = 8
+"""Side of the blocks in which it is found how far a band goes on."""
+
+MOST_BLOCKS = 32
+"""How far along a band, in blocks, a thin structure takes the depth of the surface that it hangs on, as hair that of a head."""
+
+SETTLED_PX = 2
+"""How far around the middle of a transition no other one is looked for at a coarser scale."""
+
+MARGIN_PX = (2, 1)
+"""How far beyond its ends a transition is widened at the finest scale, and at the others: maps are some pixels off."""
+
+
+@dataclass(frozen=True, eq=False)
+class Transitions:
+    """Bands of one scale.
+
+    Attributes:
+        band: [h,w] bool, transitions that are resolved at this scale.
+        finer, coarser: [h,w] bool, where bands of a finer or coarser scale lie.
+    """
+
+    band: Tensor
+    finer: Tensor
+    coarser: Tensor
+
+
+def dilated(mask: Tensor, radius_px: int) -> Tensor:
+    """[h,w] bool, true within a square window of a true pixel."""
+    return window_max(mask.float(), radius_px) > 0
+
+
+def halved_mask(mask: Tensor) -> Tensor:
+    """[(h+1)//2,(w+1)//2] bool, true where any of the 2 x 2 px is."""
+    h, w = mask.shape
+    return F.max_pool2d(F.pad(mask.float()[None, None], (0, w % 2, 0, h % 2)), 2)[0, 0] > 0
+
+
+def repeated(x: Tensor, h: int, w: int) -> Tensor:
+    """[h,w] of a map of half the size, each pixel repeated."""
+    return x.repeat_interleave(2, 0).repeat_interleave(2, 1)[:h, :w]
+
+
+def find_transitions(maps: list[Tensor], votes_px: int) -> list[Transitions]:
+    """Transitions of a map, each at the finest scale that holds it.
+
+    Args:
+        maps: [h,w] px of blur, larger = farther, at full size and at half the size of the one before.
+        votes_px: half the width of the transitions that `snap` deals with, which are left out.
+    """
+    bands: list[Tensor] = []
+    told = settled = torch.zeros_like(maps[0], dtype=torch.bool)
+    for scale, coc in enumerate(maps):
+        slope = 0.5 * window_range(coc, 1)
+        if scale:
+            told, settled = halved_mask(told), halved_mask(settled)
+        else:
+            told = dilated(_told_by_map_or_votes(coc, slope, votes_px), 1)
+        middle = _middles(coc, slope, LEAST_STEP_PX * LEAST_STEP_GROWTH**scale) & ~settled & ~dilated(told, WINDOW_PX + 2 * scale)
+        steepest = window_max(slope * middle, WINDOW_PX)
+        inside = (slope > TAIL * steepest) & dilated(middle, WINDOW_PX)
+        bands.append(dilated(inside, MARGIN_PX[min(scale, 1)]) & ~told)
+        settled = settled | dilated(middle, SETTLED_PX)
+    return _nested(bands)
+
+
+def _middles(coc: Tensor, slope: Tensor, least_px: float) -> Tensor:
+    """[h,w] bool, the steepest parts of transitions."""
+    middle = torch.zeros_like(coc, dtype=torch.bool)
+    for window_px, steepness in STEEPNESS.items():
+        rise = window_range(coc, window_px)
+        middle |= (rise > least_px) & (2 * window_px * slope > steepness * rise)
+    return middle
+
+
+def _told_by_map_or_votes(coc: Tensor, slope: Tensor, votes_px: int) -> Tensor:
+    """[h,w] bool, exact steps, and transitions narrow enough for `snap`."""
+    rise = window_range(coc, WINDOW_PX)
+    exact = _largest_step(coc) >= HARD * rise
+    return (rise > LEAST_STEP_PX) & (exact | (2 * WINDOW_PX * slope * math.sqrt(votes_px) > NARROW * rise))
+
+
+def _nested(bands: list[Tensor]) -> list[Transitions]:
+    """Every band at its own scale only, with where the others lie."""
+    finer, coarser = [torch.zeros_like(bands[0])], [torch.zeros_like(bands[-1])]
+    for band in bands[:-1]:
+        finer.append(halved_mask(finer[-1] | band))
+    for scale in range(len(bands) - 2, -1, -1):
+        h, w = bands[scale].shape
+        coarser.insert(0, repeated(coarser[0] | bands[scale + 1], h, w))
+    return [Transitions(b & ~c, f, c) for b, f, c in zip(bands, finer, coarser, strict=True)]
+
+
+def _largest_step(coc: Tensor) -> Tensor:
+    """[h,w] largest difference of two adjacent pixels within 2 px."""
+    largest = torch.zeros_like(coc)
+    for dim in (0, 1):
+        step = coc.diff(dim=dim).abs_()
+        n = step.shape[dim]
+        for start in (0, 1):
+            part = largest.narrow(dim, start, n)
+            torch.maximum(part, step, out=part)
+    return window_max(largest, SETTLED_PX)
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """What a map is on either side of its transitions.
+
+    Attributes:
+        near, far: [h,w] px of blur of both sides within bands, elsewhere the map itself.
+        near_ridge, far_ridge: [h,w] bool, the middle of structures so thin that the map never reaches their depth.
+    """
+
+    near: Tensor
+    far: Tensor
+    near_ridge: Tensor
+    far_ridge: Tensor
+
+
+def sides(coc: Tensor, known: Tensor, band: Tensor) -> Sides:
+    """The levels of both sides of each band, spread from the pixels beside it.
+
+    Args:
+        coc: [h,w] px of blur, larger = farther.
+        known: [h,w] bool, pixels on no transition.
+    """
+    beside = dilated(band, BESIDE_PX) & known
+    above, below = (
+        sign * (edge(torch.where(band, coc, blank), BESIDE_PX + 1) - coc)
+        for sign, edge, blank in ((1, window_max, -torch.inf), (-1, window_min, torch.inf))
+    )
+    # Beside a band the map goes on to the other side: up from the near one, down from the far one.
+    is_near, is_far = beside & (above > below + LEAST_RISE_PX), beside & (below > above + LEAST_RISE_PX)
+    thin_near, thin_far = (band & ~_reached(band, side) for side in (is_near, is_far))
+    near_ridge = thin_near & (coc <= window_min(coc, 1)) & (window_max(coc, WINDOW_PX) - coc > LEAST_STEP_PX)
+    far_ridge = thin_far & (coc >= window_max(coc, 1)) & (coc - window_min(coc, WINDOW_PX) > LEAST_STEP_PX)
+    near = _spread(coc, is_near | near_ridge, window_min(coc, WINDOW_PX))
+    far = _spread(coc, is_far | far_ridge, window_max(coc, WINDOW_PX))
+    return Sides(torch.where(band, near, coc), torch.where(band, far, coc), near_ridge, far_ridge)
+
+
+def _spread(coc: Tensor, side: Tensor, otherwise: Tensor) -> Tensor:
+    """[h,w] values spread from the pixels `side`; `otherwise` where there are none."""
+    return push_pull(coc[None], side.float())[0] if bool(side.any()) else otherwise
+
+
+def _reached(band: Tensor, start: Tensor) -> Tensor:
+    """[h,w] bool, where the pixels `start` beside a band lead along it, in blocks."""
+    h, w = band.shape
+
+    def blocks(mask: Tensor) -> Tensor:
+        return F.max_pool2d(mask.float()[None, None], BLOCK_PX, ceil_mode=True)
+
+    within, reached = blocks(band), blocks(start)
+    for _ in range(MOST_BLOCKS):
+        grown = torch.maximum(reached, F.max_pool2d(reached, 3, 1, 1) * within)
+        if torch.equal(grown, reached):
+            break
+        reached = grown
+    return (reached[0, 0] > 0).repeat_interleave(BLOCK_PX, 0).repeat_interleave(BLOCK_PX, 1)[:h, :w]
