@@ -28,6 +28,8 @@ TOLERANCE = 3e-3
 """Residual, against the one at the start, at which conjugate gradients end. A smaller one takes more steps."""
 
 WINDOW = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+"""Offsets (y, x) of the pixels of a window, row by row."""
+
 CENTRE = 12
 """Of a stencil of 5 x 5, row by row."""
 
