@@ -19,15 +19,6 @@ def _pick(bits, here):
 
 
 @triton.jit
-def _add_coloured(light, cover, quads, alpha, at_tap):
-    """Light and coverage plus those of a tap, whose weight is another one for each channel."""
-    weight = tl.load(at_tap)[None, :]
-    light += quads * weight
-    cover += alpha * weight
-    return light, cover
-
-
-@triton.jit
 def _together(a, b, c, d):
     """[P,4] of four [P/4,4], the values of a group one after another."""
     n: tl.constexpr = a.shape[0]
@@ -103,10 +94,18 @@ def blur(
                         if COLOUR:
                             alpha = channel(quads, 3)
                             at_tap = tap_weight + (t + k) * 4 * GROUP + ch
-                            light0, cover0 = _add_coloured(light0, cover0, quads, alpha, at_tap)
-                            light1, cover1 = _add_coloured(light1, cover1, quads, alpha, at_tap + 4)
-                            light2, cover2 = _add_coloured(light2, cover2, quads, alpha, at_tap + 8)
-                            light3, cover3 = _add_coloured(light3, cover3, quads, alpha, at_tap + 12)
+                            weight = tl.load(at_tap)[None, :]
+                            light0 += quads * weight
+                            cover0 += alpha * weight
+                            weight = tl.load(at_tap + 4)[None, :]
+                            light1 += quads * weight
+                            cover1 += alpha * weight
+                            weight = tl.load(at_tap + 8)[None, :]
+                            light2 += quads * weight
+                            cover2 += alpha * weight
+                            weight = tl.load(at_tap + 12)[None, :]
+                            light3 += quads * weight
+                            cover3 += alpha * weight
                         else:
                             # The same for all, but read by each thread as one quad: nothing is passed between threads.
                             weights = tl.load(tap_weight + (t + k) * GROUP + same)
