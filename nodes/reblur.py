@@ -50,7 +50,7 @@ class RefocusReblur(io.ComfyNode):
                 io.Mask.Input(
                     "matte",
                     optional=True,
-                    tooltip="Coverage of the foreground, 1 = foreground (hair, fur). Needs the background. "
+                    tooltip="Coverage of the foreground, 1 = foreground (hair, fur). Without a background that is filled in. "
                     "None: edges are split by colour.",
                 ),
                 flux.GenfocusType.Input(

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..checks import check_image, match_batch, same_size
+from ..checks import check_image, check_map, match_batch, same_size
+from ..images import push_pull
 from ..optics import SHARP_RADIUS_PX
 from ..types import DefocusMap, Kernel, Progress
 from . import draft
@@ -26,7 +27,7 @@ from .frames import Frame, Job, LayersOf, largest_radius
 from .highlights import boost_highlights, lights
 from .limits import Limits
 from .plan import QUALITIES, Plan, Quality
-from .surfaces.build import build_with_plate
+from .surfaces.build import EMPTY_MATTE, build_with_plate
 from .surfaces.cache import SurfaceCache
 from .surfaces.layers import Layers, jump_threshold
 from .surfaces.scale import Scale
@@ -78,7 +79,8 @@ def render(
         kernel: the aperture; a circle if None. Its blur is upright behind the focal plane and point-mirrored in front of it.
         quality: "draft", "normal", "best", or a `Quality`.
         background: what is hidden behind the foreground ([B,3,H,W] linear, or a `Plate`); without it, it is filled in.
-        matte: [B,H,W] coverage 0..1 of the foreground, for hair and the like; without it, edges are split by colour.
+        matte: [B,H,W] coverage 0..1 of the foreground, for hair and the like; without it, edges are split by colour. Where no
+            background comes with it, that is filled in from what the matte leaves free.
         highlight_boost: light given back to clipped highlights out of focus, in f-stops (see `boost_highlights`).
         cache: keeps what does not depend on focus and aperture, for the next call with the same picture and disparity. Of no
             use with a background, and with a highlight boost only while the radius stays the same.
@@ -89,7 +91,8 @@ def render(
         [B,3,H,W] in the dtype of `image_linear`. Pixels of radius 0 that no nearer blur reaches are returned bit for bit.
 
     Raises:
-        TypeError, ValueError: on wrong shapes, non-finite values, sizes that differ, or an unknown quality.
+        TypeError, ValueError: on wrong shapes, non-finite values, sizes that differ, an unknown quality, or a matte that leaves
+            nothing free.
     """
     check_image(image_linear, "image")
     batch, _, h, w = image_linear.shape
@@ -101,6 +104,8 @@ def render(
         )
     plate = Plate(background) if isinstance(background, Tensor) else background
     matte = _checked_matte(plate, matte, h, w)
+    if matte is not None and plate is None:
+        plate = Plate(_filled(image_linear.float(), match_batch(matte, batch, "matte").to(image_linear)))
     radius = match_batch(defocus_map.radius_px, batch, "The defocus map").to(image_linear.device)
     source = boost_highlights(image_linear.float(), radius, highlight_boost)
     at_half = settings.half and plate is None
@@ -132,11 +137,20 @@ def _checked_matte(plate: Plate | None, matte: Tensor | None, h: int, w: int) ->
         same_size(plate.image, h, w, "background")
     if matte is None:
         return None
-    matte = matte[:, 0] if matte.ndim == 4 else matte
+    matte = check_map(matte[:, 0] if matte.ndim == 4 else matte, "matte")
     same_size(matte, h, w, "matte")
-    if plate is None:
-        raise ValueError("A matte needs a background plate: connect the picture of what lies behind the subject too.")
     return matte
+
+
+def _filled(image: Tensor, matte: Tensor) -> Tensor:
+    """[B,3,H,W] the picture without what a matte [B,H,W] covers, filled in smoothly from around it."""
+    frames: list[Tensor] = []
+    for picture, coverage in zip(image, matte.float(), strict=True):
+        free = (coverage < EMPTY_MATTE).float()
+        if not bool(free.any()):
+            raise ValueError("The matte covers the whole picture, so nothing shows what lies behind. Leave out the matte.")
+        frames.append(torch.where(free > 0, picture, push_pull(picture, free)))
+    return torch.stack(frames)
 
 
 def _frames(

@@ -231,10 +231,21 @@ def test_a_soft_matte_keeps_hair() -> None:
     torch.testing.assert_close(out, photo, atol=2e-3, rtol=0)
 
 
-def test_a_matte_needs_a_plate_and_sizes_must_agree() -> None:
+def test_behind_a_matte_alone_the_background_goes_on() -> None:
+    """The plate is even but for a stripe, which no matte knows: what is revealed is as the rest."""
+    photo, radius, _, matte = _subject()
+    photo = torch.where(matte[:, None] > 0, photo, torch.tensor(0.3))
+    out = render(photo, radius, matte=matte)
+    told = render(photo, radius, matte=matte, background=torch.full_like(photo, 0.3))
+    torch.testing.assert_close(out, told, atol=1e-5, rtol=0)
+
+
+def test_a_matte_must_be_finite_and_leave_something_free_and_sizes_must_agree() -> None:
     photo, radius, plate, matte = _subject()
-    with pytest.raises(ValueError, match=r"matte needs a background"):
-        render(photo, radius, matte=matte)
+    with pytest.raises(ValueError, match=r"matte holds NaN"):
+        render(photo, radius, matte=matte * torch.nan)
+    with pytest.raises(ValueError, match=r"matte covers the whole picture"):
+        render(photo, radius, matte=torch.ones_like(matte))
     with pytest.raises(ValueError, match=r"background is 32x64"):
         render(photo, radius, background=plate[..., :32])
     with pytest.raises(ValueError, match=r"matte is 64x10"):
