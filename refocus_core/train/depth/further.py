@@ -40,11 +40,12 @@ BATCH_SIZE = 4
 
 SMALL = ((9, 9), (9, 12), (12, 9), (10, 10), (12, 12), (11, 14), (14, 11))
 """Sizes of the crops of a steady leg, which is to see much, in tokens of 16 px, height and width."""
-LARGE = ((12, 16), (16, 12), (14, 14), (16, 16))
-"""Sizes that a falling leg takes as well, which are nearer to the size at which the network is used."""
+LARGE = ((14, 14),)
+"""Added to them in a falling leg: nearer to the size at which the network is used."""
 
 WARMUP_STEPS = 40
-"""Steps over which the learning rate rises from 0."""
+"""Steps over which the learning rate rises from 0: the optimiser of a new leg knows nothing of the last one."""
+
 SAVE_EVERY = 60
 """Steps between checkpoints: a killed run loses at most these."""
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from PIL import Image
 
 IMAGES = (".jpg", ".tga", ".png")
+"""Endings of pictures in the order in which they are tried; materials often name one that is not there."""
+
 TEXTURE_PX = 512
 """Longest side that a texture keeps; a larger one is sharper close by and takes more memory."""
 

@@ -19,8 +19,10 @@ UNIT_M = 1 / 32
 
 LIGHTMAP_PX = 128
 SURFACE_SKY, SURFACE_NODRAW = 0x4, 0x80
+"""As the format has them."""
+
 _ENTITIES, _TEXTURES, _VERTICES, _INDICES, _FACES, _LIGHTMAPS = 0, 1, 10, 11, 13, 14
-_LUMPS = 17
+_LUMPS, _TEXTURE_BYTES = 17, 72
 _POLYGON, _PATCH, _MESH = 1, 2, 3
 
 _VERTEX = np.dtype(
@@ -73,7 +75,7 @@ def read(data: bytes) -> Level:
         raise ValueError("This is no BSP file of Quake 3's version 46 or 47.")
     spans = [struct.unpack_from("<ii", data, 8 + 8 * i) for i in range(_LUMPS)]
     lumps = [data[start : start + size] for start, size in spans]
-    textures = [_texture(lumps[_TEXTURES], i) for i in range(len(lumps[_TEXTURES]) // 72)]
+    textures = [_texture(lumps[_TEXTURES], i) for i in range(len(lumps[_TEXTURES]) // _TEXTURE_BYTES)]
     rows = _rows(np.frombuffer(lumps[_VERTICES], _VERTEX))
     indices = np.frombuffer(lumps[_INDICES], "<i4")
     groups: dict[tuple[str, int], list[Array]] = {}
@@ -91,8 +93,8 @@ def read(data: bytes) -> Level:
 
 
 def _texture(lump: bytes, index: int) -> tuple[str, int]:
-    name = lump[index * 72 : index * 72 + 64].split(b"\0")[0].decode("latin1").lower()
-    return name, struct.unpack_from("<i", lump, index * 72 + 64)[0]
+    raw, flags, _ = struct.unpack_from("<64sii", lump, index * _TEXTURE_BYTES)
+    return raw.split(b"\0")[0].decode("latin1").lower(), flags
 
 
 def _rows(raw: NDArray[np.void]) -> Array:

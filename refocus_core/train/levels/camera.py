@@ -9,8 +9,6 @@ import numpy as np
 
 from .geometry import Array
 
-UP = np.array([0.0, 0.0, 1.0], np.float32)
-
 
 @dataclass(frozen=True)
 class Camera:

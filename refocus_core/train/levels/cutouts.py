@@ -31,6 +31,8 @@ CUTOUT_PX = 400
 """Longest side that a picture keeps."""
 
 SMALLEST_PX = 60
+"""Shorter side below which a picture is too coarse to stand in the foreground."""
+
 COVERED = (0.12, 0.93)
 """Share of its frame that a thing must fill: less is a scatter of small things, more is no outline."""
 

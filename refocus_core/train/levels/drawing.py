@@ -136,6 +136,7 @@ void main() { if (texture(picture, at).a < 0.5) discard; }"""
 
 _LAYOUT, _CAST_LAYOUT = "3f 2f 2f 3f 3f", "3f 2f 32x"
 _NAMES = ("position", "texture_at", "lightmap_at", "normal", "colour")
+"""A row of `geometry` as moderngl describes it, whole and up to the texture coordinates (the rest is skipped)."""
 
 
 class Canvas:

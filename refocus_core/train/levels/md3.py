@@ -25,7 +25,8 @@ FIRST_ALIVE = 90
 
 _HEADER = struct.Struct("<4si64s9i")
 _SURFACE = struct.Struct("<4s64s10i")
-_SHADER_BYTES = 68
+_TAG_BYTES, _NAME_BYTES = 112, 64
+"""As the file lays them out."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,9 @@ def read(data: bytes, frame: int = 0) -> Model:
     frame = min(frame, frames - 1)
     joined: dict[str, Tag] = {}
     for i in range(tags):
-        start = tags_at + 112 * (frame * tags + i)
-        numbers = np.frombuffer(data, "<f4", 12, start + 64)
-        joined[_text(data[start : start + 64])] = Tag(numbers[:3] * np.float32(UNIT_M), numbers[3:].reshape(3, 3))
+        start = tags_at + _TAG_BYTES * (frame * tags + i)
+        numbers = np.frombuffer(data, "<f4", 12, start + _NAME_BYTES)
+        joined[_text(data[start : start + _NAME_BYTES])] = Tag(numbers[:3] * np.float32(UNIT_M), numbers[3:].reshape(3, 3))
     parts: list[Part] = []
     for _ in range(surfaces):
         part, size = _part(data, surfaces_at, frame)
@@ -93,7 +94,7 @@ def _part(data: bytes, at: int, frame: int) -> tuple[Part, int]:
     texture = np.frombuffer(data, "<f4", 2 * count, at + texture_at).reshape(count, 2)
     rows = vertices(raw[:, :3] * np.float32(XYZ_SCALE * UNIT_M), texture, normal.astype(np.float32))
     index = np.frombuffer(data, "<i4", 3 * triangles, at + triangles_at)
-    shader = _text(data[at + shaders_at : at + shaders_at + 64]) if shaders else ""
+    shader = _text(data[at + shaders_at : at + shaders_at + _NAME_BYTES]) if shaders else ""
     return Part(_text(name), shader, rows[index]), size
 
 

@@ -18,6 +18,7 @@ from .view import Scene
 
 KINDS = ("room", "open", "table", "clutter")
 SHARES = (0.38, 0.20, 0.32, 0.10)
+"""Kinds of scenes and how often each is made."""
 
 HOUSE_NEAREST_M, NEAREST_M = 9.0, 1.1
 """Houses and other things of a scene stand no nearer to the camera."""

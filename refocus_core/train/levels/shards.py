@@ -48,8 +48,10 @@ HELD_OUT = 11
 
 ROOMS = "rooms"
 KINDS = ("openarena", "nexuiz", ROOMS)
+"""Kinds of slices: levels of a game whose packages begin so, and scenes by rules."""
 
 THINGS = ("models/mapobjects", "models/weapons", "models/powerups", "models/ammo", "models/items")
+"""Folders of models that can stand on a floor."""
 
 
 @dataclass(frozen=True)

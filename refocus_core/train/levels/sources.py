@@ -36,6 +36,7 @@ PACKAGES: tuple[Package, ...] = (
     Package("nexuiz-textures", "2.5.2-12", "GPL-2+", "textures"),
     Package("tuxpaint-stamps-default", "2022.06.04-1", "GPL-2+ and free licences picture by picture", "cut-out photographs"),
 )
+"""A later package's files go before an earlier one's, as in the game."""
 
 
 def folder() -> Path:

@@ -27,6 +27,7 @@ PHOTO = 0.4
 """Share of the textures that are parts of photos."""
 
 PHOTO_PX = 320
+"""Side of a part of a photo as a surface: a larger one is sharper close by and takes more memory."""
 
 
 @dataclass(frozen=True)
