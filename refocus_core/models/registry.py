@@ -122,7 +122,7 @@ ENTRIES = (
             ModelFile(
                 "refocus_depth_s.safetensors",
                 bytes=15_174_968,
-                sha256="3968d09b3f5a28e6c98c77889a2f1c6234840e379dc90f8a71192490f92c6a0e",
+                sha256="e6aeb06c13955f0a2c3c58a16a29c3a567b4958b4533447dc1462bc160b33a0c",
                 shipped="depth/weights/refocus_depth_s.safetensors",
             ),
         ),
