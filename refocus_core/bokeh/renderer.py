@@ -102,10 +102,7 @@ def render(
         raise ValueError(
             f"The defocus map is {dw}x{dh} px but the picture is {w}x{h} px. Make the map from this picture, or resize one."
         )
-    plate = Plate(background) if isinstance(background, Tensor) else background
-    matte = _checked_matte(plate, matte, h, w)
-    if matte is not None and plate is None:
-        plate = Plate(_filled(image_linear.float(), match_batch(matte, batch, "matte").to(image_linear)))
+    plate, matte = _behind(image_linear, background, matte)
     radius = match_batch(defocus_map.radius_px, batch, "The defocus map").to(image_linear.device)
     source = boost_highlights(image_linear.float(), radius, highlight_boost)
     at_half = settings.half and plate is None
@@ -130,16 +127,18 @@ def _settings(quality: str | Quality) -> Quality:
     return QUALITIES[quality]
 
 
-def _checked_matte(plate: Plate | None, matte: Tensor | None, h: int, w: int) -> Tensor | None:
-    """The matte [B,H,W], once it and the plate are known to fit the picture."""
+def _behind(image: Tensor, background: Tensor | Plate | None, matte: Tensor | None) -> tuple[Plate | None, Tensor | None]:
+    """What lies behind the foreground, and its matte [B,H,W], once both are known to fit the picture."""
+    batch, _, h, w = image.shape
+    plate = Plate(background) if isinstance(background, Tensor) else background
     if plate is not None:
         check_image(plate.image, "background")
         same_size(plate.image, h, w, "background")
     if matte is None:
-        return None
+        return plate, None
     matte = check_map(matte[:, 0] if matte.ndim == 4 else matte, "matte")
     same_size(matte, h, w, "matte")
-    return matte
+    return plate or Plate(_filled(image.float(), match_batch(matte, batch, "matte").to(image))), matte
 
 
 def _filled(image: Tensor, matte: Tensor) -> Tensor:
