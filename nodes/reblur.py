@@ -32,7 +32,8 @@ class RefocusReblur(io.ComfyNode):
             inputs=[
                 io.Image.Input(
                     "image",
-                    tooltip="The sharp (all-in-focus) photo or clip. Values above 1 are highlights and are kept. Alpha passes.",
+                    tooltip="The sharp (all-in-focus) photo or clip. Values above 1 are highlights and are kept. "
+                    "Transparent pictures: alpha is blurred along, but by generative it passes.",
                 ),
                 host.Defocus.Input(
                     "defocus", tooltip="From Defocus Map: radius of blur in pixels of this image, one frame or one for each."
@@ -86,7 +87,7 @@ class RefocusReblur(io.ComfyNode):
         if method == "generative":
             result = generative.blur(photo, defocus.radius_px, sample, megapixels=genfocus.megapixels)
         else:
-            result = _render(image, photo, defocus, **lens)
+            result, alpha = _render(image, photo, alpha, defocus, **lens)
         if method == "hybrid":
             revealed = generative.revealed_mask(bokeh.revealed(defocus, lens.get("kernel")))
             result = generative.redraw(
@@ -111,16 +112,18 @@ def _check(method: str, highlight_boost: float, kernel: Any = None, background: 
 def _render(
     image: torch.Tensor,
     photo: torch.Tensor,
+    alpha: torch.Tensor | None,
     defocus: DefocusMap,
     quality: str,
     highlight_boost: float,
     kernel: Kernel | None = None,
     background: torch.Tensor | None = None,
     matte: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Decode, render, encode: [B,3,H,W] sRGB."""
-    light = bokeh.render(
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Decode, render, encode: [B,3,H,W] sRGB, and alpha [B,1,H,W]."""
+    light, alpha = bokeh.render_with_alpha(
         srgb_to_linear(photo),
+        alpha,
         defocus,
         kernel,
         quality=quality,
@@ -130,4 +133,4 @@ def _render(
         cache=host.surfaces(image),
         progress=host.progress(),
     )
-    return linear_to_srgb(light)
+    return linear_to_srgb(light), alpha

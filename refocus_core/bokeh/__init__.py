@@ -2,6 +2,7 @@
 
 apertures      `make_kernel`, `kernel_from_image`: the aperture as a raster, and cut into segments
 renderer       `render`: checks, one frame after the other, part by part;  draft: at half the resolution
+cutout         `render_with_alpha`: of pictures with transparency
 frames, limits      one frame and its parts;  how much is worked on at a time
 surfaces/      how a picture is cut into what is in front and what lies behind it
 plan, bins     quality, bins of like radius, and the resolution each is blurred at
@@ -11,6 +12,7 @@ reference      the slow twin of the renderer, an integral over the aperture, for
 """
 
 from .apertures import SHAPES, kernel_from_image, kernel_preview, make_kernel
+from .cutout import render_with_alpha
 from .highlights import boost_highlights
 from .limits import Limits
 from .plan import QUALITIES, Quality
@@ -30,5 +32,6 @@ __all__ = [
     "kernel_preview",
     "make_kernel",
     "render",
+    "render_with_alpha",
     "revealed",
 ]

@@ -72,20 +72,23 @@ UNTOUCHED = 1e-4
 
 
 def render(frame: Frame, job: Job, out: Tensor) -> Tensor:
-    """Fill and return `out` [3,H,W], rendered at half the resolution."""
+    """Fill and return `out` [3,H,W], or [4,H,W] with alpha, rendered at half the resolution."""
     if largest_radius(frame.radius) <= SHARP_RADIUS_PX:
-        job.advance(job.tiles_per_frame)
-        return out.copy_(frame.image)
+        job.skip(frame)
+        return out.copy_(frame.shown)
     scale, quality = Scale.of(frame.law), job.quality
-    image, reference_coc, radius = halved(frame.image, frame.reference_coc(scale), frame.radius)
+    reference_coc = frame.reference_coc(scale)
+    image, reference, radius = halved(frame.image, reference_coc, frame.radius)
+    alpha = None if frame.alpha is None else halved(frame.alpha[None], reference_coc, frame.radius)[0][0]
     scale = None if scale is None else scale.reduced(2)
-    surfaces = job.surfaces(image, reference_coc, scale, SNAP_HALF_WIDTH_PX if quality.snap else 0)
+    surfaces = job.surfaces(image, reference, scale, SNAP_HALF_WIDTH_PX if quality.snap else 0)
     plan = Plan(job.kernel, Bins.of(radius, quality.bin_step, lights(image, radius)), quality, VARIANCE_PX2 / 4)
-    rendered, near_blur = image.clone(), torch.cat([torch.zeros_like(image), torch.zeros_like(radius)[None]])
+    rendered = image.clone() if alpha is None else torch.cat([image * alpha, alpha[None]])
+    near_blur = image.new_zeros(4 if alpha is None else 8, *radius.shape)
     layers = functools.partial(surfaces.layers, image, radius, scale)
-    job.composite(plan, layers, largest_radius(radius), rendered, near_blur)
+    job.composite(plan, layers, largest_radius(radius), rendered, near_blur, alpha)
     small = (image, surfaces.radius(radius, scale))
-    restore(frame.image, frame.radius, small, rendered, near_blur, out, job.limits.draft_rows)
+    restore(frame, small, rendered, near_blur, out, job.limits.draft_rows)
     return out
 
 
@@ -128,8 +131,7 @@ def _in_focus(radius: Tensor) -> Tensor:
 
 
 def restore(
-    image: Tensor,
-    radius: Tensor,
+    frame: Frame,
     small: tuple[Tensor, Tensor],
     rendered: Tensor,
     near_blur: Tensor,
@@ -139,21 +141,27 @@ def restore(
     """Enlarge a rendering of the halved picture, with what is in focus at full resolution.
 
     Args:
-        image: [3,H,W] and radius: [H,W], at full size.
+        frame: picture and radius at full size.
         small: [3,h,w] and [h,w] the halved picture and its radius, soft transitions snapped.
         rendered: [3,h,w], by a plan whose blur is narrower by `VARIANCE_PX2`; near_blur: [4,h,w] light and coverage of what is
-            blurred and nearer than the focus.
-        out: [3,H,W], overwritten.
+            blurred and nearer than the focus; [4,h,w] and [8,h,w] with alpha.
+        out: [3,H,W] or [4,H,W], overwritten.
         rows_at_a_time: rows of the halved picture that are restored together.
     """
-    rows = rendered.shape[1]
+    rows, shown = rendered.shape[1], frame.shown
     for top in range(0, rows, rows_at_a_time):
         stop = min(top + rows_at_a_time, rows)
         y0, y1 = max(top - CONTEXT_ROWS, 0), min(stop + CONTEXT_ROWS, rows)
         at, part = slice(2 * top, 2 * stop), slice(2 * y0, 2 * y1)
-        focus = focus_share(image[:, part], radius[part], small[0][:, y0:y1], 2 * small[1][y0:y1])
-        wide = _restored(image[:, part], focus, rendered[:, y0:y1], near_blur[:, y0:y1])
-        out[:, at] = wide[:, 2 * (top - y0) :][:, : out[:, at].shape[1]]
+        focus = focus_share(frame.image[:, part], frame.radius[part], small[0][:, y0:y1], 2 * small[1][y0:y1])
+        for channels, near in zip((slice(3), slice(3, 4)), near_blur.split(4), strict=False):
+            wide = _restored(shown[channels, part], focus, rendered[channels, y0:y1], _channels(near[:, y0:y1], channels))
+            out[channels, at] = wide[:, 2 * (top - y0) :][:, : out[:, at].shape[1]]
+
+
+def _channels(near_blur: Tensor, channels: slice) -> Tensor:
+    """Light of the channels that are restored, and coverage: alpha is the same in all three."""
+    return near_blur if channels.start is None else torch.cat([near_blur[:3].mean(0, keepdim=True), near_blur[3:]])
 
 
 def focus_share(image: Tensor, radius: Tensor, colour: Tensor, levels: Tensor) -> Tensor:
@@ -226,19 +234,20 @@ def _restored(image: Tensor, focus: Tensor, rendered: Tensor, near_blur: Tensor)
     h, w = focus.shape
     if not bool(focus.any()):
         return doubled(rendered, h, w)
-    near_blur = torch.where(near_blur[3] > UNTOUCHED, near_blur, 0)
-    free = (1 - near_blur[3]).clamp_min_(0)
+    near_blur = torch.where(near_blur[-1] > UNTOUCHED, near_blur, 0)
+    free = (1 - near_blur[-1]).clamp_min_(0)
     shares = torch.stack(_corners(focus))
     light = torch.stack(_corners(image * focus)).mean(0)
     # A halved picture shows only one side of the edge of what is in focus: beside it, neighbours are asked.
     trust = (1 - (shares.amax(0) - shares.amin(0))).square_().clamp_min_(LEAST_TRUST)
     share = shares.mean(0)
     cover = (1 - share) * free
-    behind = rendered - near_blur[:3]
+    behind = rendered - near_blur[:-1]
     rest = torch.addcmul(behind, free, light, value=-1).clamp_min_(0)
     # Where the two disagree on what is in focus, much light may be left with next to no coverage: no more than around it.
     brightest = torch.maximum(rendered, behind / free.clamp_min(LEAST_FREE) * (share < 0.5))
     rest = rest.minimum(window_max(brightest, 1) * cover)
-    wide = doubled(torch.cat([near_blur[:3], free[None], rest * trust, (cover * trust)[None]]), h, w)
-    beside = torch.where(wide[7] > LEAST_WEIGHT, wide[4:7] / wide[7].clamp_min(LEAST_WEIGHT), image)
-    return torch.lerp(beside, image, focus).mul_(wide[3]).add_(wide[:3])  # the photo bit for bit where all is in focus
+    wide = doubled(torch.cat([near_blur[:-1], free[None], rest * trust, (cover * trust)[None]]), h, w)
+    near, (free,), rest, (cover,) = wide.split([len(image), 1, len(image), 1])
+    beside = torch.where(cover > LEAST_WEIGHT, rest / cover.clamp_min(LEAST_WEIGHT), image)
+    return torch.lerp(beside, image, focus).mul_(free).add_(near)  # the photo bit for bit where all is in focus

@@ -37,6 +37,12 @@ class Frame:
     plate: Tensor | None
     plate_radius: Tensor | None
     matte: Tensor | None
+    alpha: Tensor | None = None
+
+    @property
+    def shown(self) -> Tensor:
+        """What is blurred: [3,H,W], or [4,H,W] premultiplied RGBA of a picture with transparency."""
+        return self.image if self.alpha is None else torch.cat([self.image * self.alpha, self.alpha[None]])
 
     @property
     def every_radius(self) -> Tensor:
@@ -55,7 +61,9 @@ class Frame:
 
         image, radius, disparity = cut(self.image), cut(self.radius), cut(self.disparity)
         assert image is not None and radius is not None and disparity is not None
-        return Frame(image, radius, disparity, self.law, cut(self.plate), cut(self.plate_radius), cut(self.matte))
+        return Frame(
+            image, radius, disparity, self.law, cut(self.plate), cut(self.plate_radius), cut(self.matte), cut(self.alpha)
+        )
 
 
 class Job:
@@ -93,18 +101,43 @@ class Job:
         if self._progress is not None:
             self._progress(self._done, self._total)
 
+    def skip(self, frame: Frame) -> None:
+        """Tell that a frame is done at once."""
+        self.advance(self.tiles_per_frame * (1 if frame.alpha is None else 2))
+
     def surfaces(self, image: Tensor, reference_coc: Tensor, scale: Scale | None, snap_px: int) -> Prepared:
         """The surfaces of a picture, kept or found; arguments as of `surfaces.cache.prepare`."""
         gain = None if scale is None else scale.gain
         return (prepare if self.cache is None else self.cache.get)(image, reference_coc, gain, snap_px, self.part_px)
 
-    def composite(self, plan: Plan, layers: LayersOf, largest: float, out: Tensor, near_blur: Tensor | None = None) -> None:
-        """Render part by part into `out` [3,H,W], which holds the photo.
+    def composite(
+        self,
+        plan: Plan,
+        layers: LayersOf,
+        largest: float,
+        out: Tensor,
+        near_blur: Tensor | None = None,
+        alpha: Tensor | None = None,
+    ) -> None:
+        """Render part by part into `out`, which holds what is blurred (`Frame.shown`).
 
         Args:
             largest: radius in px.
-            near_blur: see `engines.torch_engine.TileEngine.composite`.
+            out: [3,H,W], or [4,H,W] with alpha.
+            near_blur: see `engines.torch_engine.TileEngine.composite`; [8,H,W] with alpha, of colour and of alpha.
+            alpha: [H,W] of a picture with transparency: colour and alpha are blurred by the same layers.
         """
+        if alpha is None:
+            self._composite(plan, layers, largest, out, near_blur)
+            return
+        cut = lambda rows, cols: alpha[rows][:, cols]  # noqa: E731
+        near_color, near_alpha = (None, None) if near_blur is None else near_blur.split(4)
+        self._composite(plan, lambda rows, cols: layers(rows, cols).times(cut(rows, cols)), largest, out[:3], near_color)
+        opacity = out[3:].repeat(3, 1, 1)
+        self._composite(plan, lambda rows, cols: layers(rows, cols).alpha(cut(rows, cols)), largest, opacity, near_alpha)
+        torch.mean(opacity, 0, out=out[3])
+
+    def _composite(self, plan: Plan, layers: LayersOf, largest: float, out: Tensor, near_blur: Tensor | None) -> None:
         h, w = out.shape[1:]
         engine = choose_engine(plan, out.device, self.limits)
         halo_px = max(math.ceil(largest) + BLUR_MARGIN_PX, opaque_halo_px(largest))

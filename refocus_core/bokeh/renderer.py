@@ -66,6 +66,7 @@ def render(
     quality: str | Quality = "normal",
     background: Tensor | Plate | None = None,
     matte: Tensor | None = None,
+    alpha: Tensor | None = None,
     highlight_boost: float = 0.0,
     cache: SurfaceCache | None = None,
     limits: Limits | None = None,
@@ -81,6 +82,7 @@ def render(
         background: what is hidden behind the foreground ([B,3,H,W] linear, or a `Plate`); without it, it is filled in.
         matte: [B,H,W] coverage 0..1 of the foreground, for hair and the like; without it, edges are split by colour. Where no
             background comes with it, that is filled in from what the matte leaves free.
+        alpha: [B,H,W] 0..1 of a picture with transparency, which takes no background (see `cutout.render_with_alpha`).
         highlight_boost: light given back to clipped highlights out of focus, in f-stops (see `boost_highlights`).
         cache: keeps what does not depend on focus and aperture, for the next call with the same picture and disparity. Of no
             use with a background, and with a highlight boost only while the radius stays the same.
@@ -88,7 +90,8 @@ def render(
         progress: called with (tiles done, tiles in all).
 
     Returns:
-        [B,3,H,W] in the dtype of `image_linear`. Pixels of radius 0 that no nearer blur reaches are returned bit for bit.
+        [B,3,H,W] in the dtype of `image_linear`, or [B,4,H,W] premultiplied RGBA if there is an alpha. Pixels of radius 0 that no
+        nearer blur reaches are returned bit for bit.
 
     Raises:
         TypeError, ValueError: on wrong shapes, non-finite values, sizes that differ, an unknown quality, or a matte that leaves
@@ -108,14 +111,15 @@ def render(
     at_half = settings.half and plate is None
     size = ((h + 1) // 2, (w + 1) // 2) if at_half else (h, w)
     kernel = (kernel or make_kernel("circle")).to(image_linear.device)
-    job = Job(kernel, settings, limits or Limits(), cache, progress, size, batch)
+    # Pictures with transparency are rendered twice, colour and alpha.
+    job = Job(kernel, settings, limits or Limits(), cache, progress, size, batch * (1 if alpha is None else 2))
     render_one = draft.render if at_half else _render
-    out = torch.empty_like(image_linear)
-    for into, frame in zip(out, _frames(source, radius, defocus_map, plate, matte), strict=True):
+    out = image_linear.new_empty(batch, 3 if alpha is None else 4, h, w)
+    for into, frame in zip(out, _frames(source, radius, defocus_map, plate, matte, alpha), strict=True):
         if out.dtype == torch.float32:
             render_one(frame, job, into)
         else:
-            into.copy_(render_one(frame, job, torch.empty_like(frame.image)))
+            into.copy_(render_one(frame, job, torch.empty_like(into, dtype=torch.float32)))
     return out
 
 
@@ -153,7 +157,12 @@ def _filled(image: Tensor, matte: Tensor) -> Tensor:
 
 
 def _frames(
-    source: Tensor, radius: Tensor, defocus_map: DefocusMap, plate: Plate | None, matte: Tensor | None
+    source: Tensor,
+    radius: Tensor,
+    defocus_map: DefocusMap,
+    plate: Plate | None,
+    matte: Tensor | None,
+    alpha: Tensor | None,
 ) -> Iterator[Frame]:
     """The frames of a picture [B,3,H,W], one after the other, each with its part of the other arguments of `render`."""
     batch, device = len(source), source.device
@@ -173,17 +182,18 @@ def _frames(
             None if plate is None else of(plate.image, b, "background"),
             None if plate is None else of(plate.radius_px, b, "background radius"),
             None if coverage is None else coverage.clamp(0, 1),
+            of(alpha, b, "alpha"),
         )
 
 
 def _render(frame: Frame, job: Job, out: Tensor) -> Tensor:
-    """Fill and return `out` [3,H,W] at full resolution."""
+    """Fill and return `out` [3,H,W], or [4,H,W] with alpha, at full resolution."""
     image, radius, quality = frame.image, frame.radius, job.quality
-    out.copy_(image)
+    out.copy_(frame.shown)
     every_radius = frame.every_radius
     largest = largest_radius(every_radius)
     if largest <= SHARP_RADIUS_PX:
-        job.advance(job.tiles_per_frame)
+        job.skip(frame)
         return out
     if quality.segments > 1 and not _blurred_surfaces_overlap(radius):
         quality = replace(quality, segments=1)
@@ -194,7 +204,7 @@ def _render(frame: Frame, job: Job, out: Tensor) -> Tensor:
         scale = Scale.of(frame.law)
         surfaces = job.surfaces(image, frame.reference_coc(scale), scale, SNAP_HALF_WIDTH_PX if quality.snap else 0)
         layers = functools.partial(surfaces.layers, image, radius, scale)
-    job.composite(plan, layers, largest, out)
+    job.composite(plan, layers, largest, out, alpha=frame.alpha)
     return out
 
 

@@ -60,6 +60,7 @@ def write(
     *,
     sharp: Tensor,
     result: Tensor,
+    alpha: Tensor | None,
     depth_map: DepthMap,
     defocus_map: DefocusMap,
     focus: FocusLike,
@@ -73,8 +74,8 @@ def write(
     from .. import defocus
     from ..files import pictures
 
-    def save(path: Path, image: Tensor) -> None:
-        pictures.save(path, image, alpha=photo.alpha, bits=bits[path], exif=photo.exif, icc=photo.icc, quality=args.jpeg_quality)
+    def save(path: Path, image: Tensor, alpha: Tensor | None) -> None:
+        pictures.save(path, image, alpha=alpha, bits=bits[path], exif=photo.exif, icc=photo.icc, quality=args.jpeg_quality)
 
     if args.save_depth:
         _save_depth(args.save_depth, depth_map)
@@ -85,8 +86,8 @@ def write(
         else:
             pictures.save_map(args.save_defocus, defocus_map.radius_px[0])
     if args.save_sharp:
-        save(args.save_sharp, sharp)
-    save(args.output, result)
+        save(args.save_sharp, sharp, photo.alpha)
+    save(args.output, result, alpha)
 
 
 def _save_depth(path: Path, depth_map: DepthMap) -> None:

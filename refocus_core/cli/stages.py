@@ -90,9 +90,11 @@ def run(args: argparse.Namespace) -> None:
             near_gain=args.near_gain,
             far_gain=args.far_gain,
         )
-    result = _blur(args, sharp, defocus_map, kernel, genfocus, stages)
+    result, alpha = _blur(args, sharp, photo.alpha, defocus_map, kernel, genfocus, stages)
     with stages("writing"):
-        write(args, bits, photo, sharp=sharp, result=result, depth_map=depth_map, defocus_map=defocus_map, focus=focus)
+        write(
+            args, bits, photo, sharp=sharp, result=result, alpha=alpha, depth_map=depth_map, defocus_map=defocus_map, focus=focus
+        )
     print(summary(args.output, lens, defocus_map, depth_map))
 
 
@@ -130,20 +132,22 @@ def _sharpen(
 def _blur(
     args: argparse.Namespace,
     sharp: Tensor,
+    alpha: Tensor | None,
     defocus_map: DefocusMap,
     kernel: Kernel,
     genfocus: Callable[[], generative.Genfocus],
     stages: _Stages,
-) -> Tensor:
-    """The sharp photo, blurred by `--method`."""
+) -> tuple[Tensor, Tensor | None]:
+    """The sharp photo, blurred by `--method`, and its alpha [1,1,H,W], which the renderer blurs along with it."""
     from .. import bokeh, generative
     from ..color import linear_to_srgb, srgb_to_linear
 
     result = sharp
     if args.method != "generative":
         with stages("rendering") as progress:
-            light = bokeh.render(
+            light, alpha = bokeh.render_with_alpha(
                 srgb_to_linear(sharp),
+                alpha,
                 defocus_map,
                 kernel,
                 quality=args.quality,
@@ -152,14 +156,15 @@ def _blur(
             )
             result = linear_to_srgb(light)
     if args.method == "render":
-        return result
+        return result, alpha
     with stages(args.method) as progress:
         sample = genfocus().sampler(args.bokeh_lora, "bokeh", steps=args.steps, seed=args.seed, progress=progress)
         radius_px, megapixels = defocus_map.radius_px, args.megapixels
         if args.method == "generative":
-            return generative.blur(sharp, radius_px, sample, megapixels=megapixels)
+            return generative.blur(sharp, radius_px, sample, megapixels=megapixels), alpha
         revealed = generative.revealed_mask(bokeh.revealed(defocus_map, kernel))
-        return generative.redraw(sharp, radius_px, result, revealed, sample, strength=args.redraw, megapixels=megapixels)
+        drawn = generative.redraw(sharp, radius_px, result, revealed, sample, strength=args.redraw, megapixels=megapixels)
+        return drawn, alpha
 
 
 def _genfocus(args: argparse.Namespace, device: torch.device) -> generative.Genfocus:

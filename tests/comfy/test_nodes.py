@@ -96,15 +96,29 @@ def test_batch_of_three_equals_three_singles(comfy_server: rig.Server) -> None:
         assert float((out[k : k + 1].movedim(-1, 1) - alone).abs().max()) <= 1e-4
 
 
-def test_alpha_and_highlights_pass(comfy_server: rig.Server) -> None:
+def test_alpha_is_blurred_along_and_highlights_pass(comfy_server: rig.Server) -> None:
+    from refocus_core import bokeh, color
+    from refocus_core.optics import BlurLaw
+    from refocus_core.types import DefocusMap
+
     graph = chain(comfy_server, channels=4, content="highlight")
-    run = comfy_server.run(twin.probed(graph, ("6", 0)))
+    run = comfy_server.run(twin.probed(graph, ("4", 0), ("6", 0)))
     assert run.end == "execution_success", run.error
-    out, source = twin.read_probe(comfy_server, "6"), twin.read_probe(comfy_server, "1")
-    assert out.shape[-1] == 4 and torch.equal(out[..., 3], source[..., 3])
+    out, source = (twin.read_probe(comfy_server, n).movedim(-1, 1) for n in ("6", "1"))
+    photo, alpha = color.srgb_to_linear(source[:, :3]), source[:, 3:]
+    kernel = twin.Twin(comfy_server, graph).value(["5", 0])
+    found = twin.read_probe(comfy_server, "4")
+    law = BlurLaw.thin_lens(found["gain_px"], found["focus_disparity"])
+    light, blurred = bokeh.render_with_alpha(photo, alpha, DefocusMap.from_law(found["disparity"], law), kernel)
+    assert blurred is not None and float((blurred - alpha).abs().max()) > 0.1
+    assert float((out[:, 3:] - blurred).abs().max()) <= 1e-4
+    assert float((out[:, :3] - color.linear_to_srgb(light))[(blurred > 0.05).expand_as(light)].abs().max()) <= 1e-3
     sharp = {**graph, "4": node(comfy_server, "RefocusDefocusMap", depth=["3", 0], percent=0.0)}
     comfy_server.run(twin.probed(sharp, ("6", 0)))
-    assert torch.allclose(twin.read_probe(comfy_server, "6"), source, atol=1e-5), "no blur must change nothing, above 1 either"
+    source[:, 3:].clamp_(max=1)  # more than opaque does not exist
+    assert torch.allclose(twin.read_probe(comfy_server, "6").movedim(-1, 1), source, atol=1e-5), (
+        "no blur must change nothing, above 1 either"
+    )
     assert float(source.max()) == 4.0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -30,6 +30,17 @@ class Layers:
     back: Tensor
     back_radius: Tensor
     edge: Tensor
+
+    def times(self, alpha: Tensor) -> Layers:
+        """Premultiplied colours of a picture with alpha [H,W]. Coverage stays: it tells what a surface hides."""
+        return self._lit(self.front[:3] * alpha, self.back[:3] * alpha)
+
+    def alpha(self, alpha: Tensor) -> Layers:
+        """The same layers, with alpha [H,W] in place of every colour."""
+        return self._lit((self.front[3:] * alpha).expand(3, -1, -1), (self.back[3:] * alpha).expand(3, -1, -1))
+
+    def _lit(self, front: Tensor, back: Tensor) -> Layers:
+        return replace(self, front=torch.cat([front, self.front[3:]]), back=torch.cat([back, self.back[3:]]))
 
 
 @dataclass(frozen=True, eq=False)
