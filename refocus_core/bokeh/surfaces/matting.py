@@ -12,7 +12,7 @@ from torch import Tensor
 from ...color import display_values
 from ...images import box_mean, doubled, pull, push_pull, weighted_level, window_max, window_min, window_range
 from .laplacian import MattingLaplacian, solve
-from .transitions import SCALES, Sides, Transitions, dilated, find_transitions, repeated, sides
+from .transitions import ENLARGED_PX, SCALES, Sides, Transitions, dilated, find_transitions, repeated, sides
 
 PRIOR = 3e-4
 """Weight of the map itself within its transitions, against L. A larger one keeps the map's soft edge where colours say little."""
@@ -190,11 +190,11 @@ def _refined(guide: Tensor, coc: Tensor, where: Transitions, coarse: _Levels | N
 def _continued(fine: _Levels, coarse: _Levels, inside: Tensor) -> _Levels:
     """What the scale below has found, within its bands `inside` [h,w]."""
     h, w = inside.shape
-    depth = torch.where(inside, doubled(coarse.depth[None], h, w)[0], fine.depth)
-    near, far = (
-        torch.where(inside, repeated(small, h, w), own) for small, own in ((coarse.near, fine.near), (coarse.far, fine.far))
+    depth, near, far = doubled(torch.stack([coarse.depth, coarse.near, coarse.far]), h, w)
+    around = dilated(inside, ENLARGED_PX)
+    return _Levels(
+        torch.where(inside, depth, fine.depth), torch.where(around, near, fine.near), torch.where(around, far, fine.far)
     )
-    return _Levels(depth, near, far)
 
 
 def _thin_core(guide: Tensor, ridge: Tensor, band: Tensor, known: Tensor) -> Tensor:

@@ -49,6 +49,9 @@ BESIDE_PX = 3
 LEAST_RISE_PX = 0.5
 """Least by which the map rises, or falls, from such a pixel into the band. A smaller one is a surface's unevenness, too."""
 
+ENLARGED_PX = 1
+"""How far around a band both sides are told as well: enlarging a map looks as far beyond each pixel."""
+
 BLOCK_PX = 8
 """Side of the blocks in which it is found how far a band goes on."""
 
@@ -159,7 +162,7 @@ class Sides:
     """What a map is on either side of its transitions.
 
     Attributes:
-        near, far: [h,w] px of blur of both sides within bands, elsewhere the map itself.
+        near, far: [h,w] px of blur of both sides within bands and ENLARGED_PX around them, elsewhere the map itself.
         near_ridge, far_ridge: [h,w] bool, the middle of structures so thin that the map never reaches their depth.
     """
 
@@ -188,7 +191,8 @@ def sides(coc: Tensor, known: Tensor, band: Tensor) -> Sides:
     far_ridge = thin_far & (coc >= window_max(coc, 1)) & (coc - window_min(coc, WINDOW_PX) > LEAST_STEP_PX)
     near = _spread(coc, is_near | near_ridge, window_min(coc, WINDOW_PX))
     far = _spread(coc, is_far | far_ridge, window_max(coc, WINDOW_PX))
-    return Sides(torch.where(band, near, coc), torch.where(band, far, coc), near_ridge, far_ridge)
+    told = dilated(band, ENLARGED_PX)
+    return Sides(torch.where(told, near, coc), torch.where(told, far, coc), near_ridge, far_ridge)
 
 
 def _spread(coc: Tensor, side: Tensor, otherwise: Tensor) -> Tensor:
