@@ -57,6 +57,40 @@ def blend_weights(dtype: torch.dtype = torch.float32, device: torch.device | str
     return torch.exp(-(x[:, None].square() + x.square()))
 
 
+@dataclass(frozen=True, eq=False)
+class _Step:
+    """What one step asks of the model beside tokens and their positions; batches as those of the tokens."""
+
+    backbone: Backbone
+    text: Tensor
+    pooled: Tensor
+    timestep: Tensor
+    guidance: Tensor | None
+
+    def predict(self, tokens: Sequence[Tensor], ids: Sequence[Tensor]) -> Tensor:
+        """Velocity [B,N,C]; tokens and their position ids: the image's first, then those of each condition."""
+        return forward.run(
+            self.backbone,
+            latents=tokens[0],
+            conditions=tokens[1:],
+            text=self.text,
+            pooled=self.pooled,
+            timestep=self.timestep,
+            guidance=self.guidance,
+            image_ids=ids[0],
+            condition_ids=ids[1:],
+        )
+
+    def repeated(self, count: int) -> _Step:
+        """The same for a batch of so many tiles, one after the other."""
+
+        def each(values: Tensor) -> Tensor:
+            return values.repeat(count, *[1] * (values.ndim - 1))
+
+        guidance = None if self.guidance is None else each(self.guidance)
+        return _Step(self.backbone, each(self.text), each(self.pooled), each(self.timestep), guidance)
+
+
 def velocity(
     backbone: Backbone,
     *,
@@ -86,52 +120,42 @@ def velocity(
     Returns:
         [B,rows*columns,64].
     """
-    batch, _, channels = latents.shape
-    device = latents.device
+    batch = latents.shape[0]
+    step = _Step(
+        backbone,
+        text,
+        pooled,
+        timestep.reshape(-1).expand(batch),
+        None if guidance is None else guidance.reshape(-1).expand(batch),
+    )
+    tokens = (latents, *conditions)
     corners = tiling.corners(rows, columns)
     if not corners:
-        return forward.run(
-            backbone,
-            latents=latents,
-            conditions=conditions,
-            text=text,
-            pooled=pooled,
-            timestep=timestep,
-            guidance=guidance,
-            image_ids=position_ids(rows, columns, device=device),
-            condition_ids=[position_ids(rows, columns, right, device) for right in columns_right],
-        )
-    ids = position_ids(TILE, TILE, device=device)
-    grids = [t.unflatten(1, (rows, columns)) for t in (latents, *conditions)]
-    weights = blend_weights(latents.dtype, device)[:, :, None]
-    total = latents.new_zeros(batch, rows, columns, channels)
-    weight = latents.new_zeros(rows, columns, 1)
-    timestep = timestep.reshape(-1).expand(batch)
-    guidance = None if guidance is None else guidance.reshape(-1).expand(batch)
+        return step.predict(tokens, [position_ids(rows, columns, right, latents.device) for right in (0, *columns_right)])
+    grids = [t.unflatten(1, (rows, columns)) for t in tokens]
+    return _tiled(step, grids, corners, tiling.per_batch, progress).flatten(1, 2)
 
-    def each(values: Tensor, count: int) -> Tensor:
-        return values.repeat(count, *[1] * (values.ndim - 1))
 
-    for at in range(0, len(corners), tiling.per_batch):
-        part = corners[at : at + tiling.per_batch]
+def _tiled(
+    step: _Step, grids: Sequence[Tensor], corners: Sequence[tuple[int, int]], per_batch: int, progress: Progress | None
+) -> Tensor:
+    """Velocity [B,rows,columns,C] of tokens of that shape, image and conditions: the weighted mean of its tiles."""
+    image = grids[0]
+    batch, rows, columns, channels = image.shape
+    ids = [position_ids(TILE, TILE, device=image.device)] * len(grids)
+    weights = blend_weights(image.dtype, image.device)[:, :, None]
+    total = image.new_zeros(batch, rows, columns, channels)
+    weight = image.new_zeros(rows, columns, 1)
+    for at in range(0, len(corners), per_batch):
+        part = corners[at : at + per_batch]
         cut = [torch.cat([g[:, r : r + TILE, c : c + TILE].flatten(1, 2) for r, c in part]) for g in grids]
-        predicted = forward.run(
-            backbone,
-            latents=cut[0],
-            conditions=cut[1:],
-            text=each(text, len(part)),
-            pooled=each(pooled, len(part)),
-            timestep=each(timestep, len(part)),
-            guidance=None if guidance is None else each(guidance, len(part)),
-            image_ids=ids,
-            condition_ids=[ids] * len(conditions),
-        )
+        predicted = step.repeated(len(part)).predict(cut, ids)
         for (r, c), tile in zip(part, predicted.split(batch), strict=True):
             total[:, r : r + TILE, c : c + TILE] += tile.unflatten(1, (TILE, TILE)) * weights
             weight[r : r + TILE, c : c + TILE] += weights
         if progress is not None:
             progress(at + len(part), len(corners))
-    return (total / weight).flatten(1, 2)
+    return total / weight
 
 
 def shift(tokens: int) -> float:

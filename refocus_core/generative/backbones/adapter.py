@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..forward import Factors, LowRank
+from ..forward import Factors, LowRank, Projection
 from ..lora import is_adaptable
 
 Find = Callable[[str], Factors | None]
 """Module name in diffusers' naming -> its low-rank factors, or None."""
+Project = Callable[[Sequence[nn.Module], Sequence[str], Sequence[int]], Projection]
+"""(layers that share an input, names of their outputs in diffusers' naming, widths of these) -> the layers with an adapter."""
 
 
 def low_rank(find: Find, names: Sequence[str], widths: Sequence[int], like: Tensor) -> LowRank | None:

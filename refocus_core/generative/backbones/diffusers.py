@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from .. import forward
 from ..forward import Backbone, DoubleBlock, Factors, Projection, SingleBlock
 from ..lora import Lora
-from .adapter import Find, check_names, low_rank
+from .adapter import Find, Project, check_names, low_rank
 
 
 def conditional_forward(
@@ -115,66 +116,67 @@ def bind_diffusers(transformer: nn.Module, adapter: str | Lora | None, like: Ten
     else:
         find = (lambda _name: None) if adapter is None else adapter_factors(transformer, adapter).get
     dim: int = model.inner_dim
-    guided = bool(model.config.guidance_embeds)
 
     def project(layers: Sequence[nn.Module], names: Sequence[str], widths: Sequence[int]) -> Projection:
         return Projection([_base(layer) for layer in layers], widths, low_rank(find, names, widths, like))
 
-    def vector(timestep: Tensor, guidance: Tensor | None, pooled: Tensor) -> Tensor:
-        t = timestep.to(like) * 1000
-        if not guided:
-            return model.time_text_embed(t, pooled)
-        if guidance is None:
-            raise ValueError("This FLUX model needs guidance (e.g. 3.5), but it is None.")
-        return model.time_text_embed(t, guidance.to(like) * 1000, pooled)
-
-    double: list[DoubleBlock] = []
-    for i, b in enumerate(model.transformer_blocks):
-        at = f"transformer_blocks.{i}."
-        a = b.attn
-        double.append(
-            DoubleBlock(
-                modulation=project([b.norm1.linear], [at + "norm1.linear"], [6 * dim]),
-                text_modulation=_base(b.norm1_context.linear),
-                qkv=project([a.to_q, a.to_k, a.to_v], [at + f"attn.to_{c}" for c in "qkv"], [dim] * 3),
-                text_qkv=Projection([_base(m) for m in (a.add_q_proj, a.add_k_proj, a.add_v_proj)], [dim] * 3),
-                norm_q=a.norm_q,
-                norm_k=a.norm_k,
-                text_norm_q=a.norm_added_q,
-                text_norm_k=a.norm_added_k,
-                out=project([a.to_out[0]], [at + "attn.to_out.0"], [dim]),
-                text_out=_base(a.to_add_out),
-                mlp_in=project([b.ff.net[0].proj], [at + "ff.net.0.proj"], [4 * dim]),
-                mlp_out=project([b.ff.net[2]], [at + "ff.net.2"], [dim]),
-                text_mlp_in=_base(b.ff_context.net[0].proj),
-                text_mlp_out=_base(b.ff_context.net[2]),
-            )
-        )
-    single: list[SingleBlock] = []
-    for i, b in enumerate(model.single_transformer_blocks):
-        at = f"single_transformer_blocks.{i}."
-        a = b.attn
-        single.append(
-            SingleBlock(
-                modulation=project([b.norm.linear], [at + "norm.linear"], [3 * dim]),
-                projections=project(
-                    [a.to_q, a.to_k, a.to_v, b.proj_mlp],
-                    [*(at + f"attn.to_{c}" for c in "qkv"), at + "proj_mlp"],
-                    [dim, dim, dim, b.mlp_hidden_dim],
-                ),
-                norm_q=a.norm_q,
-                norm_k=a.norm_k,
-                out=project([b.proj_out], [at + "proj_out"], [dim]),
-            )
-        )
+    double = [_double(b, f"transformer_blocks.{i}.", dim, project) for i, b in enumerate(model.transformer_blocks)]
+    single = [_single(b, f"single_transformer_blocks.{i}.", dim, project) for i, b in enumerate(model.single_transformer_blocks)]
     return Backbone(
         heads=model.config.num_attention_heads,
         axes=model.config.axes_dims_rope,
         embed=project([model.x_embedder], ["x_embedder"], [dim]),
         embed_text=_base(model.context_embedder),
-        vector=vector,
+        vector=partial(_vector, model, bool(model.config.guidance_embeds), like),
         finish=lambda x, v: model.proj_out(model.norm_out(x, v)),
         double=double,
         single=single,
         checkpointing=bool(getattr(model, "gradient_checkpointing", False)),
+    )
+
+
+def _vector(model: Any, guided: bool, like: Tensor, timestep: Tensor, guidance: Tensor | None, pooled: Tensor) -> Tensor:
+    """`Backbone.vector`."""
+    t = timestep.to(like) * 1000
+    if not guided:
+        return model.time_text_embed(t, pooled)
+    if guidance is None:
+        raise ValueError("This FLUX model needs guidance (e.g. 3.5), but it is None.")
+    return model.time_text_embed(t, guidance.to(like) * 1000, pooled)
+
+
+def _double(block: Any, at: str, dim: int, project: Project) -> DoubleBlock:
+    """A block whose name begins with `at`."""
+    a = block.attn
+    return DoubleBlock(
+        modulation=project([block.norm1.linear], [at + "norm1.linear"], [6 * dim]),
+        text_modulation=_base(block.norm1_context.linear),
+        qkv=project([a.to_q, a.to_k, a.to_v], [at + f"attn.to_{c}" for c in "qkv"], [dim] * 3),
+        text_qkv=Projection([_base(m) for m in (a.add_q_proj, a.add_k_proj, a.add_v_proj)], [dim] * 3),
+        norm_q=a.norm_q,
+        norm_k=a.norm_k,
+        text_norm_q=a.norm_added_q,
+        text_norm_k=a.norm_added_k,
+        out=project([a.to_out[0]], [at + "attn.to_out.0"], [dim]),
+        text_out=_base(a.to_add_out),
+        mlp_in=project([block.ff.net[0].proj], [at + "ff.net.0.proj"], [4 * dim]),
+        mlp_out=project([block.ff.net[2]], [at + "ff.net.2"], [dim]),
+        text_mlp_in=_base(block.ff_context.net[0].proj),
+        text_mlp_out=_base(block.ff_context.net[2]),
+    )
+
+
+def _single(block: Any, at: str, dim: int, project: Project) -> SingleBlock:
+    """As `_double`."""
+    a = block.attn
+    return SingleBlock(
+        modulation=project([block.norm.linear], [at + "norm.linear"], [3 * dim]),
+        projections=project(
+            [a.to_q, a.to_k, a.to_v, block.proj_mlp],
+            [*(at + f"attn.to_{c}" for c in "qkv"), at + "proj_mlp"],
+            [dim, dim, dim, block.mlp_hidden_dim],
+        ),
+        norm_q=a.norm_q,
+        norm_k=a.norm_k,
+        out=project([block.proj_out], [at + "proj_out"], [dim]),
     )
