@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -214,54 +214,99 @@ def from_image(
         ValueError: on a colour picture, wrong shapes or arguments that do not go together.
     """
     v = _single_channel(image)
-    near = near or ("bright" if kind == "disparity" else "dark")
-    if kind not in ("disparity", "depth") or near not in ("bright", "dark"):
-        raise ValueError(f'kind must be "disparity" or "depth" and near "bright" or "dark", got {kind!r} and {near!r}.')
-    if (near_m is None) != (far_m is None):
-        raise ValueError("Give both near_m and far_m, the distances in metres of the nearest and the farthest value, or neither.")
-    if near_m is not None and far_m is not None:
-        check_range(near_m, far_m)
-    if metres_per_unit is not None and (kind != "depth" or near_m is not None or not metres_per_unit > 0 or near != "dark"):
-        raise ValueError("metres_per_unit goes with kind='depth', near='dark', without near_m and far_m, and must be positive.")
+    encoding = _Encoding(kind, near or ("bright" if kind == "disparity" else "dark"), near_m, far_m, metres_per_unit)
     no_data = torch.isnan(v) if unknown is None else torch.isnan(v) | (v == unknown)
     lengths = _lengths(focal_px, v.shape[0], v)
-    source = f"picture holding {kind}"
-
-    in_unit = v[~no_data & torch.isfinite(v)]
-    unit_range = in_unit.numel() == 0 or (float(in_unit.min()) >= 0 and float(in_unit.max()) <= 1)
-    if kind == "depth" and near_m is None and (metres_per_unit is not None or not unit_range):
-        if near != "dark":
-            raise ValueError("Depth with values above 1 grows with distance: near must be 'dark'.")
-        infinite = torch.isposinf(v) & ~no_data
-        known = torch.isfinite(v) & ~no_data & (v > 0)
-        depth = v * (metres_per_unit or 1.0)
-        return from_distance(depth, known, infinite, metric=metres_per_unit is not None, focal_px=lengths, source=source)
-
-    infinite = torch.isposinf(v) & ~no_data if kind == "depth" else torch.zeros_like(no_data)
     known = torch.isfinite(v) & ~no_data
-    if not unit_range:
-        if kind == "disparity" and near == "bright":
-            known = known & (v >= 0)
-            v = to_relative(torch.where(known, v, torch.zeros_like(v)), known)
-        else:
+    infinite = torch.isposinf(v) & ~no_data if kind == "depth" else torch.zeros_like(no_data)
+    if encoding.holds_distance(v[known]):
+        return _from_distances(v, known, infinite, encoding, lengths)
+    return _from_unit_range(v, known, infinite, encoding, lengths)
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """What the values of a picture mean; see `from_image`."""
+
+    kind: str
+    near: str
+    near_m: float | None
+    far_m: float | None
+    metres_per_unit: float | None
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("disparity", "depth") or self.near not in ("bright", "dark"):
             raise ValueError(
-                f"This picture has values from {float(in_unit.min()):.4g} to {float(in_unit.max()):.4g}, so what its ends mean "
-                "is unclear. Scale it to 0..1 first, or give metres_per_unit if it is depth."
+                f'kind must be "disparity" or "depth" and near "bright" or "dark", got {self.kind!r} and {self.near!r}.'
             )
-    nearness = v if near == "bright" else 1 - v  # 0 far .. 1 near
+        if (self.near_m is None) != (self.far_m is None):
+            raise ValueError(
+                "Give both near_m and far_m, the distances in metres of the nearest and the farthest value, or neither."
+            )
+        if self.near_m is not None and self.far_m is not None:
+            check_range(self.near_m, self.far_m)
+        scale = self.metres_per_unit
+        if scale is not None and (self.kind != "depth" or self.near_m is not None or not scale > 0 or self.near != "dark"):
+            raise ValueError(
+                "metres_per_unit goes with kind='depth', near='dark', without near_m and far_m, and must be positive."
+            )
+
+    @property
+    def source(self) -> str:
+        """`DepthMap.source`."""
+        return f"picture holding {self.kind}"
+
+    def holds_distance(self, values: Tensor) -> bool:
+        """Whether these values are proportional to distance, not positions between two ends."""
+        given = self.metres_per_unit is not None
+        return self.kind == "depth" and self.near_m is None and (given or not _in_unit_range(values))
+
+
+def _in_unit_range(values: Tensor) -> bool:
+    return values.numel() == 0 or (float(values.min()) >= 0 and float(values.max()) <= 1)
+
+
+def _from_distances(v: Tensor, known: Tensor, infinite: Tensor, encoding: _Encoding, lengths: Tensor | None) -> DepthMap:
+    """Values [B,H,W] that are proportional to distance; masks and focal lengths as in `from_distance`."""
+    if encoding.near != "dark":
+        raise ValueError("Depth with values above 1 grows with distance: near must be 'dark'.")
+    scale = encoding.metres_per_unit
+    depth, metric = v * (scale or 1.0), scale is not None
+    return from_distance(depth, known & (v > 0), infinite, metric=metric, focal_px=lengths, source=encoding.source)
+
+
+def _from_unit_range(v: Tensor, known: Tensor, infinite: Tensor, encoding: _Encoding, lengths: Tensor | None) -> DepthMap:
+    """Values [B,H,W] in 0..1 between two ends, or disparity of any scale; masks and focal lengths as in `from_distance`."""
+    v, known = _stretched(v, known, encoding)
+    nearness = v if encoding.near == "bright" else 1 - v  # 0 far .. 1 near
     filled = torch.where(infinite, torch.zeros_like(v), fill(torch.where(known, nearness, torch.zeros_like(v)), known | infinite))
     valid = None if bool(known.all()) else known
-    if kind == "disparity" or near_m is None or far_m is None:
-        if kind == "depth":
+    near_m, far_m = encoding.near_m, encoding.far_m
+    if encoding.kind == "disparity" or near_m is None or far_m is None:
+        if encoding.kind == "depth":
             log.warning("Depth picture without metres: order of surfaces is right, spacing is not. Give near_m and far_m.")
-        return in_metres(DepthMap(filled, False, lengths, valid, source), near_m, far_m)
+        return in_metres(DepthMap(filled, False, lengths, valid, encoding.source), near_m, far_m)
     if not math.isfinite(far_m):
         raise ValueError("far_m must be finite for a depth picture: its values are spread evenly between near_m and far_m.")
     disparity = 1 / (far_m + filled * (near_m - far_m))
     # What is infinitely far lies beyond far_m, so the range that the picture spans is not the scene's.
     known_range = None if bool(infinite.any()) else (1 / far_m, 1 / near_m)
     disparity = torch.where(infinite, torch.zeros_like(disparity), disparity)
-    return DepthMap(disparity, True, lengths, valid, source, known_range)
+    return DepthMap(disparity, True, lengths, valid, encoding.source, known_range)
+
+
+def _stretched(v: Tensor, known: Tensor, encoding: _Encoding) -> tuple[Tensor, Tensor]:
+    """Values in 0..1 and which of them are known; disparity of another scale is stretched over the batch."""
+    values = v[known]
+    if _in_unit_range(values):
+        return v, known
+    if encoding.kind != "disparity" or encoding.near != "bright":
+        raise ValueError(
+            f"This picture has values from {float(values.min()):.4g} to {float(values.max()):.4g}, so what its ends mean is "
+            "unclear. Scale it to 0..1 first, or give metres_per_unit if it is depth."
+        )
+    known = known & (v >= 0)
+    return to_relative(torch.where(known, v, torch.zeros_like(v)), known), known
 
 
 def fit(depth_map: DepthMap, image: Tensor) -> DepthMap:
