@@ -18,16 +18,23 @@ UNIT_M = 1 / 32
 """Metres of one unit of the game: a player, 56 units tall, measures 1.75 m."""
 
 LIGHTMAP_PX = 128
+"""Side of a lightmap, fixed by the format."""
 SURFACE_SKY, SURFACE_NODRAW = 0x4, 0x80
-"""As the format has them."""
+"""Flags of textures whose surfaces are not drawn: sky, and what only has a function in the game."""
 
+_LUMPS = 17
+"""Sections of the file, listed in its header by offset and size in bytes."""
 _ENTITIES, _TEXTURES, _VERTICES, _INDICES, _FACES, _LIGHTMAPS = 0, 1, 10, 11, 13, 14
-_LUMPS, _TEXTURE_BYTES = 17, 72
+"""Numbers of the sections that are read."""
+_TEXTURE_BYTES = 72
+"""Size of a texture's record: name of 64 bytes, flags, contents."""
 _POLYGON, _PATCH, _MESH = 1, 2, 3
+"""Types of faces with a surface: flat, a grid of Bézier control points, a model."""
 
 _VERTEX = np.dtype(
     [("position", "<f4", 3), ("texture", "<f4", 2), ("lightmap", "<f4", 2), ("normal", "<f4", 3), ("colour", "u1", 4)]
 )
+"""Record of a vertex in the file; lengths in units of the game."""
 _FACE = np.dtype(
     [
         *((n, "<i4") for n in ("texture", "effect", "type", "vertex", "vertices", "index", "indices", "lightmap")),
@@ -39,6 +46,7 @@ _FACE = np.dtype(
         ("size", "<i4", 2),
     ]
 )
+"""Record of a face: its first vertex and index and how many, its place in the lightmap, width and height of a patch's grid."""
 
 
 @dataclass(frozen=True)

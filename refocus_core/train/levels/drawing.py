@@ -97,6 +97,7 @@ void main() {
     in_shadow = (shadow * vec4(position + 0.01 * normal, 1)).xyz * 0.5 + 0.5;
     depth = dot(position - eye, forward);
 }"""
+"""Vertex shader of the picture: place in the picture and in the shadow map, and depth in m along the optical axis."""
 
 _FRAGMENT = """#version 330
 uniform sampler2D picture; uniform sampler2D baked; uniform sampler2DShadow shadows;
@@ -126,17 +127,21 @@ void main() {
     colour = vec4(mix(fog_colour, surface.rgb * light, exp(-depth * fog)), 1);
     disparity = 1.0 / depth;
 }"""
+"""Fragment shader of the picture: light on the texture's colour, fog over it, and disparity in 1/m."""
 
 _CAST_VERTEX = """#version 330
 uniform mat4 shadow; in vec3 position; in vec2 texture_at; out vec2 at;
 void main() { gl_Position = shadow * vec4(position, 1); at = texture_at; }"""
+"""Vertex shader of the shadow map."""
 _CAST_FRAGMENT = """#version 330
 uniform sampler2D picture; in vec2 at;
 void main() { if (texture(picture, at).a < 0.5) discard; }"""
+"""Fragment shader of the shadow map, for depth alone: what is transparent casts no shadow."""
 
 _LAYOUT, _CAST_LAYOUT = "3f 2f 2f 3f 3f", "3f 2f 32x"
+"""A vertex of `geometry` as moderngl describes it: whole, and up to the texture coordinates (the rest is skipped)."""
 _NAMES = ("position", "texture_at", "lightmap_at", "normal", "colour")
-"""A row of `geometry` as moderngl describes it, whole and up to the texture coordinates (the rest is skipped)."""
+"""What the vertex shaders call the parts of `_LAYOUT`; the shadow map's takes the first two."""
 
 
 class Canvas:

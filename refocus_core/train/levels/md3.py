@@ -24,9 +24,11 @@ FIRST_ALIVE = 90
 """Frames before this one show how the figure dies; games keep that order."""
 
 _HEADER = struct.Struct("<4si64s9i")
+"""Header of the file: mark, version, name, flags, four counts (frames, tags, surfaces, skins), four offsets in bytes."""
 _SURFACE = struct.Struct("<4s64s10i")
+"""Header of a surface: mark, name, flags, four counts (frames, shaders, vertices, triangles), five offsets in bytes."""
 _TAG_BYTES, _NAME_BYTES = 112, 64
-"""As the file lays them out."""
+"""Sizes of a tag (name, origin, axes) and of a name that zeros fill up."""
 
 
 @dataclass(frozen=True)

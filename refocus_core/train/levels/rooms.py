@@ -17,8 +17,9 @@ from .stage import Dress, Stage, Wardrobe
 from .view import Scene
 
 KINDS = ("room", "open", "table", "clutter")
+"""Kinds of scenes: a furnished room, a place under the sky, a table-top, a room full of bodies of all shapes."""
 SHARES = (0.38, 0.20, 0.32, 0.10)
-"""Kinds of scenes and how often each is made."""
+"""How often each kind is made; they sum to 1."""
 
 HOUSE_NEAREST_M, NEAREST_M = 9.0, 1.1
 """Houses and other things of a scene stand no nearer to the camera."""

@@ -47,8 +47,9 @@ HELD_OUT = 11
 """Every so many levels one is never trained on."""
 
 ROOMS = "rooms"
+"""Name of the kind of slices whose scenes are made by rules."""
 KINDS = ("openarena", "nexuiz", ROOMS)
-"""Kinds of slices: levels of a game whose packages begin so, and scenes by rules."""
+"""Kinds of slices: levels of a game whose packages' names begin so, and scenes by rules."""
 
 THINGS = ("models/mapobjects", "models/weapons", "models/powerups", "models/ammo", "models/items")
 """Folders of models that can stand on a floor."""

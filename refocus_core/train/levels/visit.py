@@ -21,16 +21,18 @@ from .meshes import moved, turn
 from .view import Scene
 
 HOLDS = ("standing", "low", "down", "up", "along", "near", "portrait")
+"""Ways to hold the camera: at eye height; as over a table; down; up; along the nearest wall; close to a surface; at somebody who
+stands 1 to 3 m away."""
 SHARES = (0.31, 0.19, 0.09, 0.06, 0.10, 0.08, 0.17)
-"""Ways to hold the camera and how often each is chosen: at eye height; as over a table; down and up; along the nearest wall;
-close to a surface; at somebody who stands 1 to 3 m away."""
+"""How often each way is chosen; they sum to 1."""
 
 MET = 0.75
 """Share of the views in which something is set before the camera."""
 
 LONGEST_WALK_M = 12.0
+"""How far a camera is carried from a known place: farther shows more of a level, and ends more tries where there is no floor."""
 DEEPEST_FALL_M = 6.0
-"""How far a camera is carried from a known place, and how far below it the floor may lie."""
+"""How far down the floor is looked for: a larger one keeps more tries, and puts more things far below the camera."""
 
 DARK = 20
 """Baked light (0..255) up to here is unused space between the parts of a lightmap."""
@@ -231,6 +233,7 @@ def _baked_light(archive: Archive, name: str, level: bsp.Level) -> list[NDArray[
 
 
 _UP = np.array([0, 0, 1], np.float32)
+"""Unit vector against gravity."""
 
 
 def _level(yaw: float) -> Array:
