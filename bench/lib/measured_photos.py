@@ -11,7 +11,6 @@ measurement are False in `DepthMap.valid` and 0 in its disparity; `filled` gives
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -24,8 +23,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from bench.lib.depth_readers import READERS, resized
-from bench.lib.packages import CACHE, Package, PhotoError, download, unpack, workspace
+from bench.lib.depth_readers import CACHE, READERS, resized
+from refocus_core.train.common.package_files import FetchError, Package, check, opened
 from refocus_core.types import DepthMap
 from tests.helpers.paths import REPO
 
@@ -37,7 +36,8 @@ class Photo:
     Attributes:
         name: short and unique.
         kind: what is in it.
-        package: where the files come from.
+        package: where the files come from; of Debian's, any version with the same pictures will do.
+        licence: as the package states it.
         files: (path inside the package, sha256), in the order its reader takes them.
         attribution: who made it, as far as the package says or the data set is known.
         depth: how the depth was measured and is encoded.
@@ -50,6 +50,7 @@ class Photo:
     name: str
     kind: str
     package: Package
+    licence: str
     files: tuple[tuple[str, str], ...]
     attribution: str
     depth: str
@@ -65,11 +66,14 @@ LIST = REPO / "bench" / "data" / "measured_photos.json"
 
 def _listed() -> tuple[Photo, ...]:
     data = json.loads(LIST.read_text(encoding="utf-8"))
-    packages = {name: Package(**record) for name, record in data["packages"].items()}
-    return tuple(
-        Photo(**{**record, "package": packages[record["package"]], "files": tuple(record["files"].items())})
-        for record in data["photos"]
-    )
+    return tuple(_photo(record, data["packages"][record["package"]]) for record in data["photos"])
+
+
+def _photo(record: dict[str, Any], source: dict[str, Any]) -> Photo:
+    """One entry of the list, and that of its package."""
+    found = Package(source["registry"], source["name"], source["version"])
+    fields: dict[str, Any] = {"package": found, "licence": source["licence"], "files": tuple(record["files"].items())}
+    return Photo(**(record | fields))
 
 
 PHOTOS = _listed()
@@ -88,23 +92,21 @@ def fetch(photo: Photo) -> list[Path]:
     """The photo's files, on disk and checked; downloads its package if one is missing.
 
     Raises:
-        PhotoError: if the package cannot be had, lacks a file, or holds another one than was checked.
+        FetchError: if the package cannot be had, lacks a file, or holds another one than was checked.
     """
     folder = CACHE / f"{photo.package.name}-{photo.package.version}".replace("/", "_")
     paths = [folder / inside for inside, _ in photo.files]
     if not all(p.exists() for p in paths):
-        wanted = {inside for p in PHOTOS if p.package.spec == photo.package.spec for inside, _ in p.files}
-        with workspace() as work:
-            unpack(download(photo.package, work), wanted, work / "files", photo.package)
+        wanted = {inside for p in PHOTOS if p.package == photo.package for inside, _ in p.files}
+        with opened(photo.package, wanted, CACHE) as files:
             for inside in wanted:
                 (folder / inside).parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(work / "files" / inside, folder / inside)
-    for path, (inside, sha256) in zip(paths, photo.files, strict=True):
-        if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
-            raise PhotoError(
-                f"{inside} of {photo.package.spec} is not the file that was checked. Delete {folder} to fetch it again; "
-                "if it stays so, the package has changed and the photo must be looked at anew."
-            )
+                shutil.move(files / inside, folder / inside)
+    for path, (_, sha256) in zip(paths, photo.files, strict=True):
+        try:
+            check(path, sha256, photo.package)
+        except FetchError as error:
+            raise FetchError(f"{error} To fetch it again, delete {folder}.") from error
     return paths
 
 

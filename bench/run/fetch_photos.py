@@ -16,9 +16,9 @@ import torch
 from PIL import Image
 
 from bench.lib.measured_photos import PHOTOS, Photo, by_name, filled, load, preview
-from bench.lib.packages import PhotoError
 from refocus_core import bokeh, color, depth
 from refocus_core.optics import BlurLaw
+from refocus_core.train.common.package_files import FetchError
 from refocus_core.types import DefocusMap
 
 FOCI = {"near": 0.97, "middle": 0.55, "far": 0.03}
@@ -53,7 +53,7 @@ def main() -> None:
     for photo in [by_name(n) for n in args.only] if args.only else PHOTOS:
         try:
             image, depth_map = load(photo)
-        except PhotoError as e:
+        except FetchError as e:
             print(f"{photo.name}: {e}", file=sys.stderr)
             failed += 1
             continue
@@ -62,7 +62,7 @@ def main() -> None:
         span = f"{float(known.min()):.3f} to {float(known.max()):.3f} {'1/m' if depth_map.metric else '(relative)'}"
         size = f"{image.shape[3]} x {image.shape[2]}"
         share = f"{float(depth_map.valid.float().mean()):.0%}"
-        row = [photo.name, photo.kind, size, share, span, photo.depth, photo.package.spec, photo.package.licence]
+        row = [photo.name, photo.kind, size, share, span, photo.depth, photo.package.spec, photo.licence]
         print("| " + " | ".join(row) + " |", flush=True)
         if args.previews:
             args.previews.mkdir(parents=True, exist_ok=True)

