@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from diffusers import FluxTransformer2DModel
+from diffusers import FluxTransformer2DModel  # pyright: ignore[reportPrivateImportUsage] # exported when asked for
 from torch import Tensor, nn
 
 from bench.lib import reporting
@@ -31,9 +31,9 @@ WARM, RUNS = 2, 5
 """Runs before the clock starts, and runs whose median counts."""
 SHAPE = ("num_layers", "num_single_layers", "attention_head_dim", "num_attention_heads", "joint_attention_dim")
 """What FULL and TOY give, as diffusers names it."""
-FULL = dict(zip(SHAPE, (19, 38, 128, 24, 4096), strict=True))
+FULL: dict[str, int] = dict(zip(SHAPE, (19, 38, 128, 24, 4096), strict=True))
 """FLUX.1-dev."""
-TOY = dict(zip(SHAPE, (2, 2, 32, 2, 32), strict=True))
+TOY: dict[str, int] = dict(zip(SHAPE, (2, 2, 32, 2, 32), strict=True))
 """Small enough for a CPU; its times say nothing."""
 
 
@@ -41,7 +41,9 @@ def model(shape: dict[str, int], device: torch.device, dtype: torch.dtype, fp8: 
     """FLUX.1 with small random weights, made in place so that it never lies in main memory."""
     head = shape["attention_head_dim"]
     with torch.device("meta"):
-        net = FluxTransformer2DModel(**shape, guidance_embeds=True, axes_dims_rope=(head // 8, head * 7 // 16, head * 7 // 16))
+        net: Any = FluxTransformer2DModel(
+            **shape, guidance_embeds=True, axes_dims_rope=(head // 8, head * 7 // 16, head * 7 // 16)
+        )
     net = net.to(dtype).to_empty(device=device).eval().requires_grad_(False)
     generator = torch.Generator(device).manual_seed(0)
     for parameter in net.parameters():
@@ -177,7 +179,7 @@ def main() -> None:
         return torch.randn(*size, generator=generator, device=device, dtype=dtype)
 
     for conditions in (1, 2):
-        call = {
+        call: dict[str, Any] = {
             "latents": noise(1, side * side, 64),
             "conditions": [noise(1, side * side, 64) for _ in range(conditions)],
             "text": noise(1, words, shape["joint_attention_dim"]),

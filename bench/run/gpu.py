@@ -18,9 +18,9 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 if "--interpret" in sys.argv:  # read where kernels are defined
@@ -93,7 +93,7 @@ class Call:
 
 
 @contextlib.contextmanager
-def engine_is(make: Callable[[Plan], Any]) -> Iterator[None]:
+def engine_is(make: Callable[[Plan], Any]) -> Generator[None]:
     """The renderer uses this engine, whatever the device."""
     with mock.patch.object(frames, "choose_engine", lambda plan, device, limits: make(plan)):
         yield
@@ -111,7 +111,7 @@ def calls_of(scene: Scene, quality: str, kind: type[Any], keep: bool = True, lim
                 found.append(Call(self.plan, layers, halo_px, origin, out.clone(), near_blur))
             advance(Limits().tile_count(*out.shape[1:]))
 
-    with engine_is(Noted):
+    with engine_is(cast("type[Any]", Noted)):
         scene.render(quality, limits)
     return found
 
@@ -188,7 +188,8 @@ def launches(work: Callable[[], object]) -> int:
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as watched:
         work()
         torch.cuda.synchronize()
-    return sum(1 for e in watched.events() if e.device_type == torch.autograd.DeviceType.CUDA)
+    cuda = torch.autograd.DeviceType.CUDA  # pyright: ignore[reportPrivateImportUsage] # torch has no other place for it
+    return sum(1 for e in watched.events() or () if e.device_type == cuda)
 
 
 def parity(size: tuple[int, int], radius: float, device: torch.device) -> list[dict[str, Any]]:
@@ -225,6 +226,12 @@ def show_plan(size: tuple[int, int], radius: float, quality: str) -> None:
             print(f"  {key:<24}{value:>20,.2f}")
 
 
+def width_and_height(text: str) -> tuple[int, int]:
+    """Of a size such as 3840x2160."""
+    width, height = (int(n) for n in text.split("x"))
+    return width, height
+
+
 def table(rows: list[dict[str, Any]]) -> list[str]:
     lines = [
         "| size | quality | radius | engine | layers ms | blur ms | render ms | launches | blur's peak MiB |",
@@ -252,7 +259,7 @@ def main() -> None:
     parser.add_argument("--radius", type=float)
     parser.add_argument("--quality", choices=list(QUALITIES))
     args = parser.parse_args()
-    size = tuple(int(n) for n in args.size.split("x")) if args.size else None
+    size = width_and_height(args.size) if args.size else None
     if args.plan:
         show_plan(size or SIZES["4K"], args.radius or 64, args.quality or "normal")
         return
