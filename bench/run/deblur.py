@@ -1,4 +1,4 @@
-"""How well All in Focus takes lens blur out: photos that were never trained on, blurred here, and layered scenes.
+"""How well the methods of `restore.all_in_focus` take lens blur out: photos never trained on, blurred here, and layered scenes.
 
     python -m bench.run.deblur [--only photos|scenes|seams|pairs] [--pictures FOLDER] [--pairs FOLDER] [--write]
 
@@ -205,7 +205,7 @@ def to_file(image: Tensor, path: Path) -> None:
 
 def report(result: dict[str, Any], pairs: bool = True) -> str:
     """The tables as Markdown, with the rows of single pairs or without."""
-    lines = ["# All in Focus: measured", "", (__doc__ or "").split("\n\n", 3)[3].strip(), ""]
+    lines = ["# All-in-focus restoration: measured", "", (__doc__ or "").split("\n\n", 3)[3].strip(), ""]
     if "photos" in result:
         names = ["input", "unsharp", "wiener", "deconvolution", "network", "network, told", "blind"]
         head = ["input", "unsharp mask, best of 16", "Wiener, true radius", "deconvolution, true radius", "**refocus-deblur-s**"]
@@ -299,7 +299,7 @@ def report(result: dict[str, Any], pairs: bool = True) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure All in Focus.")
+    parser = argparse.ArgumentParser(description="Measure the methods of restore.all_in_focus.")
     parser.add_argument("--only", choices=("photos", "scenes", "seams", "pairs"))
     parser.add_argument("--pairs", type=Path, help="a folder of folders, each with photos of one view at several focus distances")
     parser.add_argument("--pictures", type=Path, help="write source, result and truth side by side into this folder")

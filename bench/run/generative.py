@@ -1,7 +1,9 @@
 """The generative route on a GPU with FLUX.1-dev of full size and random weights: time and memory of a step, tiled and whole.
 
-    python -m bench.run.generative [--fp8]   # needs a CUDA GPU with 30 GB (20 GB with --fp8); writes bench/results/generative.md
-    python -m bench.run.generative --toy     # runs this file's code at a toy size on the CPU; writes nothing
+    python -m bench.run.generative [--fp8] [--write]   # needs a CUDA GPU with 30 GB (20 GB with --fp8)
+    python -m bench.run.generative --toy               # runs this file's code at a toy size on the CPU; keeps nothing
+
+Prints a Markdown table and keeps it with its numbers in out/bench; `--write` puts it into bench/results/generative.md.
 
 A step is one velocity of a 1024 px picture with one condition (DeblurNet) or two (BokehNet). "Floor" is the arithmetic of a step,
 counted from the shapes of its matrix products, at the speed that a large matrix product reaches on this machine. "Switched" is
@@ -154,6 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fp8", action="store_true", help="weights in float8_e4m3fn, computed in bfloat16")
     parser.add_argument("--toy", action="store_true", help="toy size on the CPU")
+    parser.add_argument("--write", action="store_true", help="put the table into bench/results")
     args = parser.parse_args()
     if not args.toy and not torch.cuda.is_available():
         sys.exit("No CUDA GPU here. --toy runs the code at a toy size.")
@@ -173,6 +176,7 @@ def main() -> None:
         "| | conditions | ms | floor, ms | GiB beside the weights |",
         "|---|---|---|---|---|",
     ]
+    steps: list[dict[str, Any]] = []
     generator = torch.Generator(device).manual_seed(2)
 
     def noise(*size: int) -> Tensor:
@@ -209,7 +213,11 @@ def main() -> None:
             work = flops(shape, words, side * side, conditions)
             if tiling.mode == "auto":
                 work = tiles * flops(shape, words, 1024, conditions)
-            lines.append(f"| {label} | {conditions} | {milliseconds:.0f} | {1e3 * work / rate:.0f} | {gib:.2f} |")
+            floor = 1e3 * work / rate
+            steps.append(
+                {"step": label, "conditions": conditions, "ms": milliseconds, "floor_ms": floor, "beside_weights_gib": gib}
+            )
+            lines.append(f"| {label} | {conditions} | {milliseconds:.0f} | {floor:.0f} | {gib:.2f} |")
             print(lines[-1], flush=True)
         whole, *tiled = results.values()
         for group in ((whole, tiled[0]), tiled[1:]):
@@ -217,7 +225,10 @@ def main() -> None:
             lines.append(f"| largest difference among these | {conditions} | {spread:.1e} | | |")
     text = "\n".join([*lines, ""])
     print(text)
-    if not args.toy:
+    if args.toy:
+        return
+    reporting.save("generative", {"device": name, "torch": torch.__version__, "fp8": args.fp8, "rows": steps}, text)
+    if args.write:
         reporting.write_summary("generative", text)
 
 

@@ -1,8 +1,10 @@
 """Reblur on a CUDA GPU: Triton kernels beside plain torch, in time and in result.
 
-    python -m bench.run.gpu [--quick]      # needs a CUDA GPU; writes bench/results/gpu.md
+    python -m bench.run.gpu [--quick] [--write]      # needs a CUDA GPU
     python -m bench.run.gpu --plan [--size 3840x2160] [--radius 64] [--quality normal]     # counts the work, on any machine
-    python -m bench.run.gpu --device cpu --interpret --size 64x48       # runs this file's code at a tiny size; writes nothing
+    python -m bench.run.gpu --device cpu --interpret --size 64x48       # runs this file's code at a tiny size; keeps nothing
+
+Prints Markdown tables and keeps them with all numbers in out/bench; `--write` puts them into bench/results/gpu.md.
 
 The picture is the motorcycle photo with its measured depth, enlarged (bicubic and bilinear: the size is real, the detail is not),
 focused in the middle of its disparity; the radius is the largest one on either side of focus. Times are medians of CUDA events
@@ -258,6 +260,7 @@ def main() -> None:
     parser.add_argument("--size", help="WIDTHxHEIGHT")
     parser.add_argument("--radius", type=float)
     parser.add_argument("--quality", choices=list(QUALITIES))
+    parser.add_argument("--write", action="store_true", help="put the tables into bench/results")
     args = parser.parse_args()
     size = width_and_height(args.size) if args.size else None
     if args.plan:
@@ -299,7 +302,7 @@ def main() -> None:
                     rows.append({"size": label, "quality": quality, "radius_px": radius, "engine": engine} | row)
                     print(table(rows[-1:])[-1], flush=True)
     if smoke:
-        print("Nothing was written: these are not measurements.")
+        print("Nothing was kept: these are not measurements.")
         return
     found = {"device": name, "versions": versions, "self_test": [worst, mean], "parity": agreement, "rows": rows}
     head = [f"# Reblur on {name}", "", f"{versions}. `python -m bench.run.gpu`; what the columns mean is said there.", ""]
@@ -307,7 +310,8 @@ def main() -> None:
     head += [f"- {r['quality']}, radius {r['radius_px']:g} px: largest {r['worst']:.2g}, mean {r['mean']:.2g}" for r in agreement]
     text = "\n".join([*head, "", *table(rows)]) + "\n"
     reporting.save("gpu", found, text)
-    reporting.write_summary("gpu", text)
+    if args.write:
+        reporting.write_summary("gpu", text)
 
 
 if __name__ == "__main__":
