@@ -5,6 +5,7 @@ Shapes are [..., H, W]; nothing here changes its arguments unless it says so.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -23,6 +24,9 @@ SMALLEST_FFT = 16
 REUSABLE_SIXTEENTHS = (8, 9, 10, 12, 14, 16, 18)
 """Lengths of `reusable_fft_length` between a power of two and the next, in sixteenths of the latter. More of them pad less, but
 spectra that are kept by length are then used less often."""
+
+GAUSSIAN_REACH = 3.0
+"""Where a normal distribution is cut, in standard deviations. A larger one changes less than a hundredth of its weight."""
 
 SMOOTH_PRIMES = (2, 3, 5)
 """Prime factors of a length that transforms quickly."""
@@ -68,6 +72,18 @@ def box_mean(x: Tensor, side_px: int) -> Tensor:
 
 
 # -------------------------------------------------------------------------------------------------------- lists of pixels
+
+
+def gaussian(x: Tensor, deviation_px: float) -> Tensor:
+    """[B,H,W] blurred by a normal distribution; the picture goes on beyond its border as it ends."""
+    reach = math.ceil(GAUSSIAN_REACH * deviation_px)
+    at = torch.arange(-reach, reach + 1, dtype=x.dtype, device=x.device)
+    weight = torch.exp(at.square() / (-2 * deviation_px**2))
+    weight = weight / weight.sum()
+    for _ in range(2):  # down, then across
+        padded = F.pad(x[:, None], (0, 0, reach, reach), mode="replicate")
+        x = F.conv2d(padded, weight.view(1, 1, -1, 1))[:, 0].transpose(1, 2)
+    return x.contiguous()
 
 
 def neighbour_pairs() -> list[tuple[tuple[slice, slice], tuple[slice, slice]]]:

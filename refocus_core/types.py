@@ -27,9 +27,10 @@ class DepthMap:
         source: where it came from, for people.
         known_range: (farthest, nearest) disparity that the scene may have, where something else than its pixels tells; relative
             depth always has (0, 1).
+        edge_px: how far its edges are off from the picture's, as a standard deviation in px of this map; 0 where they are exact.
 
     Raises:
-        TypeError, ValueError: on wrong shapes or types, non-finite or negative disparity, relative disparity above 1.
+        TypeError, ValueError: on wrong shapes or types, non-finite or negative values, relative disparity above 1.
     """
 
     disparity: Tensor
@@ -38,9 +39,11 @@ class DepthMap:
     valid: Tensor | None = None
     source: str = ""
     known_range: tuple[float, float] | None = None
+    edge_px: float = 0.0
 
     def __post_init__(self) -> None:
         d = check_map(self.disparity, "DepthMap.disparity")
+        _check_edge_px(self.edge_px, "DepthMap")
         if d.dtype != torch.float32:
             raise TypeError(f"DepthMap.disparity must be float32, got {d.dtype}.")
         lo, hi = (float(v) for v in d.aminmax())
@@ -118,6 +121,7 @@ class DefocusMap:
         gain_px: [B], K of the lens law, px per unit of disparity. Without focus range and near or far gain,
             `radius_px == gain_px * (focus_disparity - disparity)`.
         law: how `disparity` becomes `radius_px` in each frame, or None where the radius is no such function of disparity.
+        edge_px: as of `DepthMap`; the renderer looks for the picture's own edges as far from those of the map.
 
     Raises:
         TypeError, ValueError: on wrong shapes or types, non-finite values, or a law that gives other radii.
@@ -128,8 +132,10 @@ class DefocusMap:
     focus_disparity: Tensor
     gain_px: Tensor
     law: BlurLaw | None = None
+    edge_px: float = 0.0
 
     def __post_init__(self) -> None:
+        _check_edge_px(self.edge_px, "DefocusMap")
         r = check_map(self.radius_px, "DefocusMap.radius_px")
         d = check_map(self.disparity, "DefocusMap.disparity")
         if r.dtype != torch.float32 or d.dtype != torch.float32:
@@ -187,7 +193,12 @@ class DefocusMap:
     def to(self, device: torch.device | str) -> DefocusMap:
         """The same map on another device."""
         maps = (t.to(device) for t in (self.radius_px, self.disparity, self.focus_disparity, self.gain_px))
-        return DefocusMap(*maps, law=None if self.law is None else self.law.to(device))
+        return DefocusMap(*maps, law=None if self.law is None else self.law.to(device), edge_px=self.edge_px)
+
+
+def _check_edge_px(edge_px: float, name: str) -> None:
+    if not 0 <= edge_px < float("inf"):
+        raise ValueError(f"{name}.edge_px must be a finite number of px, not negative, got {edge_px}.")
 
 
 def _check_law(law: BlurLaw, radius_px: Tensor, disparity: Tensor) -> None:

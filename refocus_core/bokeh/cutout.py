@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -97,6 +98,7 @@ def _within(defocus_map: DefocusMap, coverage: Tensor) -> DefocusMap:
 
     disparity, law = grown(defocus_map.disparity), defocus_map.law
     if law is None or not bool(law.front_px.isfinite().all()):
-        return DefocusMap.from_radius(grown(defocus_map.radius_px), disparity)
+        return replace(DefocusMap.from_radius(grown(defocus_map.radius_px), disparity), edge_px=defocus_map.edge_px)
     values = (law.front_px, law.behind_px, law.sharp_near, law.sharp_far)
-    return DefocusMap.from_law(disparity, BlurLaw(*(match_batch(v, batch, "The defocus map") for v in values)))
+    every = BlurLaw(*(match_batch(v, batch, "The defocus map") for v in values))
+    return replace(DefocusMap.from_law(disparity, every), edge_px=defocus_map.edge_px)

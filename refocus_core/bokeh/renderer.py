@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_image, check_map, match_batch, same_size
-from ..images import push_pull
+from ..images import gaussian, push_pull
 from ..optics import SHARP_RADIUS_PX
 from ..types import DefocusMap, Kernel, Progress
 from . import draft
@@ -100,12 +100,9 @@ def render(
     check_image(image_linear, "image")
     batch, _, h, w = image_linear.shape
     settings = _settings(quality)
-    if defocus_map.radius_px.shape[-2:] != (h, w):
-        dh, dw = defocus_map.radius_px.shape[-2:]
-        raise ValueError(
-            f"The defocus map is {dw}x{dh} px but the picture is {w}x{h} px. Make the map from this picture, or resize one."
-        )
+    same_size(defocus_map.radius_px, h, w, "defocus map")
     plate, matte = _behind(image_linear, background, matte)
+    defocus_map = softened(defocus_map)
     radius = match_batch(defocus_map.radius_px, batch, "The defocus map").to(image_linear.device)
     source = boost_highlights(image_linear.float(), radius, highlight_boost)
     at_half = settings.half and plate is None
@@ -129,6 +126,17 @@ def _settings(quality: str | Quality) -> Quality:
     if quality not in QUALITIES:
         raise ValueError(f"Unknown quality {quality!r}. Choose one of: {', '.join(QUALITIES)}.")
     return QUALITIES[quality]
+
+
+def softened(defocus_map: DefocusMap) -> DefocusMap:
+    """The map with its edges as soft as they are uncertain: then the picture decides where they are (`surfaces.matting`)."""
+    edge_px, law = defocus_map.edge_px, defocus_map.law
+    if not edge_px:
+        return defocus_map
+    disparity = gaussian(defocus_map.disparity, edge_px)
+    if law is None or not bool(law.front_px.isfinite().all()):
+        return DefocusMap.from_radius(gaussian(defocus_map.radius_px, edge_px), disparity)
+    return replace(defocus_map, radius_px=law.radius_px(disparity), disparity=disparity, edge_px=0.0)
 
 
 def _behind(image: Tensor, background: Tensor | Plate | None, matte: Tensor | None) -> tuple[Plate | None, Tensor | None]:

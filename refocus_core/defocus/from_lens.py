@@ -79,7 +79,7 @@ def from_lens(
         gain_px = gain_px * keyframes.opening(lens, len(gain_px)).to(gain_px)
     half_width = half_width + depth_map.span() * (focus_range / 2)
     law = BlurLaw.thin_lens(gain_px, in_focus, half_width=half_width, near_gain=near_gain, far_gain=far_gain)
-    return DefocusMap(law.radius_px(disparity), disparity, in_focus, gain_px, law)
+    return DefocusMap(law.radius_px(disparity), disparity, in_focus, gain_px, law, depth_map.edge_px)
 
 
 def _check(depth_map: DepthMap, lens: Lens | Blur, focus_range: float, near_gain: float, far_gain: float) -> None:

@@ -335,7 +335,7 @@ def fit(depth_map: DepthMap, image: Tensor) -> DepthMap:
     if (h, w) != (height, width):
         d = F.interpolate(d[:, None], (height, width), mode="bilinear", antialias=True)[:, 0]
         valid = None if valid is None else F.interpolate(valid[:, None].float(), (height, width), mode="nearest")[:, 0] > 0.5
-    return replace(depth_map, disparity=d, focal_px=focal_px, valid=valid)
+    return replace(depth_map, disparity=d, focal_px=focal_px, valid=valid, edge_px=depth_map.edge_px * width / w)
 
 
 def _single_channel(image: Tensor) -> Tensor:

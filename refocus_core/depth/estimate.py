@@ -42,9 +42,10 @@ def predict(
     batch = image_srgb.shape[0]
     frames: list[Tensor] = []
     focal: list[float | None] = []
+    edge_px = 0.0
     with torch.inference_mode():
         for i in range(batch):
-            d, f = model(image_srgb[i], focal_px)
+            d, f, edge_px = model(image_srgb[i], focal_px)
             frames.append(d.to(device=image_srgb.device, dtype=torch.float32))
             focal.append(f)
             if progress is not None:
@@ -61,7 +62,7 @@ def predict(
         disparity = to_relative(disparity, known)
     lengths = None if any(f is None for f in focal) else disparity.new_tensor([f for f in focal if f is not None])
     valid = None if bool(known.all()) else known
-    return DepthMap(disparity, model.metric, lengths, valid, model.name)
+    return DepthMap(disparity, model.metric, lengths, valid, model.name, edge_px=edge_px)
 
 
 def estimate(

@@ -65,6 +65,15 @@ def test_span_is_that_of_what_is_valid() -> None:
     assert DepthMap(D, True, valid=valid).span().tolist() == [float(high[0] - low[0]), 0]
 
 
+@pytest.mark.parametrize("edge_px", [-1.0, float("nan"), float("inf")])
+def test_uncertainty_of_edges_is_a_length(edge_px: float) -> None:
+    one = torch.zeros(1, 4, 4)
+    with pytest.raises(ValueError, match=r"DepthMap\.edge_px"):
+        DepthMap(one, False, edge_px=edge_px)
+    with pytest.raises(ValueError, match=r"DefocusMap\.edge_px"):
+        DefocusMap(one, one, torch.zeros(1), torch.ones(1), edge_px=edge_px)
+
+
 def test_defocus_map_checks_shapes_and_numbers() -> None:
     one = torch.ones(2)
     with pytest.raises(ValueError, match="differ in shape"):

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...images import push_pull, window_max, window_min, window_range
+from ...images import box_mean, push_pull, window_max, window_min, window_range
 
 SCALES = 3
 """Resolutions, each half of the one before, at which transitions are looked for. One more finds transitions twice as wide."""
@@ -39,6 +39,12 @@ TAIL = 0.08
 NARROW = 4.5
 """Steepness in the larger window, times the root of half the width that `snap` deals with, from which on a transition is left to
 its votes, which are better where several edges lie close together. A larger one leaves fewer to it."""
+
+UNDECIDED = 0.2
+"""Part by which the steepness of a transition may fall short of that where most of it along the edge reaches it."""
+
+TOGETHER_PX = 8
+"""Half the side of the window in which transitions are left to votes together."""
 
 HARD = 0.75
 """A step of which one pair of neighbours makes up this part is exact: the map itself says where it is."""
@@ -131,7 +137,12 @@ def _told_by_map_or_votes(coc: Tensor, slope: Tensor, votes_px: int) -> Tensor:
     """[h,w] bool, exact steps, and transitions narrow enough for `snap`."""
     rise = window_range(coc, WINDOW_PX)
     exact = _largest_step(coc) >= HARD * rise
-    return (rise > LEAST_STEP_PX) & (exact | (2 * WINDOW_PX * slope * math.sqrt(votes_px) > NARROW * rise))
+    steepness = 2 * WINDOW_PX * math.sqrt(votes_px) * slope / rise.clamp_min(LEAST_RISE_PX)
+    # What is left to the votes in one place and to the matte in the next has crumbs in between.
+    ridge = (rise > LEAST_STEP_PX) & (slope >= window_max(slope, SETTLED_PX))
+    narrow, all_of_it = box_mean(torch.stack([ridge & (steepness > NARROW), ridge]).float(), 2 * TOGETHER_PX + 1)
+    least = torch.where(narrow > 0.5 * all_of_it, NARROW * (1 - UNDECIDED), NARROW)
+    return (rise > LEAST_STEP_PX) & (exact | (steepness > least))
 
 
 def _nested(bands: list[Tensor]) -> list[Transitions]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,9 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from refocus_core import bokeh
+from refocus_core.bokeh.renderer import softened
 from refocus_core.bokeh.surfaces.laplacian import DARK, EPSILON, MattingLaplacian, solve
 from refocus_core.bokeh.surfaces.matting import edge_matte
 from refocus_core.bokeh.surfaces.unmix import unmix_matte
+from refocus_core.optics import BlurLaw
 from refocus_core.types import DefocusMap
 
 SIZE = 128
@@ -136,3 +139,23 @@ def test_conjugate_gradients_solve_the_system() -> None:
     start = (laplacian.stencil * values.flatten()[laplacian.neighbours]).sum(0)
     start += weight * (values - prior).flatten()[laplacian.at]
     assert float(residual.norm()) < 0.02 * float(start.norm())
+
+
+@pytest.mark.parametrize("quality", ["draft", "normal"])
+def test_a_hard_map_that_is_off_is_mended_as_far_as_it_says(quality: str) -> None:
+    coverage = outline(0)
+    image, near = photo(coverage)[None], 1 - coverage[None].round()
+    law = BlurLaw.thin_lens(torch.tensor([16.0]), torch.tensor([0.5]))
+
+    def rendered(disparity: Tensor, edge_px: float = 0.0) -> Tensor:
+        return bokeh.render(image, replace(DefocusMap.from_law(disparity, law), edge_px=edge_px), quality=quality)
+
+    truth, off = rendered(1 - near), (1 - near).roll((6, 6), (1, 2))
+    as_it_is, mended = ((picture - truth).square().mean() for picture in (rendered(off), rendered(off, 4.0)))
+    assert float(as_it_is / mended) > 2, "the outline of the photo was not found"
+
+
+def test_a_map_without_a_law_is_softened_too() -> None:
+    radius = exact(outline(0))[None]
+    assert float(softened(replace(DefocusMap.from_radius(radius), edge_px=2.0)).radius_px.diff().abs().max()) < 5
+    assert softened(DefocusMap.from_radius(radius)).radius_px.equal(radius)

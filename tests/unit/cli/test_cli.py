@@ -241,7 +241,7 @@ def test_interrupt_leaves_nothing(
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bokeh, "render", stop)
+    monkeypatch.setattr(bokeh, "render_with_alpha", stop)
     assert run(small, tmp_path / "o.png") == 130
     assert "nothing was written" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
 

@@ -11,10 +11,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from refocus_core import cli, depth, models
+from refocus_core import cli, defocus, depth, models
 from refocus_core.depth.network import Architecture
 from refocus_core.depth.registry import SHIPPED
 from refocus_core.files import pictures
+from refocus_core.optics import Blur
 from refocus_core.train.depth import run as training
 from refocus_core.train.depth.scores import score
 from tests.helpers import motorcycle
@@ -117,3 +118,14 @@ def test_the_command_line_needs_nothing_but_a_photo(
     assert ENTRY.label in capsys.readouterr().out
     changed = (pictures.load(tmp_path / "out.png").image - pictures.load(tmp_path / "photo.png").image).abs()
     assert float(changed.mean()) > 0.005
+
+
+def test_it_says_how_far_its_edges_may_be_off(model: depth.DepthModel) -> None:
+    """In px of the picture: what it sees is smaller."""
+    small = torch.rand(1, 3, 256, 320, generator=torch.Generator().manual_seed(0))
+    large = torch.nn.functional.interpolate(small, scale_factor=2)
+    found = depth.predict(model, small)
+    assert 0.5 < found.edge_px < 3
+    assert depth.predict(model, large).edge_px == pytest.approx(2 * found.edge_px)
+    assert depth.fit(found, large).edge_px == pytest.approx(2 * found.edge_px)
+    assert defocus.from_lens(found, Blur(2.0)).edge_px == found.edge_px
