@@ -12,6 +12,7 @@ from .all_in_focus import RefocusAllInFocus
 from .bokeh_kernel import RefocusBokehKernel
 from .defocus_map import RefocusDefocusMap
 from .depth_estimate import RefocusDepthEstimate
+from .depth_matte import RefocusDepthMatte
 from .genfocus_apply import RefocusGenfocusApply
 from .genfocus_setup import RefocusGenfocusSetup
 from .reblur import RefocusReblur
@@ -28,6 +29,7 @@ class RefocusExtension(ComfyExtension):
             RefocusAllInFocus,
             RefocusReblur,
             RefocusBokehKernel,
+            RefocusDepthMatte,
             RefocusGenfocusSetup,
             RefocusGenfocusApply,
         ]

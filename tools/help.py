@@ -96,6 +96,15 @@ def bokeh_kernel(out: str) -> None:
     row([rendered(photo, made, k, 5.0).crop((60, 215, 300, 455)) for k in kernels], out)
 
 
+def depth_matte(out: str) -> None:
+    photo = tensor("astronaut.png")
+    found = depth.estimate(photo, "refocus-depth-s")
+    selected = bokeh.around(found, defocus.focus_disparity(found, defocus.FocusPoint(0.45, 0.3)), 0.25)
+    cut = bokeh.depth_matte(color.srgb_to_linear(photo), found, *selected)
+    matte = cut.coverage[:, None].expand(-1, 3, -1, -1)
+    row([image(photo), image(matte), image(color.linear_to_srgb(cut.background))], out)
+
+
 def graph(name: str, show: tuple[float, float, float, float], out: str) -> None:
     """Part of a graph (left, top, right, bottom in 0..1) as the page showed it to tools.workflows.build: nothing can be rendered
     here without FLUX.1."""
@@ -122,6 +131,7 @@ DRAWN: dict[str, Callable[[str], None]] = {
     "RefocusAllInFocus": all_in_focus,
     "RefocusReblur": reblur,
     "RefocusBokehKernel": bokeh_kernel,
+    "RefocusDepthMatte": depth_matte,
     "RefocusGenfocusSetup": genfocus_setup,
     "RefocusGenfocusApply": genfocus_apply,
 }

@@ -7,6 +7,7 @@ frames, limits      one frame and its parts;  how much is worked on at a time
 surfaces/      how a picture is cut into what is in front and what lies behind it
 plan, bins     quality, bins of like radius, and the resolution each is blurred at
 engines/       how bins are blurred and composited: plain torch, Triton
+keying         `depth_matte`: what lies between two depths, cut out along the picture's edges
 highlights, revealed      light given back to clipped highlights;  what a rendering shows that the photo could not
 reference      the slow twin of the renderer, an integral over the aperture, for tests and bench
 """
@@ -14,6 +15,7 @@ reference      the slow twin of the renderer, an integral over the aperture, for
 from .apertures import SHAPES, kernel_from_image, kernel_preview, make_kernel
 from .cutout import render_with_alpha
 from .highlights import boost_highlights
+from .keying import DepthMatte, around, between, depth_matte
 from .limits import Limits
 from .plan import QUALITIES, Quality
 from .renderer import Plate, render
@@ -23,11 +25,15 @@ from .surfaces.cache import SurfaceCache
 __all__ = [
     "QUALITIES",
     "SHAPES",
+    "DepthMatte",
     "Limits",
     "Plate",
     "Quality",
     "SurfaceCache",
+    "around",
+    "between",
     "boost_highlights",
+    "depth_matte",
     "kernel_from_image",
     "kernel_preview",
     "make_kernel",

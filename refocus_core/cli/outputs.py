@@ -28,6 +28,8 @@ def check_outputs(args: argparse.Namespace, photo: Picture) -> dict[Path, int]:
             bits[path] = pictures.check_output(path, _bits(args, path, photo), photo.alpha is not None, protect)
     if args.save_depth:
         pictures.check_map_output(args.save_depth, protect)
+    if args.save_matte:
+        pictures.check_map_output(args.save_matte, protect)
     if args.save_defocus:
         if _is_picture(args.save_defocus):
             pictures.check_output(args.save_defocus, 8, False, protect)
@@ -85,9 +87,20 @@ def write(
             pictures.save(args.save_defocus, preview)
         else:
             pictures.save_map(args.save_defocus, defocus_map.radius_px[0])
+    if args.save_matte:
+        pictures.save_map(args.save_matte, _matte(sharp, depth_map, focus, args.matte_tolerance))
     if args.save_sharp:
         save(args.save_sharp, sharp, photo.alpha)
     save(args.output, result, alpha)
+
+
+def _matte(sharp: Tensor, depth_map: DepthMap, focus: FocusLike, tolerance: float) -> Tensor:
+    """Coverage [1,H,W] of what is as far as the focus."""
+    from .. import bokeh, defocus
+    from ..color import srgb_to_linear
+
+    selected = bokeh.around(depth_map, defocus.focus_disparity(depth_map, focus), tolerance)
+    return bokeh.depth_matte(srgb_to_linear(sharp), depth_map, *selected).coverage
 
 
 def _save_depth(path: Path, depth_map: DepthMap) -> None:

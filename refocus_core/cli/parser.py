@@ -235,6 +235,13 @@ def _add_result(p: argparse.ArgumentParser) -> None:
         "--save-defocus", metavar="FILE", type=Path, help="keep the blur radius: .png/.jpg coloured, .tif/.pfm/.npy/.exr in px"
     )
     g.add_argument("--save-sharp", metavar="FILE", type=Path, help="keep the deblurred photo")
+    g.add_argument(
+        "--save-matte",
+        metavar="FILE",
+        type=Path,
+        help="keep an alpha matte of what is as far as the focus: .png 16 bits, .tif/.pfm/.npy/.exr",
+    )
+    _add(g, o.matte.TOLERANCE, flag="--matte-tolerance")
     g.add_argument("--overwrite", action="store_true", help="allow a result to replace an input")
     g.add_argument("--device", metavar="NAME", help="cpu, cuda, mps ... (default: cuda where there is one)")
     g.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
@@ -265,7 +272,7 @@ def check(args: argparse.Namespace) -> None:
     _check_generative(args)
     if bool(args.near_m) != bool(args.far_m):
         raise ValueError("Give both --near-m and --far-m, or neither.")
-    results = [p for p in (args.output, args.save_depth, args.save_defocus, args.save_sharp) if p is not None]
+    results = [p for p in (args.output, args.save_depth, args.save_defocus, args.save_sharp, args.save_matte) if p is not None]
     if len({p.absolute() for p in results}) < len(results):
         raise ValueError("Two results would have the same name.")
 

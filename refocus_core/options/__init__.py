@@ -9,7 +9,7 @@ Nothing here imports torch: the command line's help must not wait for it.
 
 from collections.abc import Mapping
 
-from . import aperture, blur, defocus, depth, genfocus, restore
+from . import aperture, blur, defocus, depth, genfocus, matte, restore
 from .records import Choice, Number, Option, Switch, Text
 
 NODES: Mapping[str, tuple[Option, ...]] = {
@@ -18,6 +18,7 @@ NODES: Mapping[str, tuple[Option, ...]] = {
     "RefocusAllInFocus": restore.OPTIONS,
     "RefocusReblur": blur.OPTIONS,
     "RefocusBokehKernel": aperture.OPTIONS,
+    "RefocusDepthMatte": matte.OPTIONS,
     "RefocusGenfocusSetup": genfocus.SETUP,
     "RefocusGenfocusApply": genfocus.APPLY,
 }
@@ -35,5 +36,6 @@ __all__ = [
     "defocus",
     "depth",
     "genfocus",
+    "matte",
     "restore",
 ]

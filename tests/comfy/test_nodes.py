@@ -122,6 +122,24 @@ def test_alpha_is_blurred_along_and_highlights_pass(comfy_server: rig.Server) ->
     assert float(source.max()) == 4.0
 
 
+def test_depth_matte_is_what_the_core_gives(comfy_server: rig.Server) -> None:
+    from refocus_core import bokeh, color, defocus
+
+    graph = chain(comfy_server, content="disc")
+    graph["9"] = node(comfy_server, "RefocusDepthMatte", image=["1", 0], depth=["3", 0], y=0.5, tolerance=0.2)
+    run = comfy_server.run(twin.probed(graph, ("9", 0), ("9", 1), ("9", 2)))
+    assert run.end == "execution_success", run.error
+    photo = color.srgb_to_linear(twin.read_probe(comfy_server, "1").movedim(-1, 1)[:, :3])
+    found = twin.Twin(comfy_server, graph).value(["3", 0])
+    at_point = defocus.focus_disparity(found, defocus.FocusPoint(0.5, 0.5))
+    cut = bokeh.depth_matte(photo, found, *bokeh.around(found, at_point, 0.2))
+    assert float((twin.read_probe(comfy_server, "9", 0) - cut.coverage).abs().max()) <= 1e-4
+    assert 0 < float(cut.coverage.mean()) < 1
+    foreground, background = (twin.read_probe(comfy_server, "9", k).movedim(-1, 1) for k in (1, 2))
+    assert foreground.shape[1] == 4 and torch.allclose(foreground[:, 3], cut.coverage, atol=1e-4)
+    assert float((background - color.linear_to_srgb(cut.background)).abs().max()) <= 1e-3
+
+
 def test_two_points_and_keyframes_are_what_the_core_makes_of_them(comfy_server: rig.Server) -> None:
     both = chain(comfy_server)
     both["4"]["inputs"].update(focus="two points", x2=0.9, y2=0.1, focus_range=0.1)

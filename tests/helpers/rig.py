@@ -33,6 +33,7 @@ NODE_IDS = (
     "RefocusAllInFocus",
     "RefocusReblur",
     "RefocusBokehKernel",
+    "RefocusDepthMatte",
     "RefocusGenfocusSetup",
     "RefocusGenfocusApply",
 )

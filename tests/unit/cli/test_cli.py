@@ -235,6 +235,12 @@ def test_overwrite_is_possible_when_asked(small: Path, tmp_path: Path) -> None:
     assert copy.read_bytes() != (small / "photo.png").read_bytes() and pictures.load(copy).camera.model == "Camera 1"
 
 
+def test_a_matte_of_what_is_in_focus_is_kept(small: Path, tmp_path: Path) -> None:
+    assert run(small, tmp_path / "o.png", "--save-matte", tmp_path / "m.png", "--matte-tolerance", "0.05") == 0
+    matte = pictures.load_map(tmp_path / "m.png")
+    assert float(matte.min()) == 0 and float(matte.max()) == 1 and 0.02 < float(matte.mean()) < 0.9
+
+
 def test_interrupt_leaves_nothing(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,40 @@
+"""What a depth matte selects."""
+
+from __future__ import annotations
+
+from .records import Choice, Number, Option
+
+POINT, LIMITS = "point", "limits"
+"""Words of `SELECT`."""
+SELECT = Choice(
+    "select",
+    POINT,
+    {POINT: "what is as far as the surface at x, y, give or take tolerance.", LIMITS: "what lies between near and far."},
+    "How the depths are chosen.",
+)
+X = Number("x", 0.5, (0.0, 1.0), 0.001, "", "Point to take the depth from: 0 is the left edge, 1 the right edge.")
+Y = Number("y", 0.5, (0.0, 1.0), 0.001, "", "Point to take the depth from: 0 is the top edge, 1 the bottom edge.")
+TOLERANCE = Number(
+    "tolerance",
+    0.15,
+    (0.0, 1.0),
+    0.01,
+    "",
+    "How much nearer or farther than the point still counts, as a share of the scene's whole depth (in disparity).",
+)
+NEAR = Number(
+    "near", 1.0, (0.0, 1.0), 0.01, "", "Nearer limit, as a share of the scene's depth (in disparity): 1 is the nearest."
+)
+FAR = Number(
+    "far", 0.5, (0.0, 1.0), 0.01, "", "Farther limit, as a share of the scene's depth (in disparity): 0 is the farthest."
+)
+SOFTNESS = Number(
+    "softness",
+    0.05,
+    (0.001, 1.0),
+    0.01,
+    "",
+    "Over how much more depth selection ends on a slope, as a share of the scene's depth. Outlines are as sharp as in the photo.",
+)
+OPTIONS: tuple[Option, ...] = (SELECT, X, Y, TOLERANCE, NEAR, FAR, SOFTNESS)
+"""Of Depth Matte."""
