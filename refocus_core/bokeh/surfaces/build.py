@@ -100,8 +100,10 @@ def _elements(image: Tensor, depth: Tensor, distance: Tensor, is_hidden: Tensor,
     front[:3, of], front[3, of], front_depth[of] = mixed.near, mixed.alpha, mixed.near_depth
     # Of mixed pixels the far part is seen, and fills the whole pixel behind the near part.
     seen = mixed.alpha < 1
-    of = of[seen]
-    back[:3, of], back[3, of], back_depth[of], back_distance[of] = mixed.far[:, seen], 1.0, mixed.far_depth[seen], 0.0
+    of, alpha, far = of[seen], mixed.alpha[seen], mixed.far[:, seen]
+    # The less of the far part shows, the less its colour is worth, and the more what is filled in from around it.
+    far = torch.lerp(far, torch.where(back[3, of] > 0, back[:3, of], far), alpha)
+    back[:3, of], back[3, of], back_depth[of], back_distance[of] = far, 1.0, mixed.far_depth[seen], 0.0
     return Surfaces(at, front, front_depth, back, back_depth, back_distance)
 
 
