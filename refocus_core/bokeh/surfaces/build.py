@@ -17,7 +17,7 @@ from ...images import push_pull, put, take
 from .hidden import FLOOD_GRAIN_PX, far_side, fill_colour, local_mean, smoothed_depth
 from .layers import Layers, Surfaces, jump_threshold
 from .matting import EdgeMatte
-from .unmix import Mixed, unmix, unmix_matte
+from .unmix import MOSTLY, Mixed, unmix, unmix_matte
 
 SOLID_MATTE = 0.95
 """Coverage above which a pixel of a matte shows the foreground alone, so that its radius is the foreground's."""
@@ -102,7 +102,8 @@ def _elements(image: Tensor, depth: Tensor, distance: Tensor, is_hidden: Tensor,
     seen = mixed.alpha < 1
     of, alpha, far = of[seen], mixed.alpha[seen], mixed.far[:, seen]
     # The less of the far part shows, the less its colour is worth, and the more what is filled in from around it.
-    far = torch.lerp(far, torch.where(back[3, of] > 0, back[:3, of], far), alpha)
+    filled = torch.where(back[3, of] > 0, back[:3, of], far)
+    far = torch.lerp(far, filled, (alpha / MOSTLY).clamp_max(1))
     back[:3, of], back[3, of], back_depth[of], back_distance[of] = far, 1.0, mixed.far_depth[seen], 0.0
     return Surfaces(at, front, front_depth, back, back_depth, back_distance)
 
