@@ -4,5 +4,7 @@ pictures       `load`, `save`, `load_map`, `save_map`: what everyone uses, over 
 formats        which file type holds what, and the error
 output         what can be written where, and files that appear only when they are complete
 exif           lens data, orientation, the EXIF block;  profiles: ICC
+stored_depth   depth that phones store in a photo;  xmp: the metadata that describes it
+heif           lets Pillow read HEIC, where the extra `photo` is installed
 png16, tiff, pfm_exr      formats that Pillow does not do in full: one file each, from bytes to arrays and back
 """

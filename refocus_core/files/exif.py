@@ -31,12 +31,20 @@ class CameraData:
         f_number: f-number the photo was taken with.
         sensor_mm: long side of the sensor in mm, from the 35 mm equivalent focal length and the picture's shape.
         model: maker's name of the camera, for people.
+        subject_m: distance of what the camera was focused on, in m.
     """
 
     focal_mm: float | None = None
     f_number: float | None = None
     sensor_mm: float | None = None
     model: str = ""
+    subject_m: float | None = None
+
+    def focal_px(self, long_edge_px: int) -> float | None:
+        """Focal length in px of the whole photo at this size; None where focal length or sensor is not known."""
+        if self.focal_mm is None or self.sensor_mm is None:
+            return None
+        return self.focal_mm * long_edge_px / self.sensor_mm
 
 
 def camera_data(exif: Image.Exif, height_px: int, width_px: int) -> CameraData:
@@ -53,7 +61,7 @@ def camera_data(exif: Image.Exif, height_px: int, width_px: int) -> CameraData:
     focal, film = positive(ExifTags.Base.FocalLength), positive(ExifTags.Base.FocalLengthIn35mmFilm)
     sensor = film_equivalent_sensor_mm(focal, film, width_px, height_px) if focal and film else None
     model = str(exif.get(ExifTags.Base.Model, "")).strip("\0 ")
-    return CameraData(focal, positive(ExifTags.Base.FNumber), sensor, model)
+    return CameraData(focal, positive(ExifTags.Base.FNumber), sensor, model, positive(ExifTags.Base.SubjectDistance))
 
 
 def orientation(exif: Image.Exif) -> int:

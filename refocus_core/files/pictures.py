@@ -25,6 +25,7 @@ from torch import Tensor
 from ..color import linear_to_srgb, srgb_to_linear
 from .exif import CameraData, camera_data, turn_upright, upright_block
 from .formats import FLOAT_SUFFIXES, INTEGER_BITS, MAP_SUFFIXES, Array, PictureError
+from .heif import let_pillow_read_heif
 from .output import FLOAT_BITS, check_map_output, check_output, write_whole
 from .pfm_exr import read_exr, read_pfm, write_exr, write_pfm
 from .png16 import is_wide_colour, read_png16, write_png16
@@ -149,6 +150,7 @@ def _read(path: Path) -> _Read:
         return _Read(read_pfm(path), FLOAT_BITS, Image.Exif())
     if suffix == ".exr":
         return _Read(read_exr(path), FLOAT_BITS, Image.Exif())
+    let_pillow_read_heif(path)
     try:
         read = _read_wide_tiff(path) or _read_with_pillow(path)
     except UnidentifiedImageError as error:
