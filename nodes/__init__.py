@@ -15,6 +15,7 @@ from .depth_estimate import RefocusDepthEstimate
 from .depth_matte import RefocusDepthMatte
 from .genfocus_apply import RefocusGenfocusApply
 from .genfocus_setup import RefocusGenfocusSetup
+from .load_photo import RefocusLoadPhoto
 from .reblur import RefocusReblur
 
 
@@ -24,6 +25,7 @@ class RefocusExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """The node classes that ComfyUI registers."""
         return [
+            RefocusLoadPhoto,
             RefocusDepthEstimate,
             RefocusDefocusMap,
             RefocusAllInFocus,

@@ -8,6 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from ..refocus_core import defocus, options
+from ..refocus_core.files.pictures import CameraData
 from ..refocus_core.optics import SENSORS_MM, Blur, Lens
 from ..refocus_core.types import DepthMap
 from . import host
@@ -18,6 +19,14 @@ _ALIASES = [
     *("tilt-shift", "lens blur", "refocus"),
 ]
 """Words under which the page's search finds the node as well."""
+_SENSORS = (*SENSORS_MM, options.defocus.OTHER_SENSOR, options.defocus.OWN_SENSOR)
+"""Words of the sensor."""
+_TEXTS = {
+    "f_number": "0: the photo's own, where lens is connected.",
+    "distance_m": "0: what the camera was focused on, where lens is connected and knows it.",
+    "sensor": f"{options.defocus.OWN_SENSOR}: what lens says.",
+}
+"""What only this host adds to options: 0 stands for what the photo's lens data say."""
 
 
 class RefocusDefocusMap(io.ComfyNode):
@@ -34,9 +43,15 @@ class RefocusDefocusMap(io.ComfyNode):
             search_aliases=_ALIASES,
             inputs=[
                 host.Depth.Input("depth", tooltip="From Depth Estimate."),
-                *host.widgets(options.defocus.OPTIONS, words={"sensor": [*SENSORS_MM, options.defocus.OTHER_SENSOR]}),
+                *host.widgets(options.defocus.OPTIONS, words={"sensor": _SENSORS}, texts=_TEXTS),
                 io.Image.Input("image", optional=True, tooltip="The photo, for the preview only."),
                 io.Mask.Input("focus_mask", optional=True, tooltip="White over what shall be sharp: its median depth."),
+                host.LensType.Input(
+                    "lens",
+                    optional=True,
+                    tooltip="From Load Photo: as this camera. It gives what is left open: f_number, focal_mm and distance_m "
+                    f"at 0, sensor at {options.defocus.OWN_SENSOR}. What is set counts as it is.",
+                ),
             ],
             outputs=[
                 host.Defocus.Output(
@@ -64,17 +79,19 @@ class RefocusDefocusMap(io.ComfyNode):
         sensor_mm: float,
         keyframes: str,
         image: torch.Tensor | None = None,
+        lens: CameraData | None = None,
         **where: Any,
     ) -> io.NodeOutput:
         """One call of `defocus.from_lens`, and its preview; `where` is what `_focus` takes."""
         depth = depth.to(host.device())
-        focus = _focus(**where)
-        lens: Lens | Blur = Blur(percent)
+        focus = _focus(camera=lens, **where)
+        aperture: Lens | Blur = Blur(percent)
         if strength == options.defocus.CAMERA:
-            lens = defocus.lens_for(depth, f_number, focal_mm or None, SENSORS_MM.get(sensor, sensor_mm))
+            long_side_mm = None if sensor == options.defocus.OWN_SENSOR else SENSORS_MM.get(sensor, sensor_mm)
+            aperture = defocus.lens_for(depth, f_number or None, focal_mm or None, long_side_mm, lens)
         defocus_map = defocus.from_lens(
             depth,
-            lens,
+            aperture,
             focus,
             focus_range=focus_range,
             near_gain=near_gain,
@@ -84,7 +101,7 @@ class RefocusDefocusMap(io.ComfyNode):
         photo = None if image is None else host.to_bchw(image)[0]
         preview = host.to_image(defocus.preview(defocus_map, photo, focus=focus))
         in_focus = host.to_mask(defocus_map.in_focus())
-        page = previews.focus(preview, cls, depth, photo, focus)
+        page = previews.focus(preview, cls, depth, photo, focus, lens)
         return io.NodeOutput(defocus_map.to(host.intermediate_device()), preview, in_focus, ui=page)
 
 
@@ -96,6 +113,7 @@ def _focus(
     focus_radius: float,
     x2: float,
     y2: float,
+    camera: CameraData | None,
     focus_mask: torch.Tensor | None = None,
 ) -> defocus.Focus:
     """What is to be sharp, by the widgets of that name."""
@@ -106,7 +124,9 @@ def _focus(
         return point
     if focus == "two points":
         return defocus.FocusBetween(point, defocus.FocusPoint(x2, y2, focus_radius))
-    return defocus.FocusDistance(distance_m) if focus == "distance" else defocus.FocusAuto()
+    if focus == "distance":
+        return defocus.FocusDistance(distance_m) if distance_m else defocus.subject_distance(camera)
+    return defocus.FocusAuto()
 
 
 def _painted(focus_mask: torch.Tensor | None) -> torch.Tensor:

@@ -6,16 +6,19 @@ python -m tools.help [NODE_ID ...]
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from refocus_core import bokeh, color, defocus, depth, restore
-from refocus_core.files import pictures
+from refocus_core.files import pictures, stored_depth
 from refocus_core.optics import Blur, Lens
 from refocus_core.types import DefocusMap, DepthMap
+from tests.helpers import portraits
 from tests.helpers.motorcycle import FAR_M, NEAR_M
 from tests.helpers.paths import DATA, REPO
 from tools.samples import tensor
@@ -125,7 +128,23 @@ def genfocus_apply(out: str) -> None:
     graph("Genfocus, step by step", (0.0, 0.0, 0.31, 0.72), out)
 
 
+def load_photo(out: str) -> None:
+    """The photo as a phone would store it, and the depth that is read from the file."""
+    photo, found = photo_and_depth()
+    picture = portraits.encoded((1 / found.disparity[0]).double().numpy(), NEAR_M, FAR_M, "RangeInverse")
+    pixels = (photo[0].movedim(0, -1) * 255).round().to(torch.uint8).numpy()
+    file = portraits.jpeg(pixels=pixels)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "portrait.jpg"
+        path.write_bytes(portraits.dynamic_depth(file, picture, Format="RangeInverse", Units="Meters", Near=NEAR_M, Far=FAR_M))
+        stored = stored_depth.read_stored_depth(path)
+    if stored is None:
+        raise SystemExit("The depth that was written was not found again.")
+    row([image(photo), image(depth.preview(stored))], out)
+
+
 DRAWN: dict[str, Callable[[str], None]] = {
+    "RefocusLoadPhoto": load_photo,
     "RefocusDepthEstimate": depth_estimate,
     "RefocusDefocusMap": defocus_map,
     "RefocusAllInFocus": all_in_focus,

@@ -867,6 +867,7 @@ var NUMBERS2 = [
   "focus_radius"
 ];
 var OTHERS = ["focus", "strength", "sensor", "keyframes", "sensor_mm"];
+var OWN_SENSOR = "the photo's own";
 function round3(v) {
   return Math.round(v * 1e3) / 1e3;
 }
@@ -878,10 +879,11 @@ var FocusWidgets = class {
   read() {
     const { values } = this;
     const numbers = Object.fromEntries(NUMBERS2.map((n) => [n, values.number(n)]));
-    const named = /\(([\d.]+) mm\)/.exec(values.text("sensor"));
+    const sensor = values.text("sensor");
+    const named = /\(([\d.]+) mm\)/.exec(sensor);
     return {
       ...numbers,
-      sensor_mm: named ? Number(named[1]) : values.number("sensor_mm"),
+      sensor_mm: named ? Number(named[1]) : sensor === OWN_SENSOR ? 0 : values.number("sensor_mm"),
       focus: values.text("focus"),
       strength: values.text("strength"),
       keyframes: values.text("keyframes")
@@ -913,11 +915,11 @@ var FocusWidgets = class {
       return [];
     }
   }
-  /** What a new key holds: the focus and the aperture that are set now. */
+  /** What a new key holds: the focus and the aperture that are set now, without what is left to the photo's lens data. */
   currentKey() {
     const s = this.read();
-    const aperture = s.strength === "camera" ? { f_number: s.f_number } : { percent: s.percent };
-    return s.focus === "distance" ? { distance_m: s.distance_m, ...aperture } : { x: s.x, y: s.y, ...aperture };
+    const aperture = s.strength !== "camera" ? { percent: s.percent } : s.f_number > 0 ? { f_number: s.f_number } : {};
+    return s.focus === "distance" && s.distance_m > 0 ? { distance_m: s.distance_m, ...aperture } : { x: s.x, y: s.y, ...aperture };
   }
 };
 
@@ -1132,7 +1134,8 @@ var Gestures = class {
 };
 
 // src/law/solve.ts
-function solve(numbers, map, s, index, frame = numbers.shown[index]) {
+function solve(numbers, map, widgets, index, frame = numbers.shown[index]) {
+  const s = withCamera(numbers, widgets);
   const keys = readKeyframes(s.keyframes);
   const plane = focalPlaneOfKeys(numbers, map, keys, frame) ?? focalPlane2(numbers, map, s, index);
   const strength = s.strength === "camera" ? lensGainPx(numbers, s, plane.disparity) : blurGainPx(numbers, s, index);
@@ -1143,6 +1146,18 @@ function solve(numbers, map, s, index, frame = numbers.shown[index]) {
     sharpHalfWidth: plane.halfWidth + span * s.focus_range / 2,
     metric: numbers.metric,
     span
+  };
+}
+function withCamera(numbers, s) {
+  const own = numbers.camera;
+  const sensorMm = s.sensor_mm || (own?.sensor_mm ?? 0);
+  const focalMm = own?.focal_mm ? own.focal_mm * sensorMm / (own.sensor_mm ?? sensorMm) : 0;
+  return {
+    ...s,
+    sensor_mm: sensorMm,
+    focal_mm: s.focal_mm || focalMm,
+    f_number: s.f_number || (own?.f_number ?? 0),
+    distance_m: s.distance_m || (own?.subject_m ?? 0)
   };
 }
 function readKeyframes(text) {
@@ -1180,11 +1195,14 @@ function focalPlane2(numbers, map, s, index) {
 function disparityOf(metres, metric) {
   if (!metric)
     throw new Error("a distance needs depth in metres: set near_m and far_m of Depth Estimate, or focus by point");
+  if (metres === 0) throw new Error("the subject's distance is not known: set distance_m");
   return 1 / metres;
 }
 function lensGainPx(numbers, s, focusDisparity) {
   if (!numbers.metric)
     throw new Error("a camera needs depth in metres: set near_m and far_m of Depth Estimate, or strength in percent");
+  if (s.f_number === 0) throw new Error("the photo's f-number is not known: set f_number");
+  if (s.sensor_mm === 0) throw new Error("the photo's sensor is not known: set sensor");
   const longEdgePx = Math.max(numbers.width, numbers.height);
   let focalMm = s.focal_mm;
   if (focalMm === 0) {

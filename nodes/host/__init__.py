@@ -4,6 +4,7 @@
     tensors.py    devices; IMAGE and MASK to the core's tensors and back
     execution.py  progress, interrupt, blocked outputs
     folders.py    model folders
+    input_folder.py   photos that a person has uploaded
     memory.py     our models in ComfyUI's memory management
     previews.py   what the page draws from
 
@@ -12,24 +13,30 @@ Works with ComfyUI 0.3.64 and later: what an older one lacks is looked up by nam
 
 from .execution import blocked, progress
 from .folders import FOLDER_KEY, model_files, model_folder, model_path
+from .input_folder import fingerprint, photo_files, photo_path, photo_problem
 from .memory import Managed, cached, cached_file
-from .schema import Defocus, Depth, KernelType, schema, widgets
-from .tensors import device, intermediate_device, surfaces, to_bchw, to_bhw, to_image, to_mask
+from .schema import Defocus, Depth, KernelType, LensType, schema, widgets
+from .tensors import device, intermediate_device, surfaces, to_bchw, to_bhw, to_image, to_mask, transparency
 
 __all__ = [
     "FOLDER_KEY",
     "Defocus",
     "Depth",
     "KernelType",
+    "LensType",
     "Managed",
     "blocked",
     "cached",
     "cached_file",
     "device",
+    "fingerprint",
     "intermediate_device",
     "model_files",
     "model_folder",
     "model_path",
+    "photo_files",
+    "photo_path",
+    "photo_problem",
     "progress",
     "schema",
     "surfaces",
@@ -37,5 +44,6 @@ __all__ = [
     "to_bhw",
     "to_image",
     "to_mask",
+    "transparency",
     "widgets",
 ]

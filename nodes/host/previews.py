@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import uuid
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from ...refocus_core import defocus
+from ...refocus_core.files.pictures import CameraData
 from ...refocus_core.types import DefocusMap, DepthMap
 
 FOCUS, COMPARE, KERNEL = "refocus_focus", "refocus_compare", "refocus_kernel"
@@ -33,13 +35,21 @@ _JPEG_QUALITY = 90
 """Of these pictures. Larger: fewer artefacts under the divider, more to send."""
 
 
-def focus(preview: Tensor, cls: type, depth: DepthMap, photo: Tensor | None, focus_on: defocus.Focus) -> dict[str, list[Any]]:
+def focus(
+    preview: Tensor,
+    cls: type,
+    depth: DepthMap,
+    photo: Tensor | None,
+    focus_on: defocus.Focus,
+    camera: CameraData | None = None,
+) -> dict[str, list[Any]]:
     """`ui` of Defocus Map: the `preview` (an IMAGE), and what the page needs to draw another one.
 
     Args:
         depth: as it came in.
         photo: [B,3,H,W] sRGB or None.
         focus_on: what is in focus.
+        camera: the photo's lens data, where they are connected.
     """
     batch, height, width = depth.disparity.shape
     frames = defocus.shown_frames(batch)
@@ -62,6 +72,7 @@ def focus(preview: Tensor, cls: type, depth: DepthMap, photo: Tensor | None, foc
         "auto": defocus.focus_disparity(sampled).tolist() if has_depth else None,
         "mask": defocus.focus_disparity(depth, focus_on)[frames].tolist() if isinstance(focus_on, defocus.FocusMask) else None,
         "focal_px": None if depth.focal_px is None else float(depth.focal_px.median()),
+        "camera": None if camera is None else asdict(camera),
         "depth": _temporary("depth.bin", thumbnail.packed()),
         "photos": None if photo is None else _pictures(photo, frames, (h, w)),
     }

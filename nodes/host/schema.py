@@ -16,6 +16,8 @@ Defocus = io.Custom("REFOCUS_DEFOCUS")
 """Socket of `refocus_core.types.DefocusMap`."""
 KernelType = io.Custom("REFOCUS_KERNEL")
 """Socket of `refocus_core.types.Kernel`."""
+LensType = io.Custom("REFOCUS_LENS")
+"""Socket of `refocus_core.files.pictures.CameraData`: what a photo's file says of its lens."""
 
 CATEGORY = "Refocus"
 """Where the page lists our nodes."""

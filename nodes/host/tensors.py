@@ -55,6 +55,11 @@ def to_mask(mask: Tensor) -> Tensor:
     return mask.to(device=intermediate_device(), dtype=_intermediate_dtype()).contiguous()
 
 
+def transparency(alpha: Tensor | None) -> Tensor:
+    """Alpha [1,1,H,W] of a photo -> MASK as core's Load Image gives it: 1 where transparent; [1,64,64] of 0 without alpha."""
+    return to_mask(torch.zeros(1, 64, 64) if alpha is None else 1 - alpha[:, 0])
+
+
 def to_bhw(mask: Tensor, name: str = "mask") -> Tensor:
     """MASK [B,H,W] or [H,W] -> [B,H,W] float32 on `device()`.
 

@@ -135,7 +135,7 @@ def _add_focus(p: argparse.ArgumentParser) -> None:
 def _add_strength(p: argparse.ArgumentParser) -> None:
     g = p.add_argument_group(f"how strong: percent, or a camera (default: --blur {o.defocus.PERCENT.default})")
     _add(g, o.defocus.PERCENT, unset=True)
-    _add(g, o.defocus.F_NUMBER, unset=True)
+    _add(g, o.defocus.F_NUMBER, unset=True, low=o.defocus.SMALLEST_F_NUMBER)
     _add(g, o.defocus.FOCAL_MM, unset=True, note="Default: from EXIF, else from the depth model.")
     _add(g, o.defocus.SENSOR_MM, unset=True, note="Default: from EXIF, else 36, full frame.")
     g.add_argument("--exif-lens", action="store_true", help="also take the f-number from EXIF: the lens as the photo was taken")

@@ -21,7 +21,7 @@ from .focus import (
     focus_disparity,
     focus_half_width,
 )
-from .from_lens import from_lens, lens_for
+from .from_lens import from_lens, lens_for, subject_distance
 from .keyframes import Key, Keyframes, parse_keyframes
 from .preview import preview
 from .thumbnail import DepthThumbnail, shown_frames, thumbnail
@@ -46,5 +46,6 @@ __all__ = [
     "parse_keyframes",
     "preview",
     "shown_frames",
+    "subject_distance",
     "thumbnail",
 ]

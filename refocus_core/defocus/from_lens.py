@@ -3,37 +3,77 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ..optics import Blur, BlurLaw, Lens, blur_gain_px, focal_px_to_mm, lens_gain_px
 from ..types import DefocusMap, DepthMap
-from .focus import FocusLike, focus_disparity, focus_half_width
+from .focus import FocusDistance, FocusLike, focus_disparity, focus_half_width
 from .keyframes import Keyframes
+
+if TYPE_CHECKING:
+    from ..files.exif import CameraData
 
 FLAT_SHARE = 1e-6
 """A scene whose span of disparity is a smaller share of its nearest disparity is one plane: the rest is rounding."""
 
 
-def lens_for(depth_map: DepthMap, f_number: float, focal_mm: float | None = None, sensor_mm: float = 36.0) -> Lens:
-    """A `Lens` whose focal length, where not given, is the one that the depth map knows for its picture.
+def lens_for(
+    depth_map: DepthMap,
+    f_number: float | None,
+    focal_mm: float | None = None,
+    sensor_mm: float | None = 36.0,
+    camera: CameraData | None = None,
+) -> Lens:
+    """A `Lens` that takes from the photo's own data what is not given.
 
     Args:
-        focal_mm: focal length in mm, or None to take `depth_map.focal_px` (the median over a clip).
-        sensor_mm: long side of the sensor in mm.
+        f_number: f-number, or None for that of `camera`.
+        focal_mm: focal length in mm, or None for the one with which this sensor sees what the photo shows: from `camera`, else
+            from `depth_map.focal_px` (the median over a clip). On the camera's own sensor that is the camera's focal length.
+        sensor_mm: long side of the sensor in mm, or None for that of `camera`.
+        camera: what the photo's file says of its lens.
 
     Raises:
-        ValueError: if the focal length is neither given nor known, or a value is not positive.
+        ValueError: if one of them is neither given nor known, or a value is not positive.
     """
+    own_sensor_mm = None if camera is None else camera.sensor_mm
+    if f_number is None and camera is not None:
+        f_number = camera.f_number
+    if f_number is None:
+        raise ValueError(_unknown("f-number", "f_number", camera))
+    if sensor_mm is None:
+        sensor_mm = own_sensor_mm
+    if sensor_mm is None:
+        raise ValueError(_unknown("sensor's size", "sensor", camera))
+    if focal_mm is None and camera is not None and camera.focal_mm is not None:
+        focal_mm = camera.focal_mm * sensor_mm / (own_sensor_mm or sensor_mm)
     if focal_mm is None:
         if depth_map.focal_px is None:
             raise ValueError(
-                "The focal length is not known from the depth. Give it in mm (a normal lens on full frame has 50 mm), "
-                "or set the strength in percent of the long edge."
+                "The focal length is not known from the depth, nor from the photo's file. Give it in mm (a normal lens on full "
+                "frame has 50 mm), or set the strength in percent of the long edge."
             )
         focal_mm = focal_px_to_mm(float(depth_map.focal_px.median()), sensor_mm, max(depth_map.disparity.shape[-2:]))
     return Lens(focal_mm, f_number, sensor_mm)
+
+
+def subject_distance(camera: CameraData | None) -> FocusDistance:
+    """Focus on what the camera was focused on.
+
+    Raises:
+        ValueError: if that is not known.
+    """
+    if camera is None or camera.subject_m is None:
+        raise ValueError(_unknown("distance of the subject", "distance_m", camera))
+    return FocusDistance(camera.subject_m)
+
+
+def _unknown(what: str, name: str, camera: CameraData | None) -> str:
+    why = "no photo's lens data are given" if camera is None else "its file does not tell it"
+    return f"{name} is to be the photo's own {what}, but {why}. Set {name} yourself."
 
 
 def from_lens(

@@ -9,10 +9,11 @@ Nothing here imports torch: the command line's help must not wait for it.
 
 from collections.abc import Mapping
 
-from . import aperture, blur, defocus, depth, genfocus, matte, restore
+from . import aperture, blur, defocus, depth, genfocus, matte, photo, restore
 from .records import Choice, Number, Option, Switch, Text
 
 NODES: Mapping[str, tuple[Option, ...]] = {
+    "RefocusLoadPhoto": photo.OPTIONS,
     "RefocusDepthEstimate": depth.OPTIONS,
     "RefocusDefocusMap": defocus.OPTIONS,
     "RefocusAllInFocus": restore.OPTIONS,
@@ -37,5 +38,6 @@ __all__ = [
     "depth",
     "genfocus",
     "matte",
+    "photo",
     "restore",
 ]

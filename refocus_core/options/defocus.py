@@ -21,7 +21,7 @@ Y = Number("y", 0.5, (0.0, 1.0), 0.001, "", "Focus point, for focus = point: 0 i
 DISTANCE_M = Number(
     "distance_m",
     2.0,
-    (0.01, 1e5),
+    (0.0, 1e5),
     0.01,
     "m",
     "Distance in metres from the camera. Needs depth in metres.",
@@ -49,17 +49,28 @@ PERCENT = Number(
     "the focus does not change it. More is stronger; 1 = 20 px on a picture of 2000 px.",
     flag="--blur",
 )
-F_NUMBER = Number("f_number", 1.8, (0.5, 64.0), 0.1, "", "Aperture of the camera, f/number. Smaller opens the lens: more blur.")
+SMALLEST_F_NUMBER = 0.5
+"""No lens in air is faster."""
+F_NUMBER = Number(
+    "f_number",
+    1.8,
+    (0.0, 64.0),
+    0.1,
+    "",
+    "Aperture of the camera, f/number. Smaller opens the lens: more blur.",
+)
 FOCAL_MM = Number(
     "focal_mm",
     50.0,
     (0.0, 2000.0),
     1.0,
     "mm",
-    "Focal length of the camera in mm. Longer blurs more. 0: the photo's own, where the depth knows it.",
+    "Focal length of the camera in mm. Longer blurs more. 0: the photo's own, where its lens data or the depth know it.",
 )
+OWN_SENSOR = "the photo's own"
+"""The word of `SENSOR` for what the photo's lens data say."""
 OTHER_SENSOR = "other: sensor_mm"
-"""The last word of `SENSOR`; the sensors before it are those of `optics`."""
+"""The word of `SENSOR` for a number; the sensors before it are those of `optics`."""
 SENSOR = Choice(
     "sensor",
     "full frame (36 mm)",

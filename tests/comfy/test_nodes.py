@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.helpers import rig, twin
+from tests.helpers import portraits, rig, twin
 from tests.helpers.graphs import fails, node, noise
 
 
@@ -192,6 +192,100 @@ def test_second_run_comes_from_the_cache_with_its_previews(comfy_server: rig.Ser
     assert {"3", "4"} <= third.cached and not {"5", "6"} & third.cached
 
 
+# --- photos --------------------------------------------------------------------------------------------------------------
+
+
+def photo_graph(server: rig.Server, name: str, **defocus: Any) -> rig.Graph:
+    """Photo (1) with its own depth and lens -> defocus (2) -> preview (3)."""
+    given = {"depth": ["1", 4], "image": ["1", 0], "lens": ["1", 2], **defocus}
+    return {
+        "1": node(server, "RefocusLoadPhoto", image=name, refine=0.0),
+        "2": node(server, "RefocusDefocusMap", **given),
+        "3": node(server, "PreviewImage", images=["2", 1]),
+    }
+
+
+def portrait(server: rig.Server, name: str) -> None:
+    """A photo of 64 x 48 into the input folder, with a slope of depth from 1 to 4 m at half that size."""
+    distance = np.linspace(1, 4, 32)[None].repeat(24, 0)
+    picture = portraits.encoded(distance, 1, 4, "RangeInverse", bits=16)
+    photo = portraits.dynamic_depth(portraits.jpeg(), picture, Format="RangeInverse", Units="Meters", Near=1, Far=4)
+    (server.base / "input" / name).write_bytes(photo)
+
+
+def test_a_photo_is_loaded_with_its_lens_and_its_depth(comfy_server: rig.Server) -> None:
+    from refocus_core import defocus, depth
+    from refocus_core.files import pictures, stored_depth
+    from refocus_core.optics import Lens
+
+    portrait(comfy_server, "portrait.jpg")
+    path = comfy_server.base / "input" / "portrait.jpg"
+    camera = {"strength": "camera", "f_number": 0.0, "focal_mm": 0.0, "sensor": "the photo's own"}
+    graph = photo_graph(comfy_server, path.name, focus="distance", distance_m=0.0, **camera)
+    run = comfy_server.run(twin.probed(graph, ("1", 0), ("1", 1), ("1", 3), ("2", 0)))
+    assert run.end == "execution_success", run.error
+    photo = pictures.load(path)
+    assert torch.equal(twin.read_probe(comfy_server, "1").movedim(-1, 1), photo.image)
+    assert torch.equal(twin.read_probe(comfy_server, "1", 1), torch.zeros(1, 64, 64)), "as core's Load Image"
+    assert photo.camera.sensor_mm is not None
+    assert float(twin.read_probe(comfy_server, "1", 3)) == pytest.approx(photo.camera.focal_px(64))
+    found = stored_depth.read_stored_depth(path, photo.camera)
+    assert found is not None
+    lens = Lens(6.81, 1.85, photo.camera.sensor_mm)
+    made = defocus.from_lens(depth.fit(found, photo.image), lens, defocus.FocusDistance(1.6))
+    assert torch.allclose(twin.read_probe(comfy_server, "2")["radius_px"], made.radius_px, atol=1e-5)
+    (page,) = run.ui("2")["refocus_focus"]
+    assert page["camera"]["f_number"] == pytest.approx(1.85) and page["camera"]["subject_m"] == pytest.approx(1.6)
+
+
+def test_16_bits_and_transparency_come_through(comfy_server: rig.Server) -> None:
+    from refocus_core.files import pictures
+
+    image, alpha = torch.rand(1, 3, 20, 30), torch.rand(1, 1, 20, 30)
+    path = comfy_server.base / "input" / "deep.png"
+    pictures.save(path, image, alpha=alpha, bits=16)
+    graph = {"1": node(comfy_server, "RefocusLoadPhoto", image=path.name)}
+    run = comfy_server.run(twin.probed(graph, ("1", 0), ("1", 1)))
+    assert run.end == "execution_success", run.error
+    assert float((twin.read_probe(comfy_server, "1").movedim(-1, 1) - image).abs().max()) < 1 / 65535
+    assert float((twin.read_probe(comfy_server, "1", 1) - (1 - alpha[:, 0])).abs().max()) < 1 / 65535
+    before = run.executed
+    pictures.save(path, 1 - image, alpha=alpha, bits=16)
+    again = comfy_server.run(twin.probed(graph, ("1", 0), ("1", 1)))
+    assert "1" in before and "1" in again.executed, "a file that has changed is read again"
+
+
+def test_a_photo_without_depth_fails_only_where_its_depth_is_used(comfy_server: rig.Server) -> None:
+    (comfy_server.base / "input" / "plain.jpg").write_bytes(portraits.jpeg())
+    used = photo_graph(comfy_server, "plain.jpg")
+    assert "plain.jpg holds no depth" in fails(comfy_server, used)
+    unused = {"1": used["1"], "3": node(comfy_server, "PreviewImage", images=["1", 0])}
+    assert comfy_server.run(unused).end == "execution_success"
+
+
+@pytest.mark.parametrize("name", ["../secret.jpg", "/etc/hostname", "link.jpg", "missing.jpg", "../output/x.png [temp]"])
+def test_nothing_outside_the_input_folder_is_read(comfy_server: rig.Server, name: str) -> None:
+    (comfy_server.base / "secret.jpg").write_bytes(portraits.jpeg())
+    link = comfy_server.base / "input" / "link.jpg"
+    if not link.is_symlink():
+        link.symlink_to(comfy_server.base / "secret.jpg")
+    graph = {
+        "1": node(comfy_server, "RefocusLoadPhoto", image=name),
+        "3": node(comfy_server, "PreviewImage", images=["1", 0]),
+    }
+    with pytest.raises(RuntimeError, match="input folder"):
+        comfy_server.run(graph)
+
+
+def test_the_list_holds_every_kind_of_photo_and_nothing_else(comfy_server: rig.Server) -> None:
+    for name in ("a.exr", "a.pfm", "a.heic", "a.jpg", "a.txt", "a.svg", "a.mp4"):
+        (comfy_server.base / "input" / name).write_bytes(b"")
+    (listed, spec) = comfy_server.get("/object_info/RefocusLoadPhoto")["RefocusLoadPhoto"]["input"]["required"]["image"]
+    names = spec["options"] if listed == "COMBO" else listed
+    assert spec["image_upload"] is True
+    assert {n for n in names if n.startswith("a.")} == {"a.exr", "a.pfm", "a.heic", "a.jpg"}
+
+
 # --- progress and interrupt ---------------------------------------------------------------------------------------------
 
 
@@ -244,11 +338,18 @@ def test_empty_focus_mask_says_how_to_paint_one(comfy_server: rig.Server) -> Non
     assert "MaskEditor" in fails(comfy_server, graph)
 
 
-def test_f_number_zero_is_refused_before_anything_runs(comfy_server: rig.Server) -> None:
+def test_a_negative_f_number_is_refused_before_anything_runs(comfy_server: rig.Server) -> None:
     graph = chain(comfy_server)
-    graph["4"]["inputs"].update(strength="camera", f_number=0.0)
+    graph["4"]["inputs"].update(strength="camera", f_number=-1.0)
     with pytest.raises(RuntimeError, match="f_number"):
         comfy_server.run(graph)
+
+
+def test_f_number_zero_needs_a_lens(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server)
+    graph["3"]["inputs"].update(near_m=1.0, far_m=5.0)
+    graph["4"]["inputs"].update(strength="camera", f_number=0.0)
+    assert "no photo's lens data are given. Set f_number" in fails(comfy_server, graph)
 
 
 def test_camera_without_metres(comfy_server: rig.Server) -> None:

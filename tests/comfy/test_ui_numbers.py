@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from refocus_core import bokeh, defocus
+from refocus_core.files.pictures import CameraData
 from refocus_core.optics import Blur, Lens
 from refocus_core.types import DepthMap
 from tests.helpers import rig
@@ -38,7 +39,11 @@ SETTINGS: dict[str, Any] = {
     "keyframes": "",
 }
 CAMERA = {"strength": "camera"}
-METRIC = ("camera", "distance", "own focal length", "percent in metres", "keys of a camera")
+PHOTO = CameraData(focal_mm=56.0, f_number=1.9, sensor_mm=23.6, subject_m=1.7)
+"""Lens data, connected in these cases."""
+WITH_PHOTO = ("as the photo", "the photo's view at full frame")
+OPEN = {"f_number": 0.0, "focal_mm": 0.0, "sensor_mm": 0.0, "distance_m": 0.0}
+METRIC = ("camera", "distance", "own focal length", *WITH_PHOTO, "percent in metres", "keys of a camera")
 """Cases whose depth is in metres."""
 CASES: dict[str, dict[str, Any]] = {
     "point": {},
@@ -49,6 +54,8 @@ CASES: dict[str, dict[str, Any]] = {
     "camera": CAMERA,
     "distance": {**CAMERA, "focus": "distance", "f_number": 1.4, "focus_range": 0.2},
     "own focal length": {**CAMERA, "focal_mm": 0.0},
+    "as the photo": {**CAMERA, **OPEN, "focus": "distance"},
+    "the photo's view at full frame": {**CAMERA, "focal_mm": 0.0},
     "percent in metres": {"focus": "distance"},
     "keys": {"keyframes": '{"keys": [{"frame": 0, "x": 0.2, "y": 0.5}, {"frame": 2, "x": 0.9, "y": 0.1, "percent": 1}]}'},
     "keys of a camera": {
@@ -73,17 +80,17 @@ def depth(metric: bool) -> DepthMap:
     return replace(made.with_range(1.2, 9.0), known_range=None) if metric else made
 
 
-def by_the_core(depth_map: DepthMap, s: dict[str, Any]) -> Any:
+def by_the_core(depth_map: DepthMap, s: dict[str, Any], camera: CameraData | None) -> Any:
     first = defocus.FocusPoint(s["x"], s["y"], s["focus_radius"])
     focus: Any = {
         "point": first,
         "auto": defocus.FocusAuto(),
         "two points": defocus.FocusBetween(first, defocus.FocusPoint(s["x2"], s["y2"], s["focus_radius"])),
-        "distance": defocus.FocusDistance(s["distance_m"]),
+        "distance": defocus.FocusDistance(s["distance_m"] or PHOTO.subject_m or 0.0),
     }[s["focus"]]
     lens: Lens | Blur = Blur(s["percent"])
     if s["strength"] == "camera":
-        lens = defocus.lens_for(depth_map, s["f_number"], s["focal_mm"] or None, s["sensor_mm"])
+        lens = defocus.lens_for(depth_map, s["f_number"] or None, s["focal_mm"] or None, s["sensor_mm"] or None, camera)
     return defocus.from_lens(
         depth_map,
         lens,
@@ -104,6 +111,7 @@ def test_defocus_and_its_colours(page: Page, case: str) -> None:
     known = torch.from_numpy(small.codes < 32768)
     values = small.low + torch.from_numpy((small.codes & 32767).astype(np.float32)) / 32767 * (small.high - small.low)
     source = replace(source, disparity=values, valid=known)
+    camera = PHOTO if case in WITH_PHOTO else None
     photo = (torch.rand(1, 3, H, W, generator=torch.Generator().manual_seed(4)) * 255).round() / 255
     numbers = {
         "width": W,
@@ -119,6 +127,7 @@ def test_defocus_and_its_colours(page: Page, case: str) -> None:
         "auto": defocus.focus_disparity(source).tolist(),
         "mask": None,
         "focal_px": float(source.focal_px.median()) if source.focal_px is not None else None,
+        "camera": asdict(camera) if camera else None,
     }
     rgba = torch.cat([photo[0].movedim(0, -1) * 255, torch.full((H, W, 1), 255.0)], -1).round().to(torch.uint8)
     found = page.page.evaluate(
@@ -145,7 +154,7 @@ def test_defocus_and_its_colours(page: Page, case: str) -> None:
             base64.b64encode(rgba.numpy().tobytes()).decode(),
         ],
     )
-    made = by_the_core(source, settings)
+    made = by_the_core(source, settings, camera)
     assert float(made.radius_px.abs().max()) > 0.3
     assert [f["focus"] for f in found] == pytest.approx(made.focus_disparity.tolist(), rel=1e-4, abs=1e-5)
     assert [f["gain"] for f in found] == pytest.approx(made.gain_px.tolist(), rel=1e-4)

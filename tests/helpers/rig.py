@@ -28,6 +28,7 @@ HERE = paths.TESTS / "comfy"
 PACK = "refocus"
 """Name of our folder in custom_nodes."""
 NODE_IDS = (
+    "RefocusLoadPhoto",
     "RefocusDepthEstimate",
     "RefocusDefocusMap",
     "RefocusAllInFocus",

@@ -21,6 +21,8 @@ from safetensors.torch import save_file
 def _tensors(value):
     if isinstance(value, torch.Tensor):
         return {"value": value}, {}
+    if isinstance(value, float):
+        return {"value": torch.tensor(value, dtype=torch.float64)}, {}
     items = value if isinstance(value, dict) else {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     tensors = {k: v for k, v in items.items() if isinstance(v, torch.Tensor)}
     return tensors, {k: v for k, v in items.items() if k not in tensors}

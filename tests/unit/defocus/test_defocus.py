@@ -20,6 +20,7 @@ from refocus_core.defocus import (
     from_lens,
     lens_for,
 )
+from refocus_core.files.pictures import CameraData
 from refocus_core.optics import Blur, Lens
 from refocus_core.types import DefocusMap, DepthMap
 from tests.helpers import motorcycle
@@ -395,6 +396,39 @@ def test_lens_takes_its_focal_length_from_the_depth() -> None:
     assert lens_for(depth, 2.0, 85) == Lens(85, 2.0, 36)
     with pytest.raises(ValueError, match="focal length is not known from the depth"):
         lens_for(scene(), 2.0)
+
+
+PHONE = CameraData(focal_mm=6.8, f_number=1.9, sensor_mm=9.8, subject_m=1.7)
+
+
+def test_lens_as_taken_fills_only_what_is_left_open() -> None:
+    depth = motorcycle.depth_map()
+    assert lens_for(depth, None, None, None, PHONE) == Lens(6.8, 1.9, 9.8)
+    assert lens_for(depth, 1.2, None, None, PHONE) == Lens(6.8, 1.2, 9.8)
+    assert lens_for(depth, 1.2, 50, 36, PHONE) == Lens(50, 1.2, 36)
+    assert lens_for(depth, None, 50, None, PHONE) == Lens(50, 1.9, 9.8)
+    assert defocus.subject_distance(PHONE) == FocusDistance(1.7)
+
+
+def test_the_photos_focal_length_on_another_sensor_keeps_its_view() -> None:
+    """6.8 mm on 9.8 mm show what 24.98 mm show on 36 mm; the photo's file counts before the depth."""
+    found = lens_for(motorcycle.depth_map(), None, None, 36, PHONE)
+    assert found.focal_mm == pytest.approx(6.8 * 36 / 9.8)
+    # Where the file knows no sensor, the one that is set is the camera's.
+    assert lens_for(scene(), 2.0, None, 9.8, CameraData(focal_mm=6.8)) == Lens(6.8, 2.0, 9.8)
+    assert lens_for(motorcycle.depth_map(), 2.0, None, 36, CameraData()).focal_mm == pytest.approx(994.978 * 36 / 741)
+
+
+@pytest.mark.parametrize("camera", [None, CameraData()])
+def test_what_neither_person_nor_file_says_is_named(camera: CameraData | None) -> None:
+    depth = motorcycle.depth_map()
+    why = "no photo's lens data" if camera is None else "its file does not tell it"
+    with pytest.raises(ValueError, match=f"f_number is to be the photo's own.*{why}.*Set f_number"):
+        lens_for(depth, None, 50, 36, camera)
+    with pytest.raises(ValueError, match=f"sensor is to be the photo's own.*{why}.*Set sensor"):
+        lens_for(depth, 2.0, 50, None, camera)
+    with pytest.raises(ValueError, match=f"distance_m is to be the photo's own.*{why}.*Set distance_m"):
+        defocus.subject_distance(camera)
 
 
 # --- between two points, keyframes, thumbnails ----------------------------------------------------------------------------

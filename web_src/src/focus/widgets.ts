@@ -22,6 +22,9 @@ const NUMBERS = [
 /** What the drawing depends on beside the numbers. */
 const OTHERS = ["focus", "strength", "sensor", "keyframes", "sensor_mm"] as const;
 
+/** The word of the sensor for what the photo's lens data say; `options.defocus.OWN_SENSOR`. */
+const OWN_SENSOR = "the photo's own";
+
 /** A position or a share as a widget takes it. */
 export function round3(v: number): number {
   return Math.round(v * 1000) / 1000;
@@ -40,10 +43,11 @@ export class FocusWidgets {
       (typeof NUMBERS)[number],
       number
     >;
-    const named = /\(([\d.]+) mm\)/.exec(values.text("sensor"));
+    const sensor = values.text("sensor");
+    const named = /\(([\d.]+) mm\)/.exec(sensor);
     return {
       ...numbers,
-      sensor_mm: named ? Number(named[1]) : values.number("sensor_mm"),
+      sensor_mm: named ? Number(named[1]) : sensor === OWN_SENSOR ? 0 : values.number("sensor_mm"),
       focus: values.text("focus"),
       strength: values.text("strength"),
       keyframes: values.text("keyframes"),
@@ -82,10 +86,12 @@ export class FocusWidgets {
     }
   }
 
-  /** What a new key holds: the focus and the aperture that are set now. */
+  /** What a new key holds: the focus and the aperture that are set now, without what is left to the photo's lens data. */
   currentKey(): Partial<Key> {
     const s = this.read();
-    const aperture = s.strength === "camera" ? { f_number: s.f_number } : { percent: s.percent };
-    return s.focus === "distance" ? { distance_m: s.distance_m, ...aperture } : { x: s.x, y: s.y, ...aperture };
+    const aperture = s.strength !== "camera" ? { percent: s.percent } : s.f_number > 0 ? { f_number: s.f_number } : {};
+    return s.focus === "distance" && s.distance_m > 0
+      ? { distance_m: s.distance_m, ...aperture }
+      : { x: s.x, y: s.y, ...aperture };
   }
 }

@@ -16,9 +16,19 @@ export interface FocusNumbers extends Numbers {
   auto: number[] | null;
   mask: number[] | null;
   focal_px: number | null;
+  /** The photo's lens data, where they are connected. */
+  camera?: Camera | null;
 }
 
-/** The widgets of Defocus Map. */
+/** `files.exif.CameraData`. */
+interface Camera {
+  f_number: number | null;
+  focal_mm: number | null;
+  sensor_mm: number | null;
+  subject_m: number | null;
+}
+
+/** The widgets of Defocus Map. 0 in `distance_m`, `f_number`, `focal_mm` and `sensor_mm` stands for the photo's own. */
 export interface Settings {
   focus: string;
   x: number;
@@ -57,10 +67,11 @@ export interface Solved {
 export function solve(
   numbers: FocusNumbers,
   map: Frames,
-  s: Settings,
+  widgets: Settings,
   index: number,
   frame = numbers.shown[index],
 ): Solved {
+  const s = withCamera(numbers, widgets);
   const keys = readKeyframes(s.keyframes);
   const plane = focalPlaneOfKeys(numbers, map, keys, frame) ?? focalPlane(numbers, map, s, index);
   const strength = s.strength === "camera" ? lensGainPx(numbers, s, plane.disparity) : blurGainPx(numbers, s, index);
@@ -71,6 +82,20 @@ export function solve(
     sharpHalfWidth: plane.halfWidth + (span * s.focus_range) / 2,
     metric: numbers.metric,
     span,
+  };
+}
+
+/** Settings in which the photo's lens data have taken the place of 0: `defocus.lens_for`, `defocus.subject_distance`. */
+function withCamera(numbers: FocusNumbers, s: Settings): Settings {
+  const own = numbers.camera;
+  const sensorMm = s.sensor_mm || (own?.sensor_mm ?? 0);
+  const focalMm = own?.focal_mm ? (own.focal_mm * sensorMm) / (own.sensor_mm ?? sensorMm) : 0;
+  return {
+    ...s,
+    sensor_mm: sensorMm,
+    focal_mm: s.focal_mm || focalMm,
+    f_number: s.f_number || (own?.f_number ?? 0),
+    distance_m: s.distance_m || (own?.subject_m ?? 0),
   };
 }
 
@@ -123,6 +148,7 @@ function focalPlane(numbers: FocusNumbers, map: Frames, s: Settings, index: numb
 function disparityOf(metres: number, metric: boolean): number {
   if (!metric)
     throw new Error("a distance needs depth in metres: set near_m and far_m of Depth Estimate, or focus by point");
+  if (metres === 0) throw new Error("the subject's distance is not known: set distance_m");
   return 1 / metres;
 }
 
@@ -130,6 +156,8 @@ function disparityOf(metres: number, metric: boolean): number {
 function lensGainPx(numbers: FocusNumbers, s: Settings, focusDisparity: number): number {
   if (!numbers.metric)
     throw new Error("a camera needs depth in metres: set near_m and far_m of Depth Estimate, or strength in percent");
+  if (s.f_number === 0) throw new Error("the photo's f-number is not known: set f_number");
+  if (s.sensor_mm === 0) throw new Error("the photo's sensor is not known: set sensor");
   const longEdgePx = Math.max(numbers.width, numbers.height);
   let focalMm = s.focal_mm;
   if (focalMm === 0) {
