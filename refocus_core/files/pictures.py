@@ -23,7 +23,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from ..color import linear_to_srgb, srgb_to_linear
-from .exif import CameraData, camera_data, turn_upright, upright_block
+from .exif import CameraData, Exif, camera_data, orientation, parse, shortened, turn_upright, upright_block
 from .formats import FLOAT_SUFFIXES, INTEGER_BITS, MAP_SUFFIXES, Array, PictureError
 from .heif import let_pillow_read_heif
 from .output import FLOAT_BITS, check_map_output, check_output, write_whole
@@ -130,7 +130,7 @@ class _Read:
 
     pixels: Array
     bits: int
-    exif: Image.Exif
+    exif: Exif
     icc: bytes | None = None
 
 
@@ -147,9 +147,9 @@ def _read(path: Path) -> _Read:
     _existing(path)
     suffix = path.suffix.lower()
     if suffix == ".pfm":
-        return _Read(read_pfm(path), FLOAT_BITS, Image.Exif())
+        return _Read(read_pfm(path), FLOAT_BITS, Exif({}))
     if suffix == ".exr":
-        return _Read(read_exr(path), FLOAT_BITS, Image.Exif())
+        return _Read(read_exr(path), FLOAT_BITS, Exif({}))
     let_pillow_read_heif(path)
     try:
         read = _read_wide_tiff(path) or _read_with_pillow(path)
@@ -157,7 +157,7 @@ def _read(path: Path) -> _Read:
         raise PictureError(f"{path} is not a picture that can be read (PNG, JPEG, WebP, TIFF, PFM, EXR).") from error
     except (OSError, SyntaxError, zlib.error, struct.error) as error:  # Pillow reports broken PNG files as SyntaxError
         raise PictureError(f"{path} is damaged or incomplete: {error}") from error
-    return _Read(turn_upright(read.pixels, read.exif), read.bits, read.exif, read.icc)
+    return _Read(turn_upright(read.pixels, orientation(read.exif)), read.bits, read.exif, read.icc)
 
 
 def _read_wide_tiff(path: Path) -> _Read | None:
@@ -171,13 +171,27 @@ def _read_wide_tiff(path: Path) -> _Read | None:
 
 def _read_with_pillow(path: Path) -> _Read:
     with Image.open(path) as im:
-        exif, icc = im.getexif(), im.info.get("icc_profile")
+        icc = im.info.get("icc_profile")
         if im.mode == "CMYK":
             raise PictureError(f"{path} is a CMYK picture. Convert it to RGB first.")
         if getattr(im, "n_frames", 1) > 1 and im.format != "TIFF":
             log.warning("%s has %d frames; the first one is used.", path, getattr(im, "n_frames", 1))
         pixels, bits = _decode(path, im)
+        exif = parse(path.read_bytes() if im.format == "TIFF" else _exif_block(im))
     return _Read(pixels, bits, exif, icc)
+
+
+def _exif_block(im: Image.Image) -> bytes | None:
+    """The EXIF block of a picture that Pillow has decoded, as it lies in the file."""
+    if im.format == "PNG":
+        im.load()  # PNG may hold it behind the pixels
+    block, old = im.info.get("exif"), im.info.get("Raw profile type exif")
+    if block is None and isinstance(old, str):  # hexadecimal text in PNG files of older programs, after three lines
+        try:
+            return bytes.fromhex("".join(old.split("\n")[3:]))
+        except ValueError:
+            return None
+    return block
 
 
 def _decode(path: Path, im: Image.Image) -> tuple[Array, int]:
@@ -263,14 +277,15 @@ def _write_integers(path: Path, array: Array, exif: bytes | None, icc: bytes | N
         write_whole(path, lambda f: write_png16(f, array, exif, icc))
         return
     options: dict[str, Any] = {"icc_profile": icc} if icc else {}
-    if exif:
-        options["exif"] = exif
     if suffix in (".jpg", ".jpeg"):
+        exif = shortened(exif)
         options |= {"format": "JPEG", "quality": quality, "subsampling": 0}
     elif suffix == ".webp":
         options |= {"format": "WEBP", "quality": quality, "lossless": quality == 100, "exact": True}
     else:
         options |= {"format": "PNG"}
+    if exif:
+        options["exif"] = exif
     picture = Image.fromarray(array)
     write_whole(path, lambda f: picture.save(f, **options))
 

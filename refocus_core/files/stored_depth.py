@@ -23,7 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..types import DepthMap
-from .exif import CameraData, turn_upright
+from .exif import CameraData, orientation, parse, turn_upright
 from .formats import Array, PictureError
 from .xmp import is_jpeg, packets, picture_end, properties
 
@@ -68,8 +68,8 @@ def read_stored_depth(path: str | Path, camera: CameraData | None = None) -> Dep
         if found is None:
             return None
         with Image.open(io.BytesIO(data)) as photo:
-            exif = photo.getexif()
-        values = turn_upright(_values(found.picture)[..., None], exif)[..., 0]
+            turn = orientation(parse(photo.info.get("exif"))) or 1
+        values = turn_upright(_values(found.picture)[..., None], turn)[..., 0]
         return found.depth_map(torch.from_numpy(values)[None], camera)
     except (ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         reason = f"the depth stored in this photo cannot be read: {error}"

@@ -19,15 +19,16 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from .directories import LONG, SHORT, UNDEFINED, Entries, encode_directory, integers
+from .exif import Exif, little_endian, parse, upright_block
+from .exif import Tag as ExifTag
 from .formats import Array, PictureError
 
 
 class Tag(IntEnum):
     """Entries of a directory that are read or written here."""
 
-    NEW_SUBFILE = 254
     WIDTH = 256
     HEIGHT = 257
     BITS = 258
@@ -43,30 +44,11 @@ class Tag(IntEnum):
     TILE_HEIGHT = 323
     TILE_OFFSETS = 324
     TILE_LENGTHS = 325
-    SUB_DIRECTORIES = 330
     EXTRA_CHANNELS = 338
     NUMBER_KIND = 339
-    JPEG_TABLES = 347
-    XMP = 700
-    IPTC = 33723
-    PHOTOSHOP = 34377
-    EXIF = 34665
     ICC = 34675
-    GPS = 34853
-    INTEROPERABILITY = 40965
 
 
-BULK_TAGS = {Tag.SUB_DIRECTORIES, Tag.JPEG_TABLES, Tag.XMP, Tag.IPTC, Tag.PHOTOSHOP}
-"""Further pictures and large blocks of other programs, which describe the file that they came in."""
-LAYOUT_TAGS = set(Tag) - BULK_TAGS - {Tag.EXIF, Tag.GPS, Tag.INTEROPERABILITY}
-"""How the pixels of the file that they came in are stored."""
-
-_INTEGER_TYPES = {1: "B", 3: "H", 4: "I", 16: "Q"}
-"""Formats, as in `struct`, of the integer types of entries."""
-_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-"""Bytes of one value of each type of entry."""
-_RATIONALS = (5, 10)
-"""Types of two numbers of four bytes each."""
 _UNCOMPRESSED, _DEFLATE, _OLD_DEFLATE = 1, 8, 32946
 """Values of `Tag.COMPRESSION` that can be read."""
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
@@ -83,10 +65,6 @@ _STRIP_BYTES = 1 << 20
 """Size of a strip that is written, before compression. Larger ones compress a little better and cannot be read in parts."""
 _COMPRESSION_LEVEL = 6
 """Of zlib, 0..9. A higher one takes several times as long for a few percent of the file."""
-
-_Entries = dict[int, tuple[int, bytes]]
-"""Tag -> (type, values as little-endian bytes)."""
-
 
 # --- reading -------------------------------------------------------------------------------------------------------------
 
@@ -128,7 +106,7 @@ class _Layout:
         return self.channels // self.planes
 
 
-def read_tiff(path: Path) -> tuple[Array, int, Image.Exif, bytes | None] | None:
+def read_tiff(path: Path) -> tuple[Array, int, Exif, bytes | None] | None:
     """First picture of a classic TIFF with several channels of 16 bits or floating point; strips or tiles, raw or deflate.
 
     Returns:
@@ -138,8 +116,9 @@ def read_tiff(path: Path) -> tuple[Array, int, Image.Exif, bytes | None] | None:
         PictureError: if it is stored in a way that is not read here, or pixels are missing.
     """
     data = path.read_bytes()
-    order = "<" if data[:2] == b"II" else ">"
-    layout = _read_layout(path, _integers(data, order), order)
+    exif = parse(data)
+    order = exif.order
+    layout = _read_layout(path, {t: integers(exif.main, t, order) for t in Tag if t in exif.main and t != Tag.ICC}, order)
     if layout is None:
         return None
     out = np.zeros(
@@ -159,27 +138,7 @@ def read_tiff(path: Path) -> tuple[Array, int, Image.Exif, bytes | None] | None:
         pixels /= 2**layout.bits - 1
     if layout.white_is_zero:
         pixels[..., 0] = 1 - pixels[..., 0]
-    exif = Image.Exif()
-    exif.load(b"Exif\0\0" + data)
-    icc = exif.get(Tag.ICC)
-    return pixels, 32 if layout.is_float else layout.bits, exif, icc if isinstance(icc, bytes) else None
-
-
-def _integers(data: bytes, order: str) -> dict[int, tuple[int, ...]]:
-    """Entries of the first directory that hold integers."""
-    (offset,) = struct.unpack(order + "I", data[4:8])
-    (count,) = struct.unpack(order + "H", data[offset : offset + 2])
-    found: dict[int, tuple[int, ...]] = {}
-    for i in range(count):
-        entry = data[offset + 2 + 12 * i : offset + 14 + 12 * i]
-        tag, kind, number = struct.unpack(order + "HHI", entry[:8])
-        if kind not in _INTEGER_TYPES:
-            continue
-        size = _TYPE_BYTES[kind] * number
-        at = struct.unpack(order + "I", entry[8:])[0] if size > 4 else None
-        body = entry[8 : 8 + size] if at is None else data[at : at + size]
-        found[tag] = struct.unpack(f"{order}{number}{_INTEGER_TYPES[kind]}", body)
-    return found
+    return pixels, 32 if layout.is_float else layout.bits, exif, exif.main.get(Tag.ICC, (0, None))[1]
 
 
 def _read_layout(path: Path, tags: Mapping[int, tuple[int, ...]], order: str) -> _Layout | None:
@@ -257,14 +216,14 @@ def write_tiff(file: BinaryIO, values: Array, exif: bytes | None = None, icc: by
     is_float = values.dtype.kind == "f"
     rows = max(1, _STRIP_BYTES // (w * c * values.itemsize))
     strips = [_encode_strip(values[y : y + rows]) for y in range(0, h, rows)]
-    directories = _exif_directories(exif) if exif else {}
-    entries = directories.pop(0, {})
+    found = little_endian(parse(upright_block(parse(exif))))
+    entries = dict(found.main)
 
     def short(tag: Tag, *numbers: int) -> None:
-        entries[tag] = (3, struct.pack(f"<{len(numbers)}H", *numbers))
+        entries[tag] = (SHORT, struct.pack(f"<{len(numbers)}H", *numbers))
 
     def long(tag: int, *numbers: int) -> None:
-        entries[tag] = (4, struct.pack(f"<{len(numbers)}I", *numbers))
+        entries[tag] = (LONG, struct.pack(f"<{len(numbers)}I", *numbers))
 
     long(Tag.WIDTH, w)
     long(Tag.HEIGHT, h)
@@ -280,7 +239,7 @@ def write_tiff(file: BinaryIO, values: Array, exif: bytes | None = None, icc: by
     if c == 4:
         short(Tag.EXTRA_CHANNELS, _UNASSOCIATED_ALPHA)
     if icc:
-        entries[Tag.ICC] = (7, icc)
+        entries[Tag.ICC] = (UNDEFINED, icc)
     start = file.tell()
     file.write(b"II*\0" + b"\0" * 4)
     offsets: list[int] = []
@@ -288,8 +247,12 @@ def write_tiff(file: BinaryIO, values: Array, exif: bytes | None = None, icc: by
         offsets.append(file.tell() - start)
         file.write(strip + b"\0" * (len(strip) % 2))
     long(Tag.STRIP_OFFSETS, *offsets)
-    for tag, directory in directories.items():
-        long(tag, _write_directory(file, start, directory))
+    details, shared = dict(found.directories.get(ExifTag.EXIF, {})), found.directories.get(ExifTag.INTEROPERABILITY, {})
+    if shared:
+        details[ExifTag.INTEROPERABILITY] = (LONG, struct.pack("<I", _write_directory(file, start, shared)))
+    for tag, directory in ((ExifTag.EXIF, details), (ExifTag.GPS, found.directories.get(ExifTag.GPS, {}))):
+        if directory:
+            long(tag, _write_directory(file, start, directory))
     first = _write_directory(file, start, entries)
     end = file.tell()
     file.seek(start + 4)
@@ -303,57 +266,8 @@ def _encode_strip(part: Array) -> bytes:
     return zlib.compress(part.tobytes(), _COMPRESSION_LEVEL)
 
 
-def _write_directory(file: BinaryIO, start: int, entries: _Entries) -> int:
-    """Write values and then the directory; returns its offset."""
-    table: list[bytes] = []
-    for tag in sorted(entries):
-        kind, body = entries[tag]
-        number = len(body) // _TYPE_BYTES[kind]
-        if len(body) > 4:
-            file.write(b"\0" * (file.tell() % 2))
-            where = struct.pack("<I", file.tell() - start)
-            file.write(body)
-        else:
-            where = body.ljust(4, b"\0")
-        table.append(struct.pack("<HHI", tag, kind, number) + where)
-    file.write(b"\0" * (file.tell() % 2))
+def _write_directory(file: BinaryIO, start: int, entries: Entries) -> int:
+    """Write a directory with its values; returns its offset."""
     at = file.tell() - start
-    file.write(struct.pack("<H", len(table)) + b"".join(table) + b"\0" * 4)
+    file.write(encode_directory(entries, at))
     return at
-
-
-def _exif_directories(exif: bytes) -> dict[int, _Entries]:
-    """The directories of an EXIF block as they go into a new file: 0 is the main one, then by the tag that points to them."""
-    data = exif.removeprefix(b"Exif\0\0")
-    order = "<" if data[:2] == b"II" else ">"
-    main = _read_entries(data, struct.unpack(order + "I", data[4:8])[0], order)
-    pointers = (Tag.EXIF, Tag.GPS)
-    own = {t: v for t, v in main.items() if t not in LAYOUT_TAGS and t not in pointers and t != Tag.SUB_DIRECTORIES}
-    found: dict[int, _Entries] = {0: own}
-    for tag in pointers:
-        if tag in main:
-            entries = _read_entries(data, struct.unpack("<I", main[tag][1])[0], order)
-            entries.pop(Tag.INTEROPERABILITY, None)  # points to a third level, which is not carried over
-            found[tag] = entries
-    return found
-
-
-def _read_entries(data: bytes, offset: int, order: str) -> _Entries:
-    """A directory with its values, little-endian whatever they were."""
-    (count,) = struct.unpack(order + "H", data[offset : offset + 2])
-    found: _Entries = {}
-    for i in range(count):
-        entry = data[offset + 2 + 12 * i : offset + 14 + 12 * i]
-        tag, kind, number = struct.unpack(order + "HHI", entry[:8])
-        if kind not in _TYPE_BYTES:
-            continue
-        size = _TYPE_BYTES[kind] * number
-        body = entry[8 : 8 + size]
-        if size > 4:
-            (at,) = struct.unpack(order + "I", entry[8:])
-            body = data[at : at + size]
-        width = 4 if kind in _RATIONALS else _TYPE_BYTES[kind]
-        if order == ">" and width > 1:
-            body = np.frombuffer(body, f">u{width}").astype(f"<u{width}").tobytes()
-        found[tag] = (kind, body)
-    return found
