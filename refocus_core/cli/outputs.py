@@ -77,7 +77,16 @@ def write(
     from ..files import pictures
 
     def save(path: Path, image: Tensor, alpha: Tensor | None) -> None:
-        pictures.save(path, image, alpha=alpha, bits=bits[path], exif=photo.exif, icc=photo.icc, quality=args.jpeg_quality)
+        pictures.save(
+            path,
+            image,
+            alpha=alpha,
+            bits=bits[path],
+            exif=photo.exif,
+            icc=photo.icc,
+            metadata=photo.metadata,
+            quality=args.jpeg_quality,
+        )
 
     if args.save_depth:
         _save_depth(args.save_depth, depth_map)

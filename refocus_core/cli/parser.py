@@ -34,7 +34,8 @@ notes
   --depth-kind depth --metres-per-unit 1.
   Metres (--focus-distance, --f-number) need depth in metres: from such a file, from a model that knows metres (depth-pro), or
   by --near-m and --far-m.
-  EXIF and colour profile are kept. The arithmetic is done in linear light and takes the profile's curve to be like sRGB's.
+  EXIF, XMP, IPTC, comments, PNG text, resolution and colour profile are kept where the file type of OUT can hold them.
+  The arithmetic is done in linear light and takes the profile's curve to be like sRGB's.
   Float files (.tif, .pfm, .exr with --bits 32f) hold linear light.
 """
 """The last words of --help."""

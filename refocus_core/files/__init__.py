@@ -3,8 +3,9 @@
 pictures       `load`, `save`, `load_map`, `save_map`: what everyone uses, over all formats
 formats        which file type holds what, and the error
 output         what can be written where, and files that appear only when they are complete
-exif           lens data, orientation, the EXIF block;  profiles: ICC
+exif           lens data, orientation, the EXIF block;  metadata: XMP, IPTC, text, resolution;  profiles: ICC
 stored_depth   depth that phones store in a photo;  xmp: the metadata that describes it
 heif           lets Pillow read HEIC, where the extra `photo` is installed
+directories    tags with values, as TIFF and EXIF hold them
 png16, tiff, pfm_exr      formats that Pillow does not do in full: one file each, from bytes to arrays and back
 """

@@ -111,6 +111,10 @@ class CameraData:
         return self.focal_mm * long_edge_px / self.sensor_mm
 
 
+NO_CAMERA_DATA = CameraData()
+"""Of a picture that tells nothing of its camera."""
+
+
 @dataclass(frozen=True)
 class Exif:
     """Directories of an EXIF block or a TIFF file: 0 is the main one, the others by the tag that points to them."""
@@ -152,10 +156,10 @@ def camera_data(exif: Exif, height_px: int, width_px: int) -> CameraData:
     return CameraData(focal, positive(Tag.F_NUMBER), sensor, text(exif.main, Tag.MODEL), positive(Tag.SUBJECT_M))
 
 
-def orientation(exif: Exif) -> int:
-    """EXIF orientation 1..8, of whatever integer type it is; 1 where there is none or another value."""
+def orientation(exif: Exif) -> int | None:
+    """EXIF orientation 1..8, of whatever integer type it is; None where there is none or another value."""
     found = integers(exif.main, Tag.ORIENTATION, exif.order)
-    return found[0] if found and 1 <= found[0] <= 8 else 1
+    return found[0] if found and 1 <= found[0] <= 8 else None
 
 
 def turn_upright(pixels: Array, turn: int) -> Array:
@@ -181,11 +185,15 @@ def upright_block(exif: Exif, turn: int | None = None) -> bytes | None:
         main[Tag.ORIENTATION] = (SHORT, struct.pack(order + "H", 1))
     found = {tag: dict(entries) for tag, entries in exif.directories.items()} | {0: main}
     details = found.get(Tag.EXIF, {})
-    size = [integers(details, tag, order)[:1] for tag in (Tag.WIDTH, Tag.HEIGHT)]
-    if (orientation(exif) if turn is None else turn) in TURNED_ORIENTATIONS and all(size):
-        for tag, (value,) in zip((Tag.HEIGHT, Tag.WIDTH), size, strict=True):
-            details[tag] = (LONG, struct.pack(order + "I", value))
+    if (orientation(exif) if turn is None else turn) in TURNED_ORIENTATIONS:
+        _exchange(details, Tag.WIDTH, Tag.HEIGHT)
+        _exchange(main, Tag.X_RESOLUTION, Tag.Y_RESOLUTION)
     return block_of(Exif(found, order))
+
+
+def _exchange(entries: Entries, a: int, b: int) -> None:
+    if a in entries and b in entries:
+        entries[a], entries[b] = entries[b], entries[a]
 
 
 def _well_typed(tag: int, kind: int) -> bool:

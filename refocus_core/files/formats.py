@@ -29,3 +29,12 @@ MAP_SUFFIXES = (".png", ".tif", ".tiff", ".pfm", ".npy", ".exr")
 """File types that maps are written as."""
 ALPHA_SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".exr")
 """File types that hold transparency."""
+METADATA_HELD: dict[str, set[str]] = {
+    ".png": {"xmp", "iptc", "comment", "text", "dpi"},
+    ".tif": {"xmp", "iptc", "dpi"},
+    ".tiff": {"xmp", "iptc", "dpi"},
+    ".jpg": {"xmp", "iptc", "comment", "dpi"},
+    ".jpeg": {"xmp", "iptc", "comment", "dpi"},
+    ".webp": {"xmp", "dpi"},
+}
+"""Attributes of `Metadata` that each file type can hold."""

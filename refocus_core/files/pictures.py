@@ -1,7 +1,7 @@
 """Reading and writing pictures and maps: PNG, TIFF, JPEG, WebP with 8 or 16 bits, and floating point.
 
-What Pillow cannot do is done in this package: 16-bit RGB in PNG and TIFF, and 32-bit float RGB. EXIF and the ICC profile travel
-with the picture; a file appears under its name only when it is complete.
+What Pillow cannot do is done in this package: 16-bit RGB in PNG and TIFF, and 32-bit float RGB. EXIF, ICC profile, XMP, IPTC,
+text and resolution travel with the picture; a file appears under its name only when it is complete.
 
 Colour: pixels are never converted between profiles. The mathematics takes the profile's curve to be like that of sRGB, which
 holds for sRGB and Display P3 and nearly for Adobe RGB. Integer files hold sRGB-encoded values. Floating-point files (TIFF, PFM,
@@ -10,10 +10,11 @@ EXR) hold linear light, as compositing and raw software expects of them, and are
 
 from __future__ import annotations
 
+import io
 import logging
 import struct
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,24 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from ..color import linear_to_srgb, srgb_to_linear
-from .exif import CameraData, Exif, camera_data, orientation, parse, shortened, turn_upright, upright_block
-from .formats import FLOAT_SUFFIXES, INTEGER_BITS, MAP_SUFFIXES, Array, PictureError
+from .exif import NO_CAMERA_DATA, CameraData, Exif, camera_data, orientation, parse, shortened, turn_upright, upright_block
+from .formats import FLOAT_SUFFIXES, INTEGER_BITS, MAP_SUFFIXES, METADATA_HELD, Array, PictureError
 from .heif import let_pillow_read_heif
+from .metadata import (
+    NO_METADATA,
+    Metadata,
+    embedded_exif,
+    of_directory,
+    of_image,
+    png_chunks,
+    report_lost,
+    with_resolution,
+    with_segments,
+    xmp_orientation,
+)
 from .output import FLOAT_BITS, check_map_output, check_output, write_whole
 from .pfm_exr import read_exr, read_pfm, write_exr, write_pfm
-from .png16 import is_wide_colour, read_png16, write_png16
+from .png16 import PNG_HEAD_BYTES, is_wide_colour, read_png16, write_png16
 from .profiles import is_srgb, profile_name, usable_profile
 from .tiff import read_tiff, write_tiff
 
@@ -37,6 +50,7 @@ __all__ = [
     "INTEGER_BITS",
     "MAP_SUFFIXES",
     "CameraData",
+    "Metadata",
     "Picture",
     "PictureError",
     "check_map_output",
@@ -64,6 +78,7 @@ class Picture:
         exif: EXIF block with the orientation reset to upright, or None.
         icc: ICC profile, or None.
         camera: lens data from EXIF.
+        metadata: XMP, IPTC, comment, PNG text and resolution.
     """
 
     image: Tensor
@@ -71,7 +86,8 @@ class Picture:
     bits: int = 8
     exif: bytes | None = None
     icc: bytes | None = None
-    camera: CameraData = field(default_factory=CameraData)
+    camera: CameraData = NO_CAMERA_DATA
+    metadata: Metadata = NO_METADATA
 
 
 # --- reading -------------------------------------------------------------------------------------------------------------
@@ -98,7 +114,8 @@ def load(path: str | Path) -> Picture:
     if read.bits == FLOAT_BITS:
         image = linear_to_srgb(image)
     icc = usable_profile(read.icc, path)
-    return Picture(image, alpha, read.bits, upright_block(read.exif), icc, camera_data(read.exif, *image.shape[-2:]))
+    camera = camera_data(read.exif, *image.shape[-2:])
+    return Picture(image, alpha, read.bits, upright_block(read.exif, read.turn), icc, camera, read.metadata)
 
 
 def load_map(path: str | Path) -> Tensor:
@@ -132,6 +149,9 @@ class _Read:
     bits: int
     exif: Exif
     icc: bytes | None = None
+    metadata: Metadata = NO_METADATA
+    turn: int = 1
+    """EXIF orientation that was applied."""
 
 
 def _existing(path: Path) -> Path:
@@ -157,7 +177,8 @@ def _read(path: Path) -> _Read:
         raise PictureError(f"{path} is not a picture that can be read (PNG, JPEG, WebP, TIFF, PFM, EXR).") from error
     except (OSError, SyntaxError, zlib.error, struct.error) as error:  # Pillow reports broken PNG files as SyntaxError
         raise PictureError(f"{path} is damaged or incomplete: {error}") from error
-    return _Read(turn_upright(read.pixels, orientation(read.exif)), read.bits, read.exif, read.icc)
+    turn = orientation(read.exif) or xmp_orientation(read.metadata.xmp) or 1
+    return replace(read, pixels=turn_upright(read.pixels, turn), turn=turn, metadata=read.metadata.upright(turn))
 
 
 def _read_wide_tiff(path: Path) -> _Read | None:
@@ -166,7 +187,7 @@ def _read_wide_tiff(path: Path) -> _Read | None:
         if file.read(4) not in (b"II*\0", b"MM\0*"):
             return None
     wide = read_tiff(path)
-    return None if wide is None else _Read(*wide)
+    return None if wide is None else _Read(*wide, of_directory(wide[2]))
 
 
 def _read_with_pillow(path: Path) -> _Read:
@@ -177,21 +198,12 @@ def _read_with_pillow(path: Path) -> _Read:
         if getattr(im, "n_frames", 1) > 1 and im.format != "TIFF":
             log.warning("%s has %d frames; the first one is used.", path, getattr(im, "n_frames", 1))
         pixels, bits = _decode(path, im)
-        exif = parse(path.read_bytes() if im.format == "TIFF" else _exif_block(im))
-    return _Read(pixels, bits, exif, icc)
-
-
-def _exif_block(im: Image.Image) -> bytes | None:
-    """The EXIF block of a picture that Pillow has decoded, as it lies in the file."""
-    if im.format == "PNG":
-        im.load()  # PNG may hold it behind the pixels
-    block, old = im.info.get("exif"), im.info.get("Raw profile type exif")
-    if block is None and isinstance(old, str):  # hexadecimal text in PNG files of older programs, after three lines
-        try:
-            return bytes.fromhex("".join(old.split("\n")[3:]))
-        except ValueError:
-            return None
-    return block
+        im.load()  # PNG may hold text and EXIF behind the pixels
+        if im.format == "TIFF":
+            exif = parse(path.read_bytes())
+            return _Read(pixels, bits, exif, icc, of_directory(exif))
+        exif = parse(embedded_exif(im))
+        return _Read(pixels, bits, exif, icc, of_image(im, exif))
 
 
 def _decode(path: Path, im: Image.Image) -> tuple[Array, int]:
@@ -223,6 +235,7 @@ def save(
     bits: int | None = None,
     exif: bytes | None = None,
     icc: bytes | None = None,
+    metadata: Metadata | None = None,
     quality: int = 95,
     protect: tuple[Path, ...] = (),
 ) -> None:
@@ -230,10 +243,10 @@ def save(
 
     Args:
         image: [1,3,H,W] or [3,H,W], sRGB-encoded. Values outside 0..1 survive only in floating point, which is written in
-            linear light (and without EXIF and ICC profile, which would describe encoded values).
+            linear light (and without ICC profile, which would describe encoded values).
         alpha: [1,1,H,W] in 0..1, or None.
         bits: 8, 16, 32 or None: see `check_output`.
-        exif, icc: as in `Picture`.
+        exif, icc, metadata: as in `Picture`. What the file type cannot hold of it is left out, and the log says so.
         quality: of JPEG and WebP, 1..100. JPEG keeps the full colour resolution (4:4:4); WebP is lossless at 100.
 
     Raises:
@@ -254,40 +267,56 @@ def save(
     array: Array = pixels.permute(1, 2, 0).numpy()
     if alpha is not None:
         array = np.concatenate([array, alpha.detach().float().cpu().reshape(*array.shape[:2], 1).numpy()], 2)
+    notes = metadata or NO_METADATA
+    report_lost(path, notes, METADATA_HELD.get(path.suffix.lower(), set()))
     if bits == FLOAT_BITS:
-        _write_floats(path, array.astype(np.float32))
+        _write_floats(path, array.astype(np.float32), exif, notes)
     else:
         quantised = np.rint(np.clip(array, 0, 1) * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
-        _write_integers(path, quantised, exif, icc, quality)
+        _write_integers(path, quantised, exif, icc, notes, quality)
 
 
-def _write_floats(path: Path, array: Array) -> None:
+def _write_floats(path: Path, array: Array, exif: bytes | None = None, metadata: Metadata = NO_METADATA) -> None:
     """[H,W,C] float32 into any of `FLOAT_SUFFIXES`."""
-    writer = {".pfm": write_pfm, ".exr": write_exr}.get(path.suffix.lower(), write_tiff)
-    write_whole(path, lambda f: writer(f, array))
+    writer = {".pfm": write_pfm, ".exr": write_exr}.get(path.suffix.lower())
+    if writer:
+        write_whole(path, lambda f: writer(f, array))
+    else:
+        write_whole(path, lambda f: write_tiff(f, array, exif, None, metadata))
 
 
-def _write_integers(path: Path, array: Array, exif: bytes | None, icc: bytes | None, quality: int) -> None:
+def _write_integers(path: Path, array: Array, exif: bytes | None, icc: bytes | None, metadata: Metadata, quality: int) -> None:
     """[H,W,C] uint8 or uint16 into any of `INTEGER_BITS`."""
     suffix = path.suffix.lower()
     if suffix in (".tif", ".tiff"):
-        write_whole(path, lambda f: write_tiff(f, array, exif, icc))
+        write_whole(path, lambda f: write_tiff(f, array, exif, icc, metadata))
         return
     if array.dtype == np.uint16:
-        write_whole(path, lambda f: write_png16(f, array, exif, icc))
+        write_whole(path, lambda f: write_png16(f, array, exif, icc, metadata))
         return
     options: dict[str, Any] = {"icc_profile": icc} if icc else {}
     if suffix in (".jpg", ".jpeg"):
         exif = shortened(exif)
         options |= {"format": "JPEG", "quality": quality, "subsampling": 0}
+        if metadata.dpi:
+            options["dpi"] = tuple(round(v) for v in metadata.dpi)
     elif suffix == ".webp":
+        exif = with_resolution(exif, metadata)
         options |= {"format": "WEBP", "quality": quality, "lossless": quality == 100, "exact": True}
+        if metadata.xmp:
+            options["xmp"] = metadata.xmp
     else:
         options |= {"format": "PNG"}
     if exif:
         options["exif"] = exif
-    picture = Image.fromarray(array)
-    write_whole(path, lambda f: picture.save(f, **options))
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, **options)
+    data = buffer.getvalue()
+    if options["format"] == "JPEG":
+        data = with_segments(data, metadata, path)
+    elif options["format"] == "PNG":
+        data = data[:PNG_HEAD_BYTES] + png_chunks(metadata) + data[PNG_HEAD_BYTES:]
+    write_whole(path, lambda f: f.writelines([data]))
 
 
 def save_map(path: str | Path, values: Tensor, *, protect: tuple[Path, ...] = ()) -> None:

@@ -14,9 +14,12 @@ from typing import BinaryIO
 import numpy as np
 
 from .formats import Array, PictureError
+from .metadata import NO_METADATA, Metadata, png_chunk, png_chunks
 
 _MAGIC = b"\x89PNG\r\n\x1a\n"
 """What every PNG file begins with."""
+PNG_HEAD_BYTES = 33
+"""Of its beginning with the header chunk, behind which further chunks may follow."""
 _HEADER = ">IIBBBBB"
 """Of the chunk IHDR: width, height, bit depth, colour type, compression, filter method, interlacing."""
 _CHUNK_OVERHEAD = 12
@@ -44,7 +47,7 @@ class _Filter(IntEnum):
 def is_wide_colour(path: Path) -> bool:
     """Whether a PNG file holds 16 bits in more than one channel."""
     with path.open("rb") as file:
-        header = file.read(33)
+        header = file.read(PNG_HEAD_BYTES)
     return header[24] == 16 and header[25] != 0
 
 
@@ -144,21 +147,18 @@ def _filter(raw: Array) -> tuple[Array, Array]:
     return np.array(list(guesses), np.uint8)[choice], options[choice, np.arange(h)]
 
 
-def write_png16(file: BinaryIO, values: Array, exif: bytes | None, icc: bytes | None) -> None:
+def write_png16(file: BinaryIO, values: Array, exif: bytes | None, icc: bytes | None, metadata: Metadata = NO_METADATA) -> None:
     """[H,W,C] uint16, C = 1, 3, 4."""
     h, w, c = values.shape
     raw = np.ascontiguousarray(values.astype(">u2")).view(np.uint8).reshape(h, w, 2 * c)
     kinds, body = _filter(raw)
     stream = np.concatenate([kinds[:, None], body.reshape(h, -1)], 1).tobytes()
 
-    def chunk(kind: bytes, data: bytes) -> None:
-        file.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
-
     file.write(_MAGIC)
-    chunk(b"IHDR", struct.pack(_HEADER, w, h, 16, _COLOUR_TYPES[c], 0, 0, 0))
+    file.write(png_chunk(b"IHDR", struct.pack(_HEADER, w, h, 16, _COLOUR_TYPES[c], 0, 0, 0)) + png_chunks(metadata))
     if icc:
-        chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
+        file.write(png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
     if exif:
-        chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
-    chunk(b"IDAT", zlib.compress(stream, _COMPRESSION))
-    chunk(b"IEND", b"")
+        file.write(png_chunk(b"eXIf", exif.removeprefix(b"Exif\0\0")))
+    file.write(png_chunk(b"IDAT", zlib.compress(stream, _COMPRESSION)))
+    file.write(png_chunk(b"IEND", b""))

@@ -24,6 +24,7 @@ from .directories import LONG, SHORT, UNDEFINED, Entries, encode_directory, inte
 from .exif import Exif, little_endian, parse, upright_block
 from .exif import Tag as ExifTag
 from .formats import Array, PictureError
+from .metadata import NO_METADATA, Metadata, directory_entries
 
 
 class Tag(IntEnum):
@@ -209,7 +210,9 @@ def _decode_block(path: Path, stored: bytes, rows: int, layout: _Layout) -> Arra
 # --- writing -------------------------------------------------------------------------------------------------------------
 
 
-def write_tiff(file: BinaryIO, values: Array, exif: bytes | None = None, icc: bytes | None = None) -> None:
+def write_tiff(
+    file: BinaryIO, values: Array, exif: bytes | None = None, icc: bytes | None = None, metadata: Metadata = NO_METADATA
+) -> None:
     """[H,W,C] uint8, uint16 or float32, C = 1, 3, 4: deflate-compressed strips, little-endian, EXIF in its directories."""
     h, w, c = values.shape
     values = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<")))
@@ -217,7 +220,7 @@ def write_tiff(file: BinaryIO, values: Array, exif: bytes | None = None, icc: by
     rows = max(1, _STRIP_BYTES // (w * c * values.itemsize))
     strips = [_encode_strip(values[y : y + rows]) for y in range(0, h, rows)]
     found = little_endian(parse(upright_block(parse(exif))))
-    entries = dict(found.main)
+    entries = found.main | directory_entries(metadata)
 
     def short(tag: Tag, *numbers: int) -> None:
         entries[tag] = (SHORT, struct.pack(f"<{len(numbers)}H", *numbers))
