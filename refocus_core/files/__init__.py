@@ -7,5 +7,6 @@ exif           lens data, orientation, the EXIF block;  metadata: XMP, IPTC, tex
 stored_depth   depth that phones store in a photo;  xmp: the metadata that describes it
 heif           lets Pillow read HEIC, where the extra `photo` is installed
 directories    tags with values, as TIFF and EXIF hold them
-png16, tiff, pfm_exr      formats that Pillow does not do in full: one file each, from bytes to arrays and back
+guard          the largest picture that is read
+png16, tiff, tiff_writer, pfm_exr      formats that Pillow does not do in full, from bytes to arrays and back
 """

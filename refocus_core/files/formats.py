@@ -14,6 +14,8 @@ class PictureError(ValueError):
     """A file that cannot be read or written, and what to do about it."""
 
 
+TIFF_HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""What TIFF files begin with; the last two are BigTIFF."""
 INTEGER_BITS: dict[str, tuple[int, ...]] = {
     ".png": (8, 16),
     ".tif": (8, 16),

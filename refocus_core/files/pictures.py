@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ..color import linear_to_srgb, srgb_to_linear
 from .exif import NO_CAMERA_DATA, CameraData, Exif, camera_data, orientation, parse, shortened, turn_upright, upright_block
-from .formats import FLOAT_SUFFIXES, INTEGER_BITS, MAP_SUFFIXES, METADATA_HELD, Array, PictureError
+from .formats import FLOAT_SUFFIXES, INTEGER_BITS, MAP_SUFFIXES, METADATA_HELD, TIFF_HEADS, Array, PictureError
 from .heif import let_pillow_read_heif
 from .metadata import (
     NO_METADATA,
@@ -41,9 +41,11 @@ from .metadata import (
 )
 from .output import FLOAT_BITS, check_map_output, check_output, write_whole
 from .pfm_exr import read_exr, read_pfm, write_exr, write_pfm
-from .png16 import PNG_HEAD_BYTES, is_wide_colour, read_png16, write_png16
+from .png16 import PNG_HEAD_BYTES, is_wide, read_png16, write_png16
 from .profiles import is_srgb, profile_name, usable_profile
-from .tiff import read_tiff, write_tiff
+from .tiff import Tag as TiffTag
+from .tiff import read_tiff
+from .tiff_writer import write_tiff
 
 __all__ = [
     "FLOAT_SUFFIXES",
@@ -104,13 +106,12 @@ def load(path: str | Path) -> Picture:
     """
     path = Path(path)
     read = _read(path)
-    pixels = read.pixels
-    if not np.isfinite(pixels).all():
+    tensor = _as_tensor(read.pixels)
+    if read.bits == FLOAT_BITS and not bool(torch.isfinite(tensor).all()):
         raise PictureError(f"{path} holds NaN or infinite values. Repair it in the program that wrote it.")
-    if pixels.shape[2] in (1, 2):
-        pixels = np.concatenate([pixels[..., :1].repeat(3, 2), pixels[..., 1:]], 2)
-    tensor = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
-    image, alpha = tensor[:, :3].contiguous(), tensor[:, 3:4].contiguous() if tensor.shape[1] > 3 else None
+    channels = tensor.shape[1]
+    image = tensor[:, :3].contiguous() if channels > 2 else tensor[:, :1].repeat(1, 3, 1, 1)
+    alpha = tensor[:, -1:].contiguous() if channels in (2, 4) else None
     if read.bits == FLOAT_BITS:
         image = linear_to_srgb(image)
     icc = usable_profile(read.icc, path)
@@ -127,8 +128,16 @@ def load_map(path: str | Path) -> Tensor:
         PictureError: as `load`; for NPY also if it is not a numeric [H,W] or [H,W,C] array.
     """
     path = Path(path)
-    pixels = _read_npy(path) if path.suffix.lower() == ".npy" else _read(path).pixels
-    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].contiguous()
+    return _as_tensor(_read_npy(path) if path.suffix.lower() == ".npy" else _read(path).pixels)
+
+
+def _as_tensor(pixels: Array) -> Tensor:
+    """[H,W,C] -> [1,C,H,W] float32, integers scaled to 0..1; channel by channel, which takes the least memory."""
+    out = torch.empty(1, pixels.shape[2], *pixels.shape[:2])
+    white = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+    for channel in range(pixels.shape[2]):
+        np.divide(pixels[..., channel], np.float32(white), out=out[0, channel].numpy(), dtype=np.float32)
+    return out
 
 
 def _read_npy(path: Path) -> Array:
@@ -143,9 +152,10 @@ def _read_npy(path: Path) -> Array:
 
 @dataclass(frozen=True)
 class _Read:
-    """Pixels [H,W,C] float32 (integers scaled to 0..1), bits, metadata."""
+    """A picture as it lies in a file."""
 
     pixels: Array
+    """[H,W,C] uint8, uint16 or float32."""
     bits: int
     exif: Exif
     icc: bytes | None = None
@@ -182,12 +192,16 @@ def _read(path: Path) -> _Read:
 
 
 def _read_wide_tiff(path: Path) -> _Read | None:
-    """A TIFF that holds more than Pillow can, as it lies in the file; None for any other file."""
+    """A TIFF that Pillow would not read as it is meant; None for any other file."""
     with path.open("rb") as file:
-        if file.read(4) not in (b"II*\0", b"MM\0*"):
+        if file.read(4) not in TIFF_HEADS:
             return None
-    wide = read_tiff(path)
-    return None if wide is None else _Read(*wide, of_directory(wide[2]))
+    data = path.read_bytes()
+    exif = parse(data)
+    found = read_tiff(path, data, exif)
+    if found is None:
+        return None
+    return _Read(*found, exif, exif.main.get(TiffTag.ICC, (0, None))[1], of_directory(exif))
 
 
 def _read_with_pillow(path: Path) -> _Read:
@@ -207,20 +221,20 @@ def _read_with_pillow(path: Path) -> _Read:
 
 
 def _decode(path: Path, im: Image.Image) -> tuple[Array, int]:
-    """[H,W,C] float32 and bits of a picture that Pillow has opened."""
-    if im.format == "PNG" and is_wide_colour(path):  # Pillow would return 8 bits
+    """[H,W,C] and bits of a picture that Pillow has opened."""
+    if im.format == "PNG" and is_wide(path) and (im.mode[0] != "I" or "transparency" in im.info):  # Pillow: 8 bits, or no alpha
         return read_png16(path), 16
     if im.mode == "F":
         return np.asarray(im, np.float32)[..., None], FLOAT_BITS
     if im.mode.startswith("I"):  # "I" holds 16-bit grey in older versions of Pillow
-        grey = np.asarray(im).astype(np.float32)
+        grey = np.asarray(im)
         if grey.size and (grey.min() < 0 or grey.max() > _LARGEST_16_BIT):
             raise PictureError(f"{path} holds 32-bit integers. Save it with 8 or 16 bits, or as floating point.")
-        return grey[..., None] / _LARGEST_16_BIT, 16
+        return grey[..., None].astype(np.uint16), 16
     transparent = "A" in im.getbands() or "transparency" in im.info
     grey_only = im.mode in ("1", "L", "LA") and "transparency" not in im.info
     im = im.convert(("LA" if transparent else "L") if grey_only else ("RGBA" if transparent else "RGB"))
-    pixels = np.asarray(im, np.float32) / 255.0
+    pixels = np.asarray(im)
     return pixels if pixels.ndim == 3 else pixels[..., None], 8
 
 

@@ -1,4 +1,4 @@
-"""PNG with 16 bits and colour, which Pillow reduces to 8 bits.
+"""PNG with 16 bits, which Pillow reduces to 8 bits in colour, and whose transparent grey it does not see.
 
 W3C PNG Specification (Third Edition), sections 5 (chunks), 7 and 9 (row filters). No colour conversion happens here.
 """
@@ -44,15 +44,15 @@ class _Filter(IntEnum):
     PAETH = 4
 
 
-def is_wide_colour(path: Path) -> bool:
-    """Whether a PNG file holds 16 bits in more than one channel."""
+def is_wide(path: Path) -> bool:
+    """Whether a PNG file holds 16 bits per channel."""
     with path.open("rb") as file:
         header = file.read(PNG_HEAD_BYTES)
-    return header[24] == 16 and header[25] != 0
+    return header[24] == 16
 
 
 def read_png16(path: Path) -> Array:
-    """[H,W,C] float32 in 0..1, C = 1..4.
+    """[H,W,C] uint16, C = 1..4.
 
     Raises:
         PictureError: if the file is interlaced, damaged or incomplete.
@@ -69,12 +69,12 @@ def read_png16(path: Path) -> Array:
         raise PictureError(f"{path} is damaged or incomplete: pixels are missing.")
     rows = np.frombuffer(raw, np.uint8, height * (width * bpp + 1)).reshape(height, width * bpp + 1)
     pixels = _unfilter(rows[:, 0], rows[:, 1:].reshape(height, width, bpp))
-    values = np.ascontiguousarray(pixels).view(">u2").reshape(height, width, channels)
-    out = values.astype(np.float32) / _LARGEST
-    if len(transparency) == 2 * channels and channels == 3:  # one colour is transparent
+    values = np.ascontiguousarray(pixels).view(">u2").reshape(height, width, channels).astype(np.uint16)
+    if len(transparency) == 2 * channels and channels in (1, 3):  # one grey or one colour is transparent
         key = np.frombuffer(transparency, ">u2")
-        out = np.concatenate([out, (values != key).any(2, keepdims=True).astype(np.float32)], 2)
-    return out
+        alpha = np.where((values != key).any(2, keepdims=True), np.uint16(_LARGEST), np.uint16(0))
+        values = np.concatenate([values, alpha], 2)
+    return values
 
 
 def _chunks(data: bytes) -> tuple[bytes, bytes]:
