@@ -22,17 +22,18 @@ def check_outputs(args: argparse.Namespace, photo: Picture) -> dict[Path, int]:
 
     given = [args.photo, args.focus_mask, Path(args.depth), Path(args.aperture)]
     protect = () if args.overwrite else tuple(p for p in given if p is not None)
+    size = photo.image.shape[-2], photo.image.shape[-1]
     bits: dict[Path, int] = {}
     for path in (args.output, args.save_sharp):
         if path is not None:
-            bits[path] = pictures.check_output(path, _bits(args, path, photo), photo.alpha is not None, protect)
+            bits[path] = pictures.check_output(path, _bits(args, path, photo), photo.alpha is not None, protect, size)
     if args.save_depth:
         pictures.check_map_output(args.save_depth, protect)
     if args.save_matte:
         pictures.check_map_output(args.save_matte, protect)
     if args.save_defocus:
         if _is_picture(args.save_defocus):
-            pictures.check_output(args.save_defocus, 8, False, protect)
+            pictures.check_output(args.save_defocus, 8, False, protect, size)
         else:
             pictures.check_map_output(args.save_defocus, protect)
     return bits

@@ -36,6 +36,7 @@ notes
   by --near-m and --far-m.
   EXIF, XMP, IPTC, comments, PNG text, resolution and colour profile are kept where the file type of OUT can hold them.
   The arithmetic is done in linear light and takes the profile's curve to be like sRGB's.
+  Pictures of up to 500 megapixels are read; the environment variable REFOCUS_MAX_MEGAPIXELS sets another limit.
   Float files (.tif, .pfm, .exr with --bits 32f) hold linear light.
 """
 """The last words of --help."""

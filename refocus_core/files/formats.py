@@ -31,6 +31,8 @@ MAP_SUFFIXES = (".png", ".tif", ".tiff", ".pfm", ".npy", ".exr")
 """File types that maps are written as."""
 ALPHA_SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".exr")
 """File types that hold transparency."""
+LARGEST_SIDE_PX = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}
+"""Longest side that a file type, or libjpeg that writes it, can hold; others hold any that fits into memory."""
 METADATA_HELD: dict[str, set[str]] = {
     ".png": {"xmp", "iptc", "comment", "text", "dpi"},
     ".tif": {"xmp", "iptc", "dpi"},

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import struct
 import threading
 import warnings
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import BinaryIO
 
 from PIL import Image
@@ -19,6 +22,22 @@ LIMIT_VARIABLE = "REFOCUS_MAX_MEGAPIXELS"
 LARGEST_MEGAPIXELS = 500.0
 """Where the variable is not set: a small file may claim any size, and each pixel takes 12 bytes of memory once it is read."""
 
+DECODER_FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    TokenError,
+    struct.error,
+    zlib.error,
+)
+"""What decoders, Pillow's and NumPy's among them, raise on broken files beside their own errors."""
 _OPENING = threading.Lock()
 """Held while Pillow's own limit, which is one for the whole program, is set aside."""
 

@@ -8,24 +8,31 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from .formats import ALPHA_SUFFIXES, FLOAT_SUFFIXES, INTEGER_BITS, MAP_SUFFIXES, PictureError
+from .formats import ALPHA_SUFFIXES, FLOAT_SUFFIXES, INTEGER_BITS, LARGEST_SIDE_PX, MAP_SUFFIXES, PictureError
 from .pfm_exr import openexr
 
 FLOAT_BITS = 32
 """Bits per channel of floating point."""
 
 
-def check_output(path: str | Path, bits: int | None = None, alpha: bool = False, protect: tuple[Path, ...] = ()) -> int:
+def check_output(
+    path: str | Path,
+    bits: int | None = None,
+    alpha: bool = False,
+    protect: tuple[Path, ...] = (),
+    size: tuple[int, int] | None = None,
+) -> int:
     """Before long work: can a picture be written there? Returns the bits per channel to write.
 
     Args:
         bits: 8, 16 or 32 (floating point); None for the most common of the file type: 32 for PFM and EXR, else 8.
         alpha: whether the picture has transparency.
         protect: inputs that must not be overwritten.
+        size: height and width in px of the picture.
 
     Raises:
-        PictureError: if the type is unknown or cannot hold `bits` or alpha, the folder is missing or closed, the package for it
-            is missing, or the file is one of `protect`.
+        PictureError: if the type is unknown or cannot hold `bits`, alpha or a side as long, the folder is missing or closed, the
+            package for it is missing, or the file is one of `protect`.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -41,6 +48,10 @@ def check_output(path: str | Path, bits: int | None = None, alpha: bool = False,
         raise PictureError(
             f"{path}: the photo has transparency, which {suffix} cannot hold. Choose {' or '.join(ALPHA_SUFFIXES)}."
         )
+    longest = LARGEST_SIDE_PX.get(suffix)
+    if size is not None and longest is not None and max(size) > longest:
+        shape = f"{size[1]} x {size[0]} px"
+        raise PictureError(f"{path}: the picture is {shape}; sides of a {suffix} file hold {longest}. Choose .png or .tif.")
     _check_place(path, protect)
     return bits
 

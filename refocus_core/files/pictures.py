@@ -12,39 +12,31 @@ from __future__ import annotations
 
 import io
 import logging
-import struct
-import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from ..color import linear_to_srgb, srgb_to_linear
-from .exif import NO_CAMERA_DATA, CameraData, Exif, camera_data, orientation, parse, shortened, turn_upright, upright_block
-from .formats import FLOAT_SUFFIXES, INTEGER_BITS, MAP_SUFFIXES, METADATA_HELD, TIFF_HEADS, Array, PictureError
-from .heif import let_pillow_read_heif
+from .exif import NO_CAMERA_DATA, CameraData, camera_data, shortened, upright_block
+from .formats import FLOAT_SUFFIXES, INTEGER_BITS, MAP_SUFFIXES, METADATA_HELD, Array, PictureError
 from .metadata import (
     NO_METADATA,
     Metadata,
-    embedded_exif,
-    of_directory,
-    of_image,
     png_chunks,
     report_lost,
     with_resolution,
     with_segments,
-    xmp_orientation,
 )
 from .output import FLOAT_BITS, check_map_output, check_output, write_whole
-from .pfm_exr import read_exr, read_pfm, write_exr, write_pfm
-from .png16 import PNG_HEAD_BYTES, is_wide, read_png16, write_png16
+from .pfm_exr import write_exr, write_pfm
+from .png16 import PNG_HEAD_BYTES, write_png16
 from .profiles import is_srgb, profile_name, usable_profile
-from .tiff import Tag as TiffTag
-from .tiff import read_tiff
+from .reader import read_file, read_npy
 from .tiff_writer import write_tiff
 
 __all__ = [
@@ -105,7 +97,7 @@ def load(path: str | Path) -> Picture:
         PictureError: if the file is missing, unreadable, CMYK, or of a kind that cannot be read.
     """
     path = Path(path)
-    read = _read(path)
+    read = read_file(path)
     tensor = _as_tensor(read.pixels)
     if read.bits == FLOAT_BITS and not bool(torch.isfinite(tensor).all()):
         raise PictureError(f"{path} holds NaN or infinite values. Repair it in the program that wrote it.")
@@ -128,7 +120,7 @@ def load_map(path: str | Path) -> Tensor:
         PictureError: as `load`; for NPY also if it is not a numeric [H,W] or [H,W,C] array.
     """
     path = Path(path)
-    return _as_tensor(_read_npy(path) if path.suffix.lower() == ".npy" else _read(path).pixels)
+    return _as_tensor(read_npy(path) if path.suffix.lower() == ".npy" else read_file(path).pixels)
 
 
 def _as_tensor(pixels: Array) -> Tensor:
@@ -138,104 +130,6 @@ def _as_tensor(pixels: Array) -> Tensor:
     for channel in range(pixels.shape[2]):
         np.divide(pixels[..., channel], np.float32(white), out=out[0, channel].numpy(), dtype=np.float32)
     return out
-
-
-def _read_npy(path: Path) -> Array:
-    try:
-        array = np.load(_existing(path), allow_pickle=False)
-    except ValueError as error:
-        raise PictureError(f"{path} is not a NumPy array of numbers: {error}") from error
-    if array.dtype.kind not in "fiu" or array.ndim not in (2, 3) or array.size == 0:
-        raise PictureError(f"{path} must hold numbers as [H,W] or [H,W,C], got {array.dtype} {list(array.shape)}.")
-    return np.atleast_3d(array).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class _Read:
-    """A picture as it lies in a file."""
-
-    pixels: Array
-    """[H,W,C] uint8, uint16 or float32."""
-    bits: int
-    exif: Exif
-    icc: bytes | None = None
-    metadata: Metadata = NO_METADATA
-    turn: int = 1
-    """EXIF orientation that was applied."""
-
-
-def _existing(path: Path) -> Path:
-    if path.is_dir():
-        raise PictureError(f"{path} is a folder, not a picture.")
-    if not path.is_file():
-        raise PictureError(f"There is no file {path}.")
-    return path
-
-
-def _read(path: Path) -> _Read:
-    """A file of any format, upright."""
-    _existing(path)
-    suffix = path.suffix.lower()
-    if suffix == ".pfm":
-        return _Read(read_pfm(path), FLOAT_BITS, Exif({}))
-    if suffix == ".exr":
-        return _Read(read_exr(path), FLOAT_BITS, Exif({}))
-    let_pillow_read_heif(path)
-    try:
-        read = _read_wide_tiff(path) or _read_with_pillow(path)
-    except UnidentifiedImageError as error:
-        raise PictureError(f"{path} is not a picture that can be read (PNG, JPEG, WebP, TIFF, PFM, EXR).") from error
-    except (OSError, SyntaxError, zlib.error, struct.error) as error:  # Pillow reports broken PNG files as SyntaxError
-        raise PictureError(f"{path} is damaged or incomplete: {error}") from error
-    turn = orientation(read.exif) or xmp_orientation(read.metadata.xmp) or 1
-    return replace(read, pixels=turn_upright(read.pixels, turn), turn=turn, metadata=read.metadata.upright(turn))
-
-
-def _read_wide_tiff(path: Path) -> _Read | None:
-    """A TIFF that Pillow would not read as it is meant; None for any other file."""
-    with path.open("rb") as file:
-        if file.read(4) not in TIFF_HEADS:
-            return None
-    data = path.read_bytes()
-    exif = parse(data)
-    found = read_tiff(path, data, exif)
-    if found is None:
-        return None
-    return _Read(*found, exif, exif.main.get(TiffTag.ICC, (0, None))[1], of_directory(exif))
-
-
-def _read_with_pillow(path: Path) -> _Read:
-    with Image.open(path) as im:
-        icc = im.info.get("icc_profile")
-        if im.mode == "CMYK":
-            raise PictureError(f"{path} is a CMYK picture. Convert it to RGB first.")
-        if getattr(im, "n_frames", 1) > 1 and im.format != "TIFF":
-            log.warning("%s has %d frames; the first one is used.", path, getattr(im, "n_frames", 1))
-        pixels, bits = _decode(path, im)
-        im.load()  # PNG may hold text and EXIF behind the pixels
-        if im.format == "TIFF":
-            exif = parse(path.read_bytes())
-            return _Read(pixels, bits, exif, icc, of_directory(exif))
-        exif = parse(embedded_exif(im))
-        return _Read(pixels, bits, exif, icc, of_image(im, exif))
-
-
-def _decode(path: Path, im: Image.Image) -> tuple[Array, int]:
-    """[H,W,C] and bits of a picture that Pillow has opened."""
-    if im.format == "PNG" and is_wide(path) and (im.mode[0] != "I" or "transparency" in im.info):  # Pillow: 8 bits, or no alpha
-        return read_png16(path), 16
-    if im.mode == "F":
-        return np.asarray(im, np.float32)[..., None], FLOAT_BITS
-    if im.mode.startswith("I"):  # "I" holds 16-bit grey in older versions of Pillow
-        grey = np.asarray(im)
-        if grey.size and (grey.min() < 0 or grey.max() > _LARGEST_16_BIT):
-            raise PictureError(f"{path} holds 32-bit integers. Save it with 8 or 16 bits, or as floating point.")
-        return grey[..., None].astype(np.uint16), 16
-    transparent = "A" in im.getbands() or "transparency" in im.info
-    grey_only = im.mode in ("1", "L", "LA") and "transparency" not in im.info
-    im = im.convert(("LA" if transparent else "L") if grey_only else ("RGBA" if transparent else "RGB"))
-    pixels = np.asarray(im)
-    return pixels if pixels.ndim == 3 else pixels[..., None], 8
 
 
 # --- writing -------------------------------------------------------------------------------------------------------------
@@ -267,7 +161,7 @@ def save(
         PictureError: see `check_output`; also if the image is not finite.
     """
     path = Path(path)
-    bits = check_output(path, bits, alpha is not None, protect)
+    bits = check_output(path, bits, alpha is not None, protect, (image.shape[-2], image.shape[-1]))
     pixels = (image[0] if image.ndim == 4 else image).detach().float().cpu()
     if image.ndim == 4 and image.shape[0] != 1:
         raise PictureError(f"{path}: one file holds one picture, got a batch of {image.shape[0]}.")

@@ -14,6 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from .formats import Array, PictureError
+from .guard import check_size
 from .metadata import NO_METADATA, Metadata, png_chunk, png_chunks
 
 _MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -59,15 +60,17 @@ def read_png16(path: Path) -> Array:
     """
     data = path.read_bytes()
     width, height, depth, colour, _, _, interlaced = struct.unpack(_HEADER, data[16:29])
+    check_size(path, width, height)
     if interlaced:
         raise PictureError(f"{path} is an interlaced 16-bit PNG. Save it without interlacing.")
     compressed, transparency = _chunks(data)
     channels = _CHANNELS[colour]
     bpp = channels * depth // 8
-    raw = zlib.decompress(compressed)
-    if len(raw) < height * (width * bpp + 1):
+    need = height * (width * bpp + 1)
+    raw = zlib.decompressobj().decompress(compressed, need)  # whatever the file holds beyond its size is not inflated
+    if len(raw) < need:
         raise PictureError(f"{path} is damaged or incomplete: pixels are missing.")
-    rows = np.frombuffer(raw, np.uint8, height * (width * bpp + 1)).reshape(height, width * bpp + 1)
+    rows = np.frombuffer(raw, np.uint8, need).reshape(height, width * bpp + 1)
     pixels = _unfilter(rows[:, 0], rows[:, 1:].reshape(height, width, bpp))
     values = np.ascontiguousarray(pixels).view(">u2").reshape(height, width, channels).astype(np.uint16)
     if len(transparency) == 2 * channels and channels in (1, 3):  # one grey or one colour is transparent

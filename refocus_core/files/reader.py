@@ -1,0 +1,156 @@
+"""Reading: which decoder takes a file, and what comes out of it, whatever the format. `pictures` makes tensors of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from .exif import Exif, orientation, parse, turn_upright
+from .formats import TIFF_HEADS, Array, PictureError
+from .guard import DECODER_FAULTS, check_size, opened
+from .heif import let_pillow_read_heif
+from .metadata import NO_METADATA, Metadata, embedded_exif, of_directory, of_image, xmp_orientation
+from .output import FLOAT_BITS
+from .pfm_exr import read_exr, read_pfm
+from .png16 import is_wide, read_png16
+from .tiff import Tag as TiffTag
+from .tiff import read_tiff
+
+log = logging.getLogger(__name__)
+
+_LARGEST_16_BIT = 65535
+"""White in 16 bits."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A picture as it lies in a file."""
+
+    pixels: Array
+    """[H,W,C] uint8, uint16 or float32."""
+    bits: int
+    exif: Exif
+    icc: bytes | None = None
+    metadata: Metadata = NO_METADATA
+    turn: int = 1
+    """EXIF orientation that was applied."""
+
+
+def _existing(path: Path) -> Path:
+    if path.is_dir():
+        raise PictureError(f"{path} is a folder, not a picture.")
+    if not path.is_file():
+        raise PictureError(f"There is no file {path}.")
+    if not os.access(path, os.R_OK):
+        raise PictureError(f"{path} may not be read: its permissions forbid it.")
+    return path
+
+
+@contextmanager
+def _faults_named(path: Path) -> Generator[None]:
+    """Whatever a decoder raises on a broken file becomes a sentence about the file."""
+    try:
+        yield
+    except PictureError:
+        raise
+    except MemoryError as error:
+        raise PictureError(f"{path} does not fit into memory.") from error
+    except UnidentifiedImageError as error:
+        raise PictureError(f"{path} is not a picture that can be read (PNG, JPEG, WebP, TIFF, PFM, EXR).") from error
+    except DECODER_FAULTS as error:
+        raise PictureError(f"{path} is damaged or incomplete: {error or type(error).__name__}") from error
+
+
+def read_file(path: Path) -> Stored:
+    """A file of any format, upright.
+
+    Raises:
+        PictureError: if the file is missing, damaged, too large, or of a kind that cannot be read.
+    """
+    _existing(path)
+    suffix = path.suffix.lower()
+    with _faults_named(path):
+        if suffix in (".pfm", ".exr"):
+            pixels = read_pfm(path) if suffix == ".pfm" else read_exr(path)
+            check_size(path, pixels.shape[1], pixels.shape[0])
+            return Stored(pixels, FLOAT_BITS, Exif({}))
+        let_pillow_read_heif(path)
+        read = _read_wide_tiff(path) or _read_with_pillow(path)
+        turn = orientation(read.exif) or xmp_orientation(read.metadata.xmp) or 1
+        return replace(read, pixels=turn_upright(read.pixels, turn), turn=turn, metadata=read.metadata.upright(turn))
+
+
+def read_npy(path: Path) -> Array:
+    """[H,W,C] float32.
+
+    Raises:
+        PictureError: if it is not a numeric [H,W] or [H,W,C] array.
+    """
+    with _existing(path).open("rb") as file:
+        try:
+            array = np.load(file, allow_pickle=False)
+        except (*DECODER_FAULTS, MemoryError) as error:
+            raise PictureError(f"{path} is not a NumPy array of numbers: {error or type(error).__name__}") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim not in (2, 3) or array.size == 0:
+        told = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else "an archive"
+        raise PictureError(f"{path} must hold numbers as [H,W] or [H,W,C], got {told}.")
+    return np.atleast_3d(array).astype(np.float32)
+
+
+def _read_wide_tiff(path: Path) -> Stored | None:
+    """A TIFF that Pillow would not read as it is meant; None for any other file."""
+    if not _begins_as_tiff(path):
+        return None
+    data = path.read_bytes()
+    exif = parse(data)
+    found = read_tiff(path, data, exif)
+    if found is None:
+        return None
+    return Stored(*found, exif, exif.main.get(TiffTag.ICC, (0, None))[1], of_directory(exif))
+
+
+def _begins_as_tiff(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) in TIFF_HEADS
+
+
+def _read_with_pillow(path: Path) -> Stored:
+    with opened(path) as im:
+        check_size(path, *im.size)
+        icc = im.info.get("icc_profile")
+        if im.mode in ("CMYK", "LAB", "HSV"):
+            raise PictureError(f"{path} is a {im.mode} picture. Convert it to RGB first.")
+        if getattr(im, "n_frames", 1) > 1 and im.format != "TIFF":
+            log.warning("%s has %d frames; the first one is used.", path, getattr(im, "n_frames", 1))
+        pixels, bits = _decode(path, im)
+        im.load()  # PNG may hold text and EXIF behind the pixels
+        if im.format == "TIFF":
+            exif = parse(path.read_bytes())
+            return Stored(pixels, bits, exif, icc, of_directory(exif))
+        exif = parse(embedded_exif(im))
+        return Stored(pixels, bits, exif, icc, of_image(im, exif))
+
+
+def _decode(path: Path, im: Image.Image) -> tuple[Array, int]:
+    """[H,W,C] and bits of a picture that Pillow has opened."""
+    if im.format == "PNG" and is_wide(path) and (im.mode[0] != "I" or "transparency" in im.info):  # Pillow: 8 bits, or no alpha
+        return read_png16(path), 16
+    if im.mode == "F":
+        return np.asarray(im, np.float32)[..., None], FLOAT_BITS
+    if im.mode.startswith("I"):  # "I" holds 16-bit grey in older versions of Pillow
+        grey = np.asarray(im)
+        if grey.size and (grey.min() < 0 or grey.max() > _LARGEST_16_BIT):
+            raise PictureError(f"{path} holds 32-bit integers. Save it with 8 or 16 bits, or as floating point.")
+        return grey[..., None].astype(np.uint16), 16
+    transparent = "A" in im.getbands() or "transparency" in im.info
+    grey_only = im.mode in ("1", "L", "LA") and "transparency" not in im.info
+    im = im.convert(("LA" if transparent else "L") if grey_only else ("RGBA" if transparent else "RGB"))
+    pixels = np.asarray(im)
+    return pixels if pixels.ndim == 3 else pixels[..., None], 8
