@@ -20,11 +20,14 @@ from .metadata import NO_METADATA, Metadata, embedded_exif, of_directory, of_ima
 from .output import FLOAT_BITS
 from .pfm_exr import read_exr, read_pfm
 from .png16 import is_wide, read_png16
+from .raw import refuse_raw, refuse_raw_tiff
 from .tiff import Tag as TiffTag
 from .tiff import read_tiff
 
 log = logging.getLogger(__name__)
 
+_HEAD_BYTES = 16
+"""Of a file, by which raw files are known."""
 _LARGEST_16_BIT = 65535
 """White in 16 bits."""
 
@@ -77,6 +80,8 @@ def read_file(path: Path) -> Stored:
     _existing(path)
     suffix = path.suffix.lower()
     with _faults_named(path):
+        with path.open("rb") as file:
+            refuse_raw(path, file.read(_HEAD_BYTES))
         if suffix in (".pfm", ".exr"):
             pixels = read_pfm(path) if suffix == ".pfm" else read_exr(path)
             check_size(path, pixels.shape[1], pixels.shape[0])
@@ -110,6 +115,7 @@ def _read_wide_tiff(path: Path) -> Stored | None:
         return None
     data = path.read_bytes()
     exif = parse(data)
+    refuse_raw_tiff(path, data, exif)
     found = read_tiff(path, data, exif)
     if found is None:
         return None
