@@ -35,7 +35,7 @@ notes
   Metres (--focus-distance, --f-number) need depth in metres: from such a file, from a model that knows metres (depth-pro), or
   by --near-m and --far-m.
   EXIF, XMP, IPTC, comments, PNG text, resolution and colour profile are kept where the file type of OUT can hold them.
-  The arithmetic is done in linear light and takes the profile's curve to be like sRGB's.
+  The arithmetic is done in linear light, to and from which the profile's own curve leads (sRGB's without a profile).
   Pictures of up to 500 megapixels are read; the environment variable REFOCUS_MAX_MEGAPIXELS sets another limit.
   Float files (.tif, .pfm, .exr with --bits 32f) hold linear light.
 """

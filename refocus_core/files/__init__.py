@@ -4,7 +4,7 @@ pictures       `load`, `save`, `load_map`, `save_map`: what everyone uses, over 
 reader         which decoder takes a file
 formats        which file type holds what, and the error
 output         what can be written where, and files that appear only when they are complete
-exif           lens data, orientation, the EXIF block;  metadata: XMP, IPTC, text, resolution;  profiles: ICC
+exif           lens data, orientation, the EXIF block;  metadata: XMP, IPTC, text, resolution;  profiles, tone_curves: ICC
 raw            cameras' raw files, which are refused
 stored_depth   depth that phones store in a photo;  xmp: the metadata that describes it
 heif           lets Pillow read HEIC, where the extra `photo` is installed

@@ -3,9 +3,9 @@
 What Pillow cannot do is done in this package: 16-bit RGB in PNG and TIFF, and 32-bit float RGB. EXIF, ICC profile, XMP, IPTC,
 text and resolution travel with the picture; a file appears under its name only when it is complete.
 
-Colour: pixels are never converted between profiles. The mathematics takes the profile's curve to be like that of sRGB, which
-holds for sRGB and Display P3 and nearly for Adobe RGB. Integer files hold sRGB-encoded values. Floating-point files (TIFF, PFM,
-EXR) hold linear light, as compositing and raw software expects of them, and are encoded when read as a picture.
+Colour: pixels are never converted between profiles. Integer files are decoded to light by the curve of their own profile, sRGB's
+where they have none, and written by the same curve with the same profile; in between, light is sRGB-encoded, in the profile's
+primaries. Floating-point files (TIFF, PFM, EXR) hold linear light, as compositing and raw software expects of them.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ from .metadata import (
 from .output import FLOAT_BITS, check_map_output, check_output, write_whole
 from .pfm_exr import write_exr, write_pfm
 from .png16 import PNG_HEAD_BYTES, write_png16
-from .profiles import is_srgb, profile_name, usable_profile
+from .profiles import is_grey, is_srgb, profile_name, usable_profile
 from .reader import read_file, read_npy
 from .tiff_writer import write_tiff
+from .tone_curves import tone_curve
 
 __all__ = [
     "FLOAT_SUFFIXES",
@@ -57,6 +58,9 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
+_COLOURLESS = 0.5 / 255
+"""Channels no further apart are grey: nobody sees half a step of 8 bits."""
+
 _LARGEST_16_BIT = 65535
 """White in 16 bits."""
 
@@ -66,11 +70,11 @@ class Picture:
     """A photo and what travels with it.
 
     Attributes:
-        image: [1,3,H,W] float32, sRGB-encoded, upright (EXIF orientation is applied).
+        image: [1,3,H,W] float32, upright (EXIF orientation is applied): light by the profile's curve, encoded as sRGB encodes it.
         alpha: [1,1,H,W] in 0..1, not premultiplied, or None.
         bits: bits per channel of the file: 8, 16 or 32 (floating point).
         exif: EXIF block with the orientation reset to upright, or None.
-        icc: ICC profile, or None.
+        icc: ICC profile, whose primaries the picture has; of grey if the file was grey; or None.
         camera: lens data from EXIF.
         metadata: XMP, IPTC, comment, PNG text and resolution.
     """
@@ -104,9 +108,12 @@ def load(path: str | Path) -> Picture:
     channels = tensor.shape[1]
     image = tensor[:, :3].contiguous() if channels > 2 else tensor[:, :1].repeat(1, 3, 1, 1)
     alpha = tensor[:, -1:].contiguous() if channels in (2, 4) else None
+    icc = usable_profile(read.icc, path, channels)
+    curve = tone_curve(icc) if icc else None
     if read.bits == FLOAT_BITS:
         image = linear_to_srgb(image)
-    icc = usable_profile(read.icc, path)
+    elif curve and not curve.is_srgb:
+        image = curve.to_srgb(image)
     camera = camera_data(read.exif, *image.shape[-2:])
     return Picture(image, alpha, read.bits, upright_block(read.exif, read.turn), icc, camera, read.metadata)
 
@@ -154,7 +161,8 @@ def save(
             linear light (and without ICC profile, which would describe encoded values).
         alpha: [1,1,H,W] in 0..1, or None.
         bits: 8, 16, 32 or None: see `check_output`.
-        exif, icc, metadata: as in `Picture`. What the file type cannot hold of it is left out, and the log says so.
+        exif, icc, metadata: as in `Picture`. Integers are encoded by the profile's curve. What the file type cannot hold is left
+            out, and the log says so.
         quality: of JPEG and WebP, 1..100. JPEG keeps the full colour resolution (4:4:4); WebP is lossless at 100.
 
     Raises:
@@ -167,11 +175,17 @@ def save(
         raise PictureError(f"{path}: one file holds one picture, got a batch of {image.shape[0]}.")
     if not bool(torch.isfinite(pixels).all()):
         raise PictureError(f"{path}: the picture holds NaN or infinite values and is not written.")
+    if is_grey(icc) and not _is_grey_file(path, pixels):
+        icc = None
     if bits == FLOAT_BITS:
         pixels = srgb_to_linear(pixels)
         if icc is not None and not is_srgb(icc):
             name = profile_name(icc) or "a damaged colour profile"
             log.warning("%s: linear light in the primaries of '%s'; the file does not say so.", path, name)
+    elif icc is not None and (curve := tone_curve(icc)) and not curve.is_srgb:
+        pixels = curve.from_srgb(pixels)
+    if is_grey(icc) and bits != FLOAT_BITS:
+        pixels = pixels[:1]
     array: Array = pixels.permute(1, 2, 0).numpy()
     if alpha is not None:
         array = np.concatenate([array, alpha.detach().float().cpu().reshape(*array.shape[:2], 1).numpy()], 2)
@@ -182,6 +196,15 @@ def save(
     else:
         quantised = np.rint(np.clip(array, 0, 1) * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
         _write_integers(path, quantised, exif, icc, notes, quality)
+
+
+def _is_grey_file(path: Path, pixels: Tensor) -> bool:
+    """Whether a picture [C,H,W] can be written as grey, with a profile of grey; the log says why not."""
+    colourless = float((pixels - pixels[:1]).abs().max()) < _COLOURLESS
+    if not colourless or path.suffix.lower() == ".webp":
+        log.warning("%s: the photo's profile of grey cannot describe it; it is written as sRGB.", path)
+        return False
+    return True
 
 
 def _write_floats(path: Path, array: Array, exif: bytes | None = None, metadata: Metadata = NO_METADATA) -> None:
@@ -218,7 +241,7 @@ def _write_integers(path: Path, array: Array, exif: bytes | None, icc: bytes | N
     if exif:
         options["exif"] = exif
     buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, **options)
+    Image.fromarray(array[..., 0] if array.shape[2] == 1 else array).save(buffer, **options)
     data = buffer.getvalue()
     if options["format"] == "JPEG":
         data = with_segments(data, metadata, path)

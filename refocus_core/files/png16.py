@@ -27,7 +27,7 @@ _CHUNK_OVERHEAD = 12
 """Bytes of a chunk beside its data: length, type, checksum."""
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 """Channels of each colour type."""
-_COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
+_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 """Colour type that is written for so many channels."""
 _LARGEST = 65535
 """White in 16 bits."""
@@ -151,7 +151,7 @@ def _filter(raw: Array) -> tuple[Array, Array]:
 
 
 def write_png16(file: BinaryIO, values: Array, exif: bytes | None, icc: bytes | None, metadata: Metadata = NO_METADATA) -> None:
-    """[H,W,C] uint16, C = 1, 3, 4."""
+    """[H,W,C] uint16, C = 1..4."""
     h, w, c = values.shape
     raw = np.ascontiguousarray(values.astype(">u2")).view(np.uint8).reshape(h, w, 2 * c)
     kinds, body = _filter(raw)

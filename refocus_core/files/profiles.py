@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import ImageCms
 
+from .tone_curves import tone_curve
+
 log = logging.getLogger(__name__)
 
 _SPACE = slice(16, 20)
@@ -27,17 +29,28 @@ def is_srgb(icc: bytes) -> bool:
     return "srgb" in (profile_name(icc) or "").lower()
 
 
-def usable_profile(icc: bytes | None, path: Path) -> bytes | None:
-    """The profile if it describes RGB; logs what a person should know about it."""
+def is_grey(icc: bytes | None) -> bool:
+    """Whether a profile describes grey."""
+    return icc is not None and _space(icc) == "GRAY"
+
+
+def _space(icc: bytes) -> str:
+    return icc[_SPACE].decode("ascii", "replace").strip()
+
+
+def usable_profile(icc: bytes | None, path: Path, channels: int) -> bytes | None:
+    """The profile if it describes pixels of so many channels; logs what a person should know about it."""
     if not icc:
         return None
-    space = icc[_SPACE].decode("ascii", "replace").strip()
-    if space != "RGB":
-        log.warning("%s: its %s colour profile cannot describe the RGB result and is left out.", path, space)
+    space, curve = _space(icc), tone_curve(icc)
+    if space != "RGB" and not (space == "GRAY" and channels <= 2 and curve):
+        log.warning("%s: its %s colour profile cannot describe the picture and is left out.", path, space)
         return None
     name = profile_name(icc)
     if name is None:
         log.warning("%s: its colour profile is damaged; it is kept as it is.", path)
+    elif curve is None:
+        log.warning("%s: its colour profile '%s' has no curve; it is kept, and light is added as if it were sRGB's.", path, name)
     elif "srgb" not in name.lower():
-        log.info("%s has the colour profile '%s'. It is kept; light is added as if its curve were that of sRGB.", path, name)
+        log.info("%s has the colour profile '%s'. It is kept, and light is added by its own curve.", path, name)
     return icc

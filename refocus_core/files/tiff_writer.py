@@ -24,7 +24,7 @@ _COMPRESSION_LEVEL = 6
 def write_tiff(
     file: BinaryIO, values: Array, exif: bytes | None = None, icc: bytes | None = None, metadata: Metadata = NO_METADATA
 ) -> None:
-    """[H,W,C] uint8, uint16 or float32, C = 1, 3, 4: deflate-compressed strips, little-endian, EXIF in its directories."""
+    """[H,W,C] uint8, uint16 or float32, C = 1..4: deflate-compressed strips, little-endian, EXIF in its directories."""
     h, w, c = values.shape
     values = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<")))
     is_float = values.dtype.kind == "f"
@@ -43,14 +43,14 @@ def write_tiff(
     long(Tag.HEIGHT, h)
     short(Tag.BITS, *[8 * values.itemsize] * c)
     short(Tag.COMPRESSION, DEFLATE)
-    short(Tag.PHOTOMETRIC, BLACK_IS_ZERO if c == 1 else RGB)
+    short(Tag.PHOTOMETRIC, BLACK_IS_ZERO if c < 3 else RGB)
     short(Tag.CHANNELS, c)
     long(Tag.ROWS_PER_STRIP, rows)
     long(Tag.STRIP_LENGTHS, *[len(s) for s in strips])
     short(Tag.PLANAR, 1)
     short(Tag.PREDICTOR, NO_PREDICTOR if is_float else DIFFERENCES)
     short(Tag.NUMBER_KIND, *[FLOAT if is_float else UNSIGNED] * c)
-    if c == 4:
+    if c in (2, 4):
         short(Tag.EXTRA_CHANNELS, STRAIGHT_ALPHA)
     if icc:
         entries[Tag.ICC] = (UNDEFINED, icc)
