@@ -37,6 +37,8 @@ _XMP_MARK, _PHOTOSHOP_MARK = b"http://ns.adobe.com/xap/1.0/\0", b"Photoshop 3.0\
 """What the segments of a JPEG begin with."""
 _XMP_KEY, _IPTC_KEY, _RAW_KEY, _COMMENT_KEY = "XML:com.adobe.xmp", "Raw profile type iptc", "Raw profile type ", "Comment"
 """Keywords of PNG text."""
+_APPENDED = (b"http://ns.google.com/photos/", b"http://ns.adobe.com/hdr-gain-map/")
+"""What XMP names where it describes depth or further pictures behind the photo's own; these stay behind, and so does it."""
 _SEGMENT_BYTES = 65533
 """What a segment of a JPEG holds."""
 _MM_PER_INCH, _MM_PER_CM = 25.4, 10.0
@@ -106,7 +108,7 @@ def of_image(im: Image.Image, exif: Exif) -> Metadata:
         xmp = text[_XMP_KEY].encode() if _XMP_KEY in text else _raw_profile(text.get(_RAW_KEY + "xmp"))
     iptc = resources.get(_IPTC_RESOURCE) if isinstance(resources, dict) else _resource(_raw_profile(text.get(_IPTC_KEY)))
     return Metadata(
-        xmp=xmp if isinstance(xmp, bytes) else None,
+        xmp=xmp if isinstance(xmp, bytes) and not any(name in xmp for name in _APPENDED) else None,
         iptc=iptc if isinstance(iptc, bytes) else None,
         comment=comment if isinstance(comment, bytes) else None,
         text=tuple((k, v) for k, v in text.items() if k != _XMP_KEY and not k.startswith(_RAW_KEY)),

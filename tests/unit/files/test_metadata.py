@@ -131,3 +131,10 @@ def test_resolution_and_exif_reach_the_result_of_the_command_line(tmp_path: Path
     assert main([str(tmp_path / "a.jpg"), "-o", str(tmp_path / "o.png"), *options]) == 0
     got = load(tmp_path / "o.png").metadata
     assert got.xmp == UPRIGHT_XMP and got.said == b"hello" and got.dpi == pytest.approx((300, 300), rel=1e-4)
+
+
+def test_xmp_about_pictures_behind_the_photo_stays_with_them(tmp_path: Path) -> None:
+    """A result that claims depth which it does not hold could not be read again."""
+    about = XMP + b'<r xmlns:GDepth="http://ns.google.com/photos/1.0/depthmap/" GDepth:Mime="image/jpeg"/>'
+    Image.new("RGB", (6, 4)).save(tmp_path / "a.jpg", xmp=about)
+    assert load(tmp_path / "a.jpg").metadata.xmp is None
