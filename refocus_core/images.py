@@ -28,6 +28,9 @@ spectra that are kept by length are then used less often."""
 GAUSSIAN_REACH = 3.0
 """Where a normal distribution is cut, in standard deviations. A larger one changes less than a hundredth of its weight."""
 
+RESIZES = ("cpu", "cuda")
+"""Types of devices that resize in every way in every version of torch."""
+
 SMOOTH_PRIMES = (2, 3, 5)
 """Prime factors of a length that transforms quickly."""
 
@@ -116,6 +119,22 @@ def window_indices(index: Tensor, h: int, w: int, radius_px: int) -> tuple[Tenso
     oy, ox = (o.flatten() for o in torch.meshgrid(offsets, offsets, indexing="ij"))
     rows, columns = (index[:, :1] + offsets).clamp_(0, h - 1).mul_(w), (index[:, 1:] + offsets).clamp_(0, w - 1)
     return (rows[:, :, None] + columns[:, None]).flatten(1), oy, ox
+
+
+# ---------------------------------------------------------------------------------------------------------------- resizing
+
+
+def resized(x: Tensor, size: tuple[int, int], mode: str = "bilinear", *, antialias: bool = True) -> Tensor:
+    """[B,C,H,W] at another size (height, width).
+
+    Computed on the CPU where the device may lack the operator: MPS gained bicubic and antialiased resizing late (torch 2.7).
+
+    Args:
+        mode: "bilinear" or "bicubic".
+        antialias: whether all pixels count where it becomes smaller.
+    """
+    here = x if x.device.type in RESIZES else x.cpu().float()
+    return F.interpolate(here, size, mode=mode, align_corners=False, antialias=antialias).to(x)
 
 
 # ------------------------------------------------------------------------------------------------------- filling of holes

@@ -77,7 +77,7 @@ def lens_gain_px(lens: Lens, focus_disparity: Tensor, long_edge_px: int) -> Tens
         ValueError: if a focus distance is not beyond the focal length.
     """
     f_mm = lens.focal_mm
-    remaining = 1.0 - f_mm * focus_disparity.double().cpu() / 1000.0  # (s_f - f) / s_f; float64 on the CPU: MPS has none
+    remaining = 1.0 - f_mm * focus_disparity.cpu().double() / 1000.0  # (s_f - f) / s_f; float64 on the CPU: MPS has none
     if bool((remaining <= 0).any()):
         nearest = float(1.0 / focus_disparity.max())
         raise ValueError(

@@ -195,7 +195,7 @@ def _checked(raster: Tensor) -> Tensor:
         raster = raster[None]
     if raster.ndim != 3 or raster.shape[0] not in (1, 3) or raster.numel() == 0:
         raise ValueError(f"The aperture image must have the shape [h,w], [1,h,w] or [3,h,w], got {list(raster.shape)}.")
-    k = raster.double().cpu()
+    k = raster.cpu().double()
     if not bool(torch.isfinite(k).all()) or float(k.min()) < 0:
         raise ValueError("The aperture image holds negative, NaN or infinite values. Clamp it to 0..1 first.")
     return k

@@ -85,7 +85,7 @@ class Bins:
             counts += torch.bincount(index, minlength=len(nominal))
             # Means relative to a value of each bin: float32 sums of millions of equal radii would drift.
             offset.index_add_(0, index, part - nominal[index])
-        means = (nominal + offset / counts.clamp_min(1)).double().cpu()
+        means = (nominal + offset / counts.clamp_min(1)).cpu().double()
         centres = _merged([0.0 if i + low == 0 else float(mean) for i, mean in enumerate(means)], counts.tolist(), step)
         if lights is not None:
             centres = _with_lights(centres, *lights, step)
@@ -158,7 +158,7 @@ def _radius_of(u: Tensor) -> Tensor:
 
 def _with_lights(centres: list[float], radius: Tensor, strength: Tensor, step: float) -> list[float]:
     """Bin centres with those of lights added; they take the place of what lies close by."""
-    radius, strength = radius.double().cpu(), strength.double().cpu()
+    radius, strength = radius.cpu().double(), strength.cpu().double()
     blurred = radius.abs() > KNEE_PX  # smaller discs hide their rim
     if not bool(blurred.any()):
         return centres

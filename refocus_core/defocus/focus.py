@@ -255,7 +255,7 @@ def _auto(d: Tensor, valid: Tensor, prominence: float) -> Tensor:
     """See `FocusAuto`; one frame [H,W] -> scalar. On the CPU, so that every device gives the same answer."""
     h, w = d.shape
     stride = max(1, max(h, w) // 256)  # a surface that matters is larger than that
-    values = d[::stride, ::stride].double().cpu()
+    values = d[::stride, ::stride].cpu().double()
     ok = valid[::stride, ::stride].cpu()
     if not bool(ok.any()):
         raise ValueError("Automatic focus found no pixel with known depth. Focus by distance, or use another depth map.")

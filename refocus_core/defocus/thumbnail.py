@@ -53,7 +53,7 @@ def thumbnail(values: Tensor, long_edge_px: int = 512, *, valid: Tensor | None =
     h, w = values.shape[-2:]
     scale = min(1.0, long_edge_px / max(h, w))
     rows, columns = (_picked(n, max(1, round(n * scale))) for n in (h, w))
-    small = values[:, rows][:, :, columns].double().cpu()
+    small = values[:, rows][:, :, columns].cpu().double()
     low, high = float(small.min()), float(small.max())
     codes = ((small - low) / (high - low if high > low else 1.0) * LEVELS).round().numpy().astype(np.uint16)
     if valid is not None:

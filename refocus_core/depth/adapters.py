@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .. import images
 from ..checks import check_range, match_batch
 from ..types import DepthMap
 from .ranges import fill, in_metres, to_relative
@@ -333,7 +334,7 @@ def fit(depth_map: DepthMap, image: Tensor) -> DepthMap:
     valid = None if valid is None else match_batch(valid, batch, "The depth")
     focal_px = None if focal_px is None else match_batch(focal_px, batch, "The depth") * (width / w)
     if (h, w) != (height, width):
-        d = F.interpolate(d[:, None], (height, width), mode="bilinear", antialias=True)[:, 0]
+        d = images.resized(d[:, None], (height, width))[:, 0]
         valid = None if valid is None else F.interpolate(valid[:, None].float(), (height, width), mode="nearest")[:, 0] > 0.5
     return replace(depth_map, disparity=d, focal_px=focal_px, valid=valid, edge_px=depth_map.edge_px * width / w)
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import models
+from .. import images, models
 from ..models import ModelEntry, WeightsMismatchError
 from ..types import DepthMap, Progress
 from .network import OUTPUT_PX, Architecture, DepthNet, restored
@@ -101,22 +101,22 @@ class DepthModel(nn.Module):
     def _own(self, x: Tensor, focal_px: float | None, _dtype: torch.dtype) -> FrameDepth:
         h, w = x.shape[-2:]
         size = network_size(h, w, self.input_px, OUTPUT_PX)
-        y = F.interpolate(x, size, mode="bilinear", antialias=True)
+        y = images.resized(x, size)
         out = self.net(y)
         span = float(out.amax())
         if 0 < span < float("inf"):  # else predict says what is wrong
             out = refine(DepthMap(out / span, False, None, None, self.name), y, radius_px=_OWN_RAMP_PX).disparity * span
-        out = F.interpolate(out[:, None], (h, w), mode="bilinear", antialias=True)[0, 0]
+        out = images.resized(out[:, None], (h, w))[0, 0]
         return FrameDepth(out, focal_px, _OWN_EDGE_PX * min(h, w) / min(size))
 
     def _depth_anything(self, x: Tensor, focal_px: float | None, dtype: torch.dtype) -> FrameDepth:
         h, w = x.shape[-2:]
         size = network_size(h, w, self.input_px, int(self.config.patch_size))
         # The reference preprocessing resizes 8-bit pictures with a bicubic filter, which clamps; so does this.
-        y = F.interpolate(x, size, mode="bicubic", antialias=True).clamp(0, 1)
+        y = images.resized(x, size, "bicubic").clamp(0, 1)
         y = (y - y.new_tensor(_IMAGENET_MEAN).view(1, 3, 1, 1)) / y.new_tensor(_IMAGENET_STD).view(1, 3, 1, 1)
         out = self.net(pixel_values=y.to(dtype)).predicted_depth[:, None].float()
-        out = F.interpolate(out, (h, w), mode="bilinear", antialias=True)[0, 0]
+        out = images.resized(out, (h, w))[0, 0]
         if self.metric:  # a fine-tuned model whose output is metres
             return FrameDepth(torch.where(out > 0, 1.0 / out.clamp_min(1e-3), torch.nan), focal_px)
         return FrameDepth(out, focal_px)

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .. import images
+
 PATCH_PX = 14
 """Side of a token in the picture that the transformer sees."""
 OUTPUT_PX = 16
@@ -99,7 +101,7 @@ class Encoder(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
             grid = self.patch(x)
             b, c, h, w = grid.shape
-            position = F.interpolate(self.position.float(), (h, w), mode="bicubic", antialias=False).to(grid.dtype)
+            position = images.resized(self.position.float(), (h, w), "bicubic", antialias=False).to(grid.dtype)
             tokens = (grid + position).flatten(2).transpose(1, 2)
             tokens = torch.cat([(self.first + self.first_position).expand(b, -1, -1).to(tokens.dtype), tokens], 1)
         for i, block in enumerate(self.blocks, 1):
@@ -151,7 +153,7 @@ class DepthNet(nn.Module):
         dtype = self.out.weight.dtype
         x = x.float()
         x = (x - x.new_tensor(_MEAN).view(1, 3, 1, 1)) / x.new_tensor(_STD).view(1, 3, 1, 1)
-        seen = F.interpolate(x, (PATCH_PX * h, PATCH_PX * w), mode="bilinear", antialias=True, align_corners=False)
+        seen = images.resized(x, (PATCH_PX * h, PATCH_PX * w))
         taps = self.encoder(seen.to(dtype))
         x = x.to(dtype)
         stem8 = F.gelu(self.stem8(F.pixel_unshuffle(x, 2)))

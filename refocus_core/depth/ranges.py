@@ -28,7 +28,8 @@ def robust_range(values: Tensor) -> tuple[float, float]:
     outlier. Usual data therefore keep their exact minimum and maximum.
     """
     lo, hi = (float(v) for v in values.aminmax())
-    sample = values[:: max(1, values.numel() // _SAMPLES)].double().sort().values  # strided: the same for the same input
+    # Strided: the same for the same input. Float64 on the CPU: some devices have none.
+    sample = values[:: max(1, values.numel() // _SAMPLES)].cpu().double().sort().values
     last = sample.numel() - 1
     q_lo, q_hi = float(sample[round(_TAIL * last)]), float(sample[round((1 - _TAIL) * last)])
     allowed = _TAIL_SPAN * (q_hi - q_lo)

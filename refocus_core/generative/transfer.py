@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .. import images
 from ..checks import check_image, match_batch
 from ..optics import SHARP_RADIUS_PX
 
@@ -21,7 +22,7 @@ def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
     """[B,C,H,W] at another size (height, width), bicubic, without aliasing when smaller."""
     if image.shape[-2:] == size:
         return image
-    return F.interpolate(image, size=size, mode="bicubic", align_corners=False, antialias=size[0] < image.shape[-2])
+    return images.resized(image, size, "bicubic", antialias=size[0] < image.shape[-2])
 
 
 def working_size(height: int, width: int, megapixels: float) -> tuple[int, int]:

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 MINIMUM_CAPABILITY = (7, 5)
 """Least compute capability of an NVIDIA GPU on which Triton's kernels are tried."""
 
+TRANSFORMS = ("cpu", "cuda")
+"""Types of devices whose Fourier transforms are right in every version of torch; others are tried first."""
+
 SWITCHED_OFF = ("0", "off", "false", "no")
 """Values of REFOCUS_TRITON that switch Triton off."""
 
@@ -52,7 +55,7 @@ def choose_engine(plan: Plan, device: torch.device, limits: Limits | None = None
     """
     limits = limits or Limits()
     setting = os.environ.get("REFOCUS_TRITON", "").strip().lower()
-    if device.type == "mps" and not fft_works(device):
+    if device.type not in TRANSFORMS and not fft_works(device):
         return CpuEngine(plan, limits)
     if not uses_triton(device, setting):
         return TileEngine(plan, limits)

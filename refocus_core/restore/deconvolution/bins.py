@@ -93,11 +93,16 @@ def _scale(largest_px: float) -> list[tuple[float, float, float]]:
 def _measured(bin_: Bin, radius: Tensor) -> Bin | None:
     """The bin with what the frame has in it; None if that is nothing."""
     weight = tent_weight(radius, bin_)
-    total = float(weight.sum(dtype=torch.float64))
+    total = _sum(weight)
     if total == 0:
         return None
-    mean = float(weight.mul_(radius.abs()).sum(dtype=torch.float64)) / total
+    mean = _sum(weight.mul_(radius.abs())) / total
     return replace(bin_, radius_px=mean, total=total)
+
+
+def _sum(values: Tensor) -> float:
+    """Of [h,w], row by row, then in float64 on the CPU: some devices have none."""
+    return float(values.sum(-1).cpu().double().sum())
 
 
 def _merged(lower: Bin, upper: Bin) -> Bin:
