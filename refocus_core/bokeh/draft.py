@@ -82,7 +82,7 @@ def render(frame: Frame, job: Job, out: Tensor) -> Tensor:
     alpha = None if frame.alpha is None else halved(frame.alpha[None], reference_coc, frame.radius)[0][0]
     scale = None if scale is None else scale.reduced(2)
     surfaces = job.surfaces(image, reference, scale, SNAP_HALF_WIDTH_PX if quality.snap else 0)
-    plan = Plan(job.kernel, Bins.of(radius, quality.bin_step, lights(image, radius)), quality, VARIANCE_PX2 / 4)
+    plan = Plan(job.kernel, Bins.of(radius, quality.bin_step, lights(image, radius)), quality, VARIANCE_PX2 / 4, job.size)
     rendered = image.clone() if alpha is None else torch.cat([image * alpha, alpha[None]])
     near_blur = image.new_zeros(4 if alpha is None else 8, *radius.shape)
     layers = functools.partial(surfaces.layers, image, radius, scale)

@@ -74,6 +74,7 @@ class Job:
         frames: how many there are.
 
     Attributes:
+        size: as given.
         parts: (top, bottom, left, right) of the parts of a frame, which are rendered one after the other.
         tiles_per_frame: the unit of progress.
     """
@@ -90,7 +91,7 @@ class Job:
     ) -> None:
         self.kernel, self.quality, self.limits, self.cache = kernel, quality, limits, cache
         self.part_px = side = limits.part_px(kernel.raster.device)
-        h, w = size
+        self.size = h, w = size
         self.parts = [(y, min(y + side, h), x, min(x + side, w)) for y in range(0, h, side) for x in range(0, w, side)]
         self.tiles_per_frame = sum(limits.tile_count(y1 - y0, x1 - x0) for y0, y1, x0, x1 in self.parts)
         self._progress, self._total, self._done = progress, self.tiles_per_frame * frames, 0
@@ -140,6 +141,8 @@ class Job:
     def _composite(self, plan: Plan, layers: LayersOf, largest: float, out: Tensor, near_blur: Tensor | None) -> None:
         h, w = out.shape[1:]
         engine = choose_engine(plan, out.device, self.limits)
+        if plan.any_even:
+            largest = max(float(max(h, w)), *(abs(c) for i, c in enumerate(plan.bins.centres) if not plan.is_even(i)), 0.0)
         halo_px = max(math.ceil(largest) + BLUR_MARGIN_PX, opaque_halo_px(largest))
         for y0, y1, x0, x1 in self.parts:
             rows = mirrored(y0 - halo_px, y1 + halo_px, h, out.device)

@@ -10,6 +10,7 @@ correlation between what a nearer surface hides and what a farther one shows.
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -26,12 +27,14 @@ from .bins import Bins
 from .frames import Frame, Job, LayersOf, largest_radius
 from .highlights import boost_highlights, lights
 from .limits import Limits
-from .plan import QUALITIES, Plan, Quality
+from .plan import QUALITIES, Plan, Quality, even_from_px
 from .surfaces.build import EMPTY_MATTE, build_with_plate
 from .surfaces.cache import SurfaceCache
 from .surfaces.layers import Layers, jump_threshold
 from .surfaces.scale import Scale
 from .surfaces.snap import SNAP_HALF_WIDTH_PX
+
+log = logging.getLogger(__name__)
 
 BLURRED_PX = 2.0
 """Radius from which on a surface counts as blurred where surfaces overlap. A larger one cuts the aperture for fewer pictures."""
@@ -105,6 +108,7 @@ def render(
     defocus_map = softened(defocus_map)
     radius = match_batch(defocus_map.radius_px, batch, "The defocus map").to(image_linear.device)
     source = boost_highlights(image_linear.float(), radius, highlight_boost)
+    _warn_of_even_blur(radius)
     at_half = settings.half and plate is None
     size = ((h + 1) // 2, (w + 1) // 2) if at_half else (h, w)
     kernel = (kernel or make_kernel("circle")).to(image_linear.device)
@@ -126,6 +130,20 @@ def _settings(quality: str | Quality) -> Quality:
     if quality not in QUALITIES:
         raise ValueError(f"Unknown quality {quality!r}. Choose one of: {', '.join(QUALITIES)}.")
     return QUALITIES[quality]
+
+
+def _warn_of_even_blur(radius: Tensor) -> None:
+    """Say in the log where a blur is so large that nothing is left of it to compute."""
+    limit, largest = even_from_px(*radius.shape[-2:]), largest_radius(radius)
+    if largest > limit:
+        log.warning(
+            "A blur radius of %.4g px is far beyond this picture of %dx%d px: from %.0f px on its light is spread evenly. Use less "
+            "blur, or a focus that is not so near.",
+            largest,
+            radius.shape[-1],
+            radius.shape[-2],
+            limit,
+        )
 
 
 def softened(defocus_map: DefocusMap) -> DefocusMap:
@@ -205,7 +223,7 @@ def _render(frame: Frame, job: Job, out: Tensor) -> Tensor:
         return out
     if quality.segments > 1 and not _blurred_surfaces_overlap(radius):
         quality = replace(quality, segments=1)
-    plan = Plan(job.kernel, Bins.of(every_radius, quality.bin_step, lights(image, radius)), quality)
+    plan = Plan(job.kernel, Bins.of(every_radius, quality.bin_step, lights(image, radius)), quality, size=job.size)
     if frame.plate is not None:
         layers = _with_plate(frame)
     else:

@@ -57,7 +57,7 @@ def choose_engine(plan: Plan, device: torch.device, limits: Limits | None = None
     setting = os.environ.get("REFOCUS_TRITON", "").strip().lower()
     if device.type not in TRANSFORMS and not fft_works(device):
         return CpuEngine(plan, limits)
-    if not uses_triton(device, setting):
+    if plan.any_even or not uses_triton(device, setting):
         return TileEngine(plan, limits)
     engine = TritonEngine(plan, limits)
     if engine.most_taps > limits.most_taps:

@@ -182,7 +182,9 @@ class Window:
     def _group(self, members: list[Member], segments: list[ApertureSegment], box: Box) -> Tensor:
         """[Q or 1,4,y,x] (6 channels for a coloured aperture): light and coverage of a group of bins in a box of the tile."""
         plan, first = self.plan, members[0].bin
-        if plan.is_sharp(first):
+        if plan.is_even(first):
+            plane = self._evenly(first).expand(1, -1, box[0].length, box[1].length)
+        elif plan.is_sharp(first):
             plane = self._plane(first, *box)[None]
         else:
             plane = self._blurred(members, segments if plan.is_segmented(first) else plan.whole, box)
@@ -199,6 +201,11 @@ class Window:
             out.addcmul_(self.layers.back[part], Bins.tent_weight(self.back_coordinate[part], i))
         pad = (inner_x[0] - x[0], x[1] - inner_x[1], inner_y[0] - y[0], y[1] - inner_y[1])
         return F.pad(out, pad) if any(pad) else out
+
+    def _evenly(self, i: int) -> Tensor:
+        """[1,4,1,1] the mean over the picture of what falls into bin i; the window holds all of the picture then."""
+        y, x = (Span((-start, n - start)) for start, n in zip(self.origin, self.plan.size, strict=True))
+        return self._plane(i, y, x).mean((-2, -1), keepdim=True)[None]
 
     def _blurred(self, members: list[Member], segments: list[ApertureSegment], target: Box) -> Tensor:
         """[Q,4,y,x] (6 channels for a coloured aperture): bins of one resolution, each blurred by every segment, summed up."""
