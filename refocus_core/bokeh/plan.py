@@ -31,7 +31,8 @@ class Quality:
         join: bins at most so far apart (in bins at step 1) are composited as one. Each is blurred by its own radius, but brought
             back from its transform together with the others; 0 keeps all apart.
         snap: sharpen soft depth transitions to the photo's edges first.
-        half: render at half the resolution, with what is in focus put back at full resolution; not with a background plate.
+        half: render at half the resolution, with what is in focus put back at full resolution; not with a background plate or a
+            coloured aperture.
     """
 
     resolution_px: float

@@ -109,9 +109,10 @@ def render(
     radius = match_batch(defocus_map.radius_px, batch, "The defocus map").to(image_linear.device)
     source = boost_highlights(image_linear.float(), radius, highlight_boost)
     _warn_of_even_blur(radius)
-    at_half = settings.half and plate is None
-    size = ((h + 1) // 2, (w + 1) // 2) if at_half else (h, w)
     kernel = (kernel or make_kernel("circle")).to(image_linear.device)
+    # What is nearer than the focus covers each colour of a coloured aperture differently, which halving does not keep apart.
+    at_half = settings.half and plate is None and kernel.raster.shape[0] == 1
+    size = ((h + 1) // 2, (w + 1) // 2) if at_half else (h, w)
     # Pictures with transparency are rendered twice, colour and alpha.
     job = Job(kernel, settings, limits or Limits(), cache, progress, size, batch * (1 if alpha is None else 2))
     render_one = draft.render if at_half else _render
@@ -137,8 +138,8 @@ def _warn_of_even_blur(radius: Tensor) -> None:
     limit, largest = even_from_px(*radius.shape[-2:]), largest_radius(radius)
     if largest > limit:
         log.warning(
-            "A blur radius of %.4g px is far beyond this picture of %dx%d px: from %.0f px on its light is spread evenly. Use less "
-            "blur, or a focus that is not so near.",
+            "A blur radius of %.4g px is far beyond this picture of %dx%d px: from %.0f px on its light is spread evenly. Use "
+            "less blur, or a focus that is not so near.",
             largest,
             radius.shape[-1],
             radius.shape[-2],
@@ -196,14 +197,14 @@ def _frames(
     law = None if defocus_map.law is None else defocus_map.law.to(device)
 
     def of(values: Tensor | None, b: int, name: str) -> Tensor | None:
-        return None if values is None else match_batch(values, batch, name)[b].to(device).float()
+        return None if values is None else match_batch(values, batch, name)[b].to(device).float().contiguous()
 
     for b in range(batch):
         coverage = of(matte, b, "matte")
         yield Frame(
-            source[b],
-            radius[b].float(),
-            disparity[b],
+            source[b].contiguous(),  # surfaces write into their copies by flat index
+            radius[b].float().contiguous(),
+            disparity[b].contiguous(),
             None if law is None else law.frame(b if len(defocus_map.radius_px) > 1 else 0),
             None if plate is None else of(plate.image, b, "background"),
             None if plate is None else of(plate.radius_px, b, "background radius"),

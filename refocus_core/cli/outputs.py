@@ -90,7 +90,7 @@ def write(
         )
 
     if args.save_depth:
-        _save_depth(args.save_depth, depth_map)
+        _save_depth(args.save_depth, depth_map, args.quiet)
     if args.save_defocus:
         if _is_picture(args.save_defocus):
             preview = defocus.preview(defocus_map, sharp.clamp(0, 1), focus=defocus.as_focus(focus))
@@ -113,7 +113,7 @@ def _matte(sharp: Tensor, depth_map: DepthMap, focus: FocusLike, tolerance: floa
     return bokeh.depth_matte(srgb_to_linear(sharp), depth_map, *selected).coverage
 
 
-def _save_depth(path: Path, depth_map: DepthMap) -> None:
+def _save_depth(path: Path, depth_map: DepthMap, quiet: bool) -> None:
     from ..files import pictures
 
     d = depth_map.disparity[0]
@@ -125,6 +125,8 @@ def _save_depth(path: Path, depth_map: DepthMap) -> None:
         pictures.save_map(path, d.clamp(0, 1))
         return
     pictures.save_map(path, (d - lo) / max(hi - lo, 1e-12))
+    if quiet:
+        return
     far = f"{1 / lo:.6g}" if lo > 0 else "inf"
     print(
         f"{path}: white is {1 / hi:.6g} m, black {far} m. Read it again with --near-m {1 / hi:.6g} --far-m {far}", file=sys.stderr

@@ -63,8 +63,6 @@ def run(args: argparse.Namespace) -> None:
         ValueError, OSError, RuntimeError, ImportError, MemoryError: whatever stands in the way, in words for the user.
     """
     check(args)
-    import torch
-
     from .. import defocus
     from ..files import pictures
 
@@ -72,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
     with stages("reading"):
         photo = pictures.load(args.photo)
         bits = check_outputs(args, photo)
-        device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        device = _device(args.device)
         image = photo.image.to(device)
         kernel = _kernel(args)
         focus = _focus(args)
@@ -95,7 +93,27 @@ def run(args: argparse.Namespace) -> None:
         write(
             args, bits, photo, sharp=sharp, result=result, alpha=alpha, depth_map=depth_map, defocus_map=defocus_map, focus=focus
         )
-    print(summary(args.output, lens, defocus_map, depth_map))
+    if not args.quiet:
+        print(summary(args.output, lens, defocus_map, depth_map))
+
+
+def _device(name: str | None) -> torch.device:
+    """The device of that name, once it is known to be there; by default the first GPU of NVIDIA's kind, else the CPU.
+
+    Raises:
+        ValueError: if there is no such device.
+    """
+    import torch
+
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # as torch was built, each device fails in its own way
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"--device {name} cannot be used here ({reason}). Choose cpu, or leave --device out.") from error
+    return device
 
 
 def _sharpen(
@@ -194,7 +212,7 @@ def _kernel(args: argparse.Namespace) -> Kernel:
     if args.aperture in shapes:
         turn = {"rotation_deg": args.rotation, "softness": args.softness}
         if args.aperture == "polygon":
-            blades = args.blades or int(options.aperture.BLADES.default)
+            blades = int(options.aperture.BLADES.default) if args.blades is None else args.blades
             return bokeh.make_kernel("polygon", blades=blades, curvature=args.curvature, **turn)
         if args.aperture == "star":
             return bokeh.make_kernel("star", points=args.blades or int(options.aperture.POINTS.default), **turn)

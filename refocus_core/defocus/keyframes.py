@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeGuard, cast
 
 import torch
 from torch import Tensor
@@ -30,6 +30,9 @@ from .focus import FocusDistance, FocusPoint, focus_disparity
 
 EASES = ("linear", "ease", "hold")
 """How the way from a key to the next one may run."""
+
+_LARGEST = 1e30
+"""Largest number that a key may hold; beyond it lies nothing that a lens knows."""
 
 _NUMBERS = ("x", "y", "distance_m", "f_number", "percent")
 """What a key may set."""
@@ -182,10 +185,17 @@ def parse_keyframes(text: str) -> Keyframes | None:
         data = json.loads(text)
     except json.JSONDecodeError as e:
         raise ValueError(f"The keyframes are not JSON: {e.msg} in line {e.lineno}, column {e.colno}.") from None
+    except (RecursionError, ValueError) as e:  # nested too deeply, or an integer of thousands of digits
+        raise ValueError(f"The keyframes cannot be read ({e}). Write short numbers in one list of flat keys.") from None
     found = cast("dict[str, object]", data).get("keys") if isinstance(data, dict) else None
     if not isinstance(found, list):
         raise ValueError('The keyframes must look like {"keys": [{"frame": 0, "x": 0.5, "y": 0.5}, ...]}.')
     return Keyframes(tuple(_key(item, n) for n, item in enumerate(cast("list[object]", found))))
+
+
+def _is_finite(value: object) -> TypeGuard[float]:
+    """Whether it is a number that float32 holds; an integer may have any number of digits."""
+    return not isinstance(value, bool) and isinstance(value, (int, float)) and abs(value) <= _LARGEST
 
 
 def _key(item: object, number: int) -> Key:
@@ -198,12 +208,14 @@ def _key(item: object, number: int) -> Key:
     frame, ease = fields.get("frame"), fields.get("ease", "ease")
     if isinstance(frame, bool) or not isinstance(frame, int):
         raise ValueError(f"Key {number + 1} of the keyframes needs a whole number as its frame, got {frame!r:.40}.")
+    if abs(frame) > _LARGEST:
+        raise ValueError(f"Key {number + 1} of the keyframes: its frame is far beyond any clip. Write a usual number.")
     if not isinstance(ease, str):
         raise ValueError(f"The key at frame {frame}: ease must be one of {', '.join(EASES)}, got {ease!r:.40}.")
     numbers: dict[str, float | None] = {}
     for name in _NUMBERS:
         value = fields.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value)):
+        if value is not None and not _is_finite(value):
             raise ValueError(f"The key at frame {frame}: {name} must be a number, got {value!r:.40}.")
         numbers[name] = None if value is None else float(value)
     return Key(frame, ease=ease, **numbers)

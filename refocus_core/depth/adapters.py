@@ -220,6 +220,10 @@ def from_image(
     lengths = _lengths(focal_px, v.shape[0], v)
     known = torch.isfinite(v) & ~no_data
     infinite = torch.isposinf(v) & ~no_data if kind == "depth" else torch.zeros_like(no_data)
+    if _is_flat(v[known]):
+        log.warning(
+            "The depth picture has one value everywhere (%.4g): it is one plane, so all or nothing is in focus.", v[known][0]
+        )
     if encoding.holds_distance(v[known]):
         return _from_distances(v, known, infinite, encoding, lengths)
     return _from_unit_range(v, known, infinite, encoding, lengths)
@@ -261,6 +265,11 @@ class _Encoding:
         """Whether these values are proportional to distance, not positions between two ends."""
         given = self.metres_per_unit is not None
         return self.kind == "depth" and self.near_m is None and (given or not _in_unit_range(values))
+
+
+def _is_flat(values: Tensor) -> bool:
+    """Whether values of more than one pixel are all the same."""
+    return values.numel() > 1 and bool((values == values[0]).all())
 
 
 def _in_unit_range(values: Tensor) -> bool:

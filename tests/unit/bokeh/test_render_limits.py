@@ -128,3 +128,19 @@ def test_what_is_opaque_is_known_up_to_the_borders_of_parts() -> None:
     whole = render(image, radius)
     parts = render(image, radius, limits=bokeh.Limits(cpu_part_px=63))
     torch.testing.assert_close(parts, whole, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("quality", CHEAP)
+def test_the_order_in_memory_changes_nothing(quality: str) -> None:
+    image, radius = noise(60, 70, 1), mixed_radii(60, 70)
+    expected = render(image, radius, quality=quality)
+    turned = image.transpose(2, 3).contiguous().transpose(2, 3), radius.transpose(1, 2).contiguous().transpose(1, 2)
+    assert torch.equal(render(*turned, quality=quality), expected)
+
+
+@pytest.mark.parametrize("quality", CHEAP)
+def test_white_stays_white_through_a_coloured_aperture(quality: str) -> None:
+    raster = torch.zeros(3, 16, 16)
+    raster[0, :, :8], raster[1, :, 8:], raster[2, 4:12, 4:12] = 1, 1, 1
+    out = render(torch.ones(1, 3, 60, 70), mixed_radii(60, 70), bokeh.kernel_from_image(raster), quality=quality)
+    assert float((out - 1).abs().max()) < 1e-3

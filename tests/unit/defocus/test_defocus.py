@@ -544,3 +544,18 @@ def test_thumbnail_keeps_values_marks_the_unknown_and_unpacks() -> None:
     assert np.array_equal(small.codes > 32767, ~valid[:, 1::2, 1::2].numpy())
     assert defocus.thumbnail(torch.full((1, 3, 5), 0.4)).codes.max() == 0
     assert defocus.shown_frames(5) == [0, 1, 2, 3, 4] and defocus.shown_frames(100, 3) == [0, 50, 99]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"keys": [{"frame": 0, "distance_m": ' + "9" * 400 + "}]}",
+        '{"keys": [{"frame": ' + "9" * 400 + ', "distance_m": 1}]}',
+        '{"keys": [{"frame": 0, "distance_m": ' + "9" * 5000 + "}]}",
+    ],
+    ids=["deep", "400 digits", "400 digits of a frame", "5000 digits"],
+)
+def test_keyframes_that_no_person_writes_are_refused_in_words(text: str) -> None:
+    with pytest.raises(ValueError, match="key"):
+        defocus.parse_keyframes(text)

@@ -334,3 +334,8 @@ def test_metres_scale_any_relative_depth_once() -> None:
         depth.in_metres(relative, 1.0, None)
     with pytest.raises(ValueError, match="already in metres"):
         depth.in_metres(scaled, 1.0, 5.0)
+
+
+def test_a_depth_picture_of_one_value_is_said_to_be_one(caplog: pytest.LogCaptureFixture) -> None:
+    depth.from_image(torch.full((1, 4, 5), 0.25))
+    assert "one value everywhere (0.25)" in caplog.text
