@@ -162,8 +162,7 @@ def test_a_coloured_aperture_shifts_each_channel() -> None:
         for radius in (12.0, -12.0):
             out = render(impulse(61), torch.full((1, 61, 61), radius), kernel, quality=quality)[0]
             x = [centroid(c)[0] for c in out]
-            moved = 0.5 if quality == "draft" else 0.0  # to the middle of its block
-            assert x == pytest.approx([moved - radius / 2, moved, moved + radius / 2], abs=0.1 if quality == "draft" else 0.05)
+            assert x == pytest.approx([-radius / 2, 0.0, radius / 2], abs=0.05)
             torch.testing.assert_close(out.sum((1, 2)), torch.full((3,), 100.0), rtol=2e-3, atol=0)
 
 
