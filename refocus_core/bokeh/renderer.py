@@ -118,10 +118,8 @@ def render(
     render_one = draft.render if at_half else _render
     out = image_linear.new_empty(batch, 3 if alpha is None else 4, h, w)
     for into, frame in zip(out, _frames(source, radius, defocus_map, plate, matte, alpha), strict=True):
-        if out.dtype == torch.float32:
-            render_one(frame, job, into)
-        else:
-            into.copy_(render_one(frame, job, torch.empty_like(into, dtype=torch.float32)))
+        exact = into if into.dtype == torch.float32 else torch.empty_like(into, dtype=torch.float32)
+        into.copy_(render_one(frame, job, exact))
     return out
 
 
