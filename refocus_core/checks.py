@@ -7,6 +7,13 @@ import math
 import torch
 from torch import Tensor
 
+_GREY_SPREAD = 0.05
+"""Channels of a grey picture differ by at most this share of its largest value. More lets pale colour maps pass for grey."""
+_COLOURED_SHARE = 0.01
+"""Share of the pixels that may differ more, as compression makes some. More lets small coloured things in."""
+_LEAST_SCALE = 1e-6
+"""Least value that the differences are compared with, so that a black picture is grey."""
+
 
 def check_image(image: Tensor, name: str = "image") -> Tensor:
     """Return `image` if it is a finite floating-point [B,3,H,W] tensor with at least one pixel.
@@ -75,6 +82,41 @@ def check_range(near_m: float, far_m: float) -> None:
     """
     if not (0 < near_m < far_m and math.isfinite(near_m)):
         raise ValueError(f"near_m must be above 0 and below far_m (both in metres), got near_m={near_m:g} and far_m={far_m:g}.")
+
+
+def single_channel(image: Tensor, name: str) -> Tensor:
+    """The numbers [B,H,W] float32 that a grey picture [B,C,H,W] or [B,H,W] holds; NaN and infinity included.
+
+    Args:
+        image: floating point, C = 1, 3 (equal channels, but for compression noise) or 4 (the fourth is ignored).
+        name: what it is, such as "depth picture".
+
+    Raises:
+        TypeError: if it is not a floating-point tensor.
+        ValueError: if the shape is wrong or the picture is in colour.
+    """
+    if not isinstance(image, Tensor) or not image.is_floating_point():
+        raise TypeError(f"The {name} must be a floating-point tensor [B,C,H,W], got {_describe(image)}.")
+    if image.ndim == 3:
+        image = image[:, None]
+    if image.ndim != 4 or image.shape[1] not in (1, 3, 4) or image.numel() == 0:
+        raise ValueError(f"The {name} must have the shape [B,C,H,W] with 1, 3 or 4 channels, got {list(image.shape)}.")
+    rgb = image[:, :3].float()
+    first = rgb[:, 0]
+    if rgb.shape[1] == 1:
+        return first
+    spread = (rgb.amax(1) - rgb.amin(1)).nan_to_num(0.0, 0.0, 0.0)
+    # Compared with the values' own size: a map in metres or px is not limited to 0..1.
+    finite = first[torch.isfinite(first)]
+    scale = finite.abs().max().clamp_min(_LEAST_SCALE) if finite.numel() else first.new_tensor(1.0)
+    if float(spread.max()) == 0:
+        return first
+    if float((spread > _GREY_SPREAD * scale).float().mean()) > _COLOURED_SHARE:
+        raise ValueError(
+            f"The {name} is in colour. A colour map cannot be read back into numbers: connect the grey picture, or the raw "
+            "values of the node that made it."
+        )
+    return rgb.mean(1)  # grey with compression noise in its channels
 
 
 def _describe(value: object) -> str:

@@ -74,6 +74,42 @@ def box_mean(x: Tensor, side_px: int) -> Tensor:
     return F.avg_pool2d(mean, (1, side_px), 1, (0, half), count_include_pad=False)[0]
 
 
+# --------------------------------------------------------------------------------------------------------------- areas
+
+
+def disc(x: float, y: float, radius: float, like: Tensor) -> Tensor:
+    """[1,H,W] bool: pixels of `like` [...,H,W] whose centres lie within a disc, and the pixel that holds its middle.
+
+    Args:
+        x, y: its middle, in 0..1 of the width from the left and of the height from the top.
+        radius: as a fraction of the long edge.
+    """
+    h, w = like.shape[-2:]
+    row = torch.arange(h, device=like.device).view(-1, 1) + 0.5 - y * h
+    column = torch.arange(w, device=like.device).view(1, -1) + 0.5 - x * w
+    inside = column.square() + row.square() <= (radius * max(h, w)) ** 2
+    inside[min(int(y * h), h - 1), min(int(x * w), w - 1)] = True
+    return inside[None]
+
+
+def fit_mask(mask: Tensor, height: int, width: int, name: str) -> Tensor:
+    """A mask [B,h,w] at another size of the same shape: means where it shrinks, the nearest pixel where it grows.
+
+    Raises:
+        ValueError: if its aspect ratio is another one by more than the rounding of a resized picture's edge.
+    """
+    h, w = mask.shape[-2:]
+    if (h, w) == (height, width):
+        return mask
+    if abs(w * height - h * width) > max(width, height, w, h) * 1.5:
+        raise ValueError(
+            f"The {name} ({w} x {h}) and the depth map ({width} x {height}) have different aspect ratios. "
+            "Use a mask made on the same picture."
+        )
+    mode = "area" if h * w > height * width else "nearest-exact"
+    return F.interpolate(mask[:, None], (height, width), mode=mode)[:, 0]
+
+
 # -------------------------------------------------------------------------------------------------------- lists of pixels
 
 

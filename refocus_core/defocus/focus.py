@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .. import images
 from ..checks import check_map, match_batch
 from ..types import DepthMap
 
@@ -172,7 +173,7 @@ def focus_disparity(depth_map: DepthMap, focus: FocusLike = None) -> Tensor:
     if isinstance(focus, FocusBetween):
         return (focus_disparity(depth_map, focus.first) + focus_disparity(depth_map, focus.second)) / 2
     if isinstance(focus, FocusPoint):
-        selected = _disc(d, focus) & valid
+        selected = images.disc(focus.x, focus.y, focus.radius, d) & valid
         missing = (
             f"There is no known depth around the focus point ({focus.x:g}, {focus.y:g}){{frame}}. "
             "Choose another point or a larger focus radius."
@@ -206,17 +207,6 @@ def _medians(d: Tensor, selected: Tensor, missing: str) -> Tensor:
     return torch.stack(out)
 
 
-def _disc(d: Tensor, point: FocusPoint) -> Tensor:
-    """[1,H,W] bool: pixel centres within the disc, and the pixel that holds the point."""
-    h, w = d.shape[-2:]
-    px, py = min(int(point.x * w), w - 1), min(int(point.y * h), h - 1)
-    y = torch.arange(h, device=d.device).view(-1, 1) + 0.5 - point.y * h
-    x = torch.arange(w, device=d.device).view(1, -1) + 0.5 - point.x * w
-    disc = x.square() + y.square() <= (point.radius * max(h, w)) ** 2
-    disc[py, px] = True
-    return disc[None]
-
-
 def _resampled(mask: Tensor, d: Tensor) -> Tensor:
     """The focus mask as bool [B,H,W] at the size of `d`.
 
@@ -227,7 +217,6 @@ def _resampled(mask: Tensor, d: Tensor) -> Tensor:
         mask = mask.float()
     mask = check_map(mask[None] if mask.ndim == 2 else mask, "focus mask")
     h, w = d.shape[-2:]
-    mh, mw = mask.shape[-2:]
     on = (mask.to(d.device) > 0.5).float()
     empty = [i for i in range(on.shape[0]) if not bool(on[i].any())]
     if empty:
@@ -236,15 +225,8 @@ def _resampled(mask: Tensor, d: Tensor) -> Tensor:
             f"The focus mask is empty{where}: no value is above 0.5. Paint the mask over what shall be sharp, "
             "or focus by point instead."
         )
-    if (mh, mw) != (h, w):
-        # Rounding of a resized picture's edge is allowed, another aspect ratio is another picture.
-        if abs(mw * h - w * mh) > max(w, h, mw, mh) * 1.5:
-            raise ValueError(
-                f"The focus mask ({mw} x {mh}) and the depth map ({w} x {h}) have different aspect ratios. "
-                "Use a mask made on the same picture."
-            )
-        size = (h, w)
-        on = F.interpolate(on[:, None], size, mode="area" if mh * mw > h * w else "nearest-exact")[:, 0]
+    if on.shape[-2:] != d.shape[-2:]:
+        on = images.fit_mask(on, h, w, "focus mask")
         if not bool(on.flatten(1).any(1).all()):  # nearest can miss a stroke when one side grows and the other shrinks
             raise ValueError(f"Nothing is left of the focus mask at the size of the depth map ({w} x {h}). Paint a larger area.")
         on = on / on.amax((1, 2), keepdim=True)  # a stroke thinner than a pixel still counts

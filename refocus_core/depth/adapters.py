@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import images
-from ..checks import check_range, match_batch
+from ..checks import check_range, match_batch, single_channel
 from ..types import DepthMap
 from .ranges import fill, in_metres, to_relative
 
@@ -214,7 +214,7 @@ def from_image(
         TypeError: if it is not a floating-point tensor.
         ValueError: on a colour picture, wrong shapes or arguments that do not go together.
     """
-    v = _single_channel(image)
+    v = single_channel(image, "depth picture")
     encoding = _Encoding(kind, near or ("bright" if kind == "disparity" else "dark"), near_m, far_m, metres_per_unit)
     no_data = torch.isnan(v) if unknown is None else torch.isnan(v) | (v == unknown)
     lengths = _lengths(focal_px, v.shape[0], v)
@@ -346,31 +346,3 @@ def fit(depth_map: DepthMap, image: Tensor) -> DepthMap:
         d = images.resized(d[:, None], (height, width))[:, 0]
         valid = None if valid is None else F.interpolate(valid[:, None].float(), (height, width), mode="nearest")[:, 0] > 0.5
     return replace(depth_map, disparity=d, focal_px=focal_px, valid=valid, edge_px=depth_map.edge_px * width / w)
-
-
-def _single_channel(image: Tensor) -> Tensor:
-    if not isinstance(image, Tensor) or not image.is_floating_point():
-        got = f"a {image.dtype} tensor" if isinstance(image, Tensor) else type(image).__name__
-        raise TypeError(f"The depth picture must be a floating-point tensor [B,C,H,W], got {got}.")
-    if image.ndim == 3:
-        image = image[:, None]
-    if image.ndim != 4 or image.shape[1] not in (1, 3, 4) or image.numel() == 0:
-        raise ValueError(f"The depth picture must have the shape [B,C,H,W] with 1, 3 or 4 channels, got {list(image.shape)}.")
-    rgb = image[:, :3].float()
-    first = rgb[:, 0]
-    if rgb.shape[1] == 1:
-        return first
-    spread = (rgb.amax(1) - rgb.amin(1)).nan_to_num(0.0, 0.0, 0.0)
-    # Compared with the values' own size: a depth pass in metres is not limited to 0..1.
-    scale = (
-        first[torch.isfinite(first)].abs().max().clamp_min(1e-6) if bool(torch.isfinite(first).any()) else first.new_tensor(1.0)
-    )
-    worst = float(spread.max() / scale)
-    if worst == 0:
-        return first
-    if float((spread > 0.05 * scale).float().mean()) > 0.01:
-        raise ValueError(
-            "The depth picture is in colour. A colour map cannot be read back into depth: connect the grey picture, or the raw "
-            "depth of the node that made it."
-        )
-    return rgb.mean(1)  # grey with compression noise in its channels
