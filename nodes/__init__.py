@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .adjust_depth import RefocusAdjustDepth
 from .all_in_focus import RefocusAllInFocus
 from .bokeh_kernel import RefocusBokehKernel
 from .defocus_map import RefocusDefocusMap
@@ -27,6 +28,7 @@ class RefocusExtension(ComfyExtension):
         return [
             RefocusLoadPhoto,
             RefocusDepthEstimate,
+            RefocusAdjustDepth,
             RefocusDefocusMap,
             RefocusAllInFocus,
             RefocusReblur,

@@ -5,11 +5,14 @@ load_model(path) -> DepthModel, predict(model, image) -> DepthMap      the same 
 from_da3, from_moge, from_image              adapters
 fit(depth_map, image) -> DepthMap            to the picture's size
 refine(depth_map, image) -> DepthMap         edges moved onto the photo's edges
+adjust(depth_map) -> DepthMap                mended by hand: tones, and areas under a mask (Area, At)
+isolate(depth_map, at) -> mask               of what lies at a depth
 in_metres(depth_map, near_m, far_m)          relative depth scaled by the distances of its ends
 preview(depth_map) -> picture                for people only, never read back
 """
 
 from .adapters import fit, from_da3, from_image, from_moge
+from .adjust import AREA_WORDS, Area, At, adjust, isolate
 from .display import preview
 from .estimate import estimate, predict
 from .model import DepthModel, is_depth_file, load_entry, load_model
@@ -18,9 +21,13 @@ from .refine import refine
 from .registry import AUTO_ORDER, MODELS, available, choose, entry
 
 __all__ = [
+    "AREA_WORDS",
     "AUTO_ORDER",
     "MODELS",
+    "Area",
+    "At",
     "DepthModel",
+    "adjust",
     "available",
     "choose",
     "entry",
@@ -31,6 +38,7 @@ __all__ = [
     "from_moge",
     "in_metres",
     "is_depth_file",
+    "isolate",
     "load_entry",
     "load_model",
     "predict",

@@ -9,12 +9,13 @@ Nothing here imports torch: the command line's help must not wait for it.
 
 from collections.abc import Mapping
 
-from . import aperture, blur, defocus, depth, genfocus, matte, photo, restore
+from . import adjustment, aperture, blur, defocus, depth, genfocus, matte, photo, restore
 from .records import Choice, Number, Option, Switch, Text
 
 NODES: Mapping[str, tuple[Option, ...]] = {
     "RefocusLoadPhoto": photo.OPTIONS,
     "RefocusDepthEstimate": depth.OPTIONS,
+    "RefocusAdjustDepth": adjustment.OPTIONS,
     "RefocusDefocusMap": defocus.OPTIONS,
     "RefocusAllInFocus": restore.OPTIONS,
     "RefocusReblur": blur.OPTIONS,
@@ -32,6 +33,7 @@ __all__ = [
     "Option",
     "Switch",
     "Text",
+    "adjustment",
     "aperture",
     "blur",
     "defocus",

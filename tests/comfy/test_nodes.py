@@ -158,6 +158,28 @@ def test_two_points_and_keyframes_are_what_the_core_makes_of_them(comfy_server: 
     assert "The keyframes are not JSON" in fails(comfy_server, keyed)
 
 
+def test_depth_is_adjusted_isolated_and_shown_as_the_core_does_it(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server)
+    mask = {"class_type": "SolidMask", "inputs": {"value": 1.0, "width": 64, "height": 48}}
+    adjusted = {"depth": ["3", 0], "action": "pull", "amount": 0.5, "x": 0.1, "y": 0.9, "gamma": 1.5, "isolate": True}
+    graph |= {"8": mask, "9": node(comfy_server, "RefocusAdjustDepth", mask=["8", 0], image=["1", 0], smooth=1.0, **adjusted)}
+    graph["4"]["inputs"]["depth"] = ["9", 0]
+    run = comfy_server.run(twin.probed(graph, ("9", 0), ("9", 1), ("4", 0)))
+    assert run.end == "execution_success", run.error
+    reference = twin.Twin(comfy_server, graph)
+    found, want = twin.read_probe(comfy_server, "9"), reference.value(["9", 0])
+    assert torch.allclose(found["disparity"], want.disparity, atol=1e-6)
+    assert float((want.disparity - reference.value(["3", 0]).disparity).abs().max()) > 0.05
+    assert torch.allclose(twin.read_probe(comfy_server, "9", 1), reference.value(["9", 1]), atol=1e-5)
+    assert torch.allclose(twin.read_probe(comfy_server, "4")["disparity"], want.disparity, atol=1e-6)
+    assert len(run.ui("9")["images"]) == 1
+    untouched = {**graph, "9": node(comfy_server, "RefocusAdjustDepth", depth=["3", 0])}
+    run = comfy_server.run(twin.probed(untouched, ("9", 0), ("9", 1)))
+    assert run.end == "execution_success", run.error
+    assert torch.equal(twin.read_probe(comfy_server, "9")["disparity"], reference.value(["3", 0]).disparity)
+    assert not twin.read_probe(comfy_server, "9", 1).any()
+
+
 def test_thumbnails_for_the_page_hold_the_depth_and_both_pictures(comfy_server: rig.Server) -> None:
     graph = chain(comfy_server, batch=3)
     run = comfy_server.run(twin.probed(graph, ("4", 0), ("6", 0)))

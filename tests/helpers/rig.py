@@ -30,6 +30,7 @@ PACK = "refocus"
 NODE_IDS = (
     "RefocusLoadPhoto",
     "RefocusDepthEstimate",
+    "RefocusAdjustDepth",
     "RefocusDefocusMap",
     "RefocusAllInFocus",
     "RefocusReblur",

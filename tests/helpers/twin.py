@@ -103,6 +103,17 @@ class Twin:
             found = depth.in_metres(found, i["near_m"] or None, i["far_m"] or None)
         return (depth.refine(depth.fit(found, photo), photo, strength=i["refine"]),)
 
+    def AdjustDepth(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
+        at = {
+            "point": depth.At(point=(i["x"], i["y"])),
+            "level": depth.At(level=i["level"]),
+            "distance": depth.At(distance_m=i["distance_m"]),
+        }[i["target"]]
+        area = depth.Area(self.value(i["mask"]), i["action"], i["amount"], at, i["feather"]) if "mask" in i else None
+        tones = {name: i[name] for name in ("invert", "far_limit", "near_limit", "gamma", "smooth")}
+        made = depth.adjust(self.value(i["depth"]), image_srgb=self.picture(i.get("image")), area=area, **tones)
+        return made, depth.isolate(made, at, tolerance=i["tolerance"], softness=i["softness"])
+
     def DefocusMap(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
         where = {
             "auto": lambda: defocus.FocusMask(self.value(i["focus_mask"])) if "focus_mask" in i else defocus.FocusAuto(),
