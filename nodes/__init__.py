@@ -11,9 +11,12 @@ from comfy_api.latest import ComfyExtension, io
 from .adjust_depth import RefocusAdjustDepth
 from .all_in_focus import RefocusAllInFocus
 from .bokeh_kernel import RefocusBokehKernel
+from .defocus_from_image import RefocusDefocusFromImage
 from .defocus_map import RefocusDefocusMap
+from .defocus_to_image import RefocusDefocusToImage
 from .depth_estimate import RefocusDepthEstimate
 from .depth_matte import RefocusDepthMatte
+from .depth_to_image import RefocusDepthToImage
 from .genfocus_apply import RefocusGenfocusApply
 from .genfocus_setup import RefocusGenfocusSetup
 from .load_photo import RefocusLoadPhoto
@@ -29,7 +32,10 @@ class RefocusExtension(ComfyExtension):
             RefocusLoadPhoto,
             RefocusDepthEstimate,
             RefocusAdjustDepth,
+            RefocusDepthToImage,
             RefocusDefocusMap,
+            RefocusDefocusFromImage,
+            RefocusDefocusToImage,
             RefocusAllInFocus,
             RefocusReblur,
             RefocusBokehKernel,

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -82,6 +83,30 @@ def adjust_depth(out: str) -> None:
     mended = depth.adjust(found, area=depth.Area(mask, "pull", at=depth.At(level=0.45)))
     shown = torch.lerp(photo, photo.new_tensor((1.0, 0.15, 0.1)).view(1, 3, 1, 1), 0.6 * mask[:, None])
     row([image(shown), image(depth.preview(found)), image(depth.preview(mended))], out)
+
+
+def depth_to_image(out: str) -> None:
+    _, found = photo_and_depth()
+    near_bright = depth.to_image(found)
+    row([image(depth.preview(found)), image(near_bright), image(1 - near_bright)], out)
+
+
+def encoded(signs: Literal["grey", "unsigned"]) -> tuple[Tensor, DefocusMap]:
+    """A defocus map of the motorcycle as a picture, and itself."""
+    _, found = photo_and_depth()
+    made = defocus.from_lens(found, Lens(85.0, 1.4, 36.0), HEADLIGHT)
+    return defocus.to_image(made, defocus.Encoding(signs), fill_range=True)[0], made
+
+
+def defocus_from_image(out: str) -> None:
+    photo = tensor("motorcycle.png")
+    picture, made = encoded("unsigned")
+    row([image(picture), image(defocus.preview(made, photo)), rendered(photo, made)], out)
+
+
+def defocus_to_image(out: str) -> None:
+    grey, made = encoded("grey")
+    row([image(defocus.preview(made, tensor("motorcycle.png"))), image(grey), image(encoded("unsigned")[0])], out)
 
 
 def defocus_map(out: str) -> None:
@@ -167,7 +192,10 @@ DRAWN: dict[str, Callable[[str], None]] = {
     "RefocusLoadPhoto": load_photo,
     "RefocusDepthEstimate": depth_estimate,
     "RefocusAdjustDepth": adjust_depth,
+    "RefocusDepthToImage": depth_to_image,
     "RefocusDefocusMap": defocus_map,
+    "RefocusDefocusFromImage": defocus_from_image,
+    "RefocusDefocusToImage": defocus_to_image,
     "RefocusAllInFocus": all_in_focus,
     "RefocusReblur": reblur,
     "RefocusBokehKernel": bokeh_kernel,

@@ -2,12 +2,14 @@
 
 focus          the disparity in focus, from a point, a mask, a distance, two points, or found automatically
 from_lens      depth + lens + focus -> DefocusMap; the law itself is `optics.BlurLaw`
+encoded        maps as pictures of numbers, from other programs and for them
 keyframes      focus and aperture over the frames of a clip
 preview, thumbnail      a picture of the map for people;  depth made small for the page
 """
 
 from __future__ import annotations
 
+from .encoded import SIGNS, Encoding, from_image, to_image
 from .focus import (
     Focus,
     FocusAuto,
@@ -27,7 +29,9 @@ from .preview import preview
 from .thumbnail import DepthThumbnail, shown_frames, thumbnail
 
 __all__ = [
+    "SIGNS",
     "DepthThumbnail",
+    "Encoding",
     "Focus",
     "FocusAuto",
     "FocusBetween",
@@ -41,6 +45,7 @@ __all__ = [
     "as_focus",
     "focus_disparity",
     "focus_half_width",
+    "from_image",
     "from_lens",
     "lens_for",
     "parse_keyframes",
@@ -48,4 +53,5 @@ __all__ = [
     "shown_frames",
     "subject_distance",
     "thumbnail",
+    "to_image",
 ]

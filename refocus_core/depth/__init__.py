@@ -8,6 +8,7 @@ refine(depth_map, image) -> DepthMap         edges moved onto the photo's edges
 adjust(depth_map) -> DepthMap                mended by hand: tones, and areas under a mask (Area, At)
 isolate(depth_map, at) -> mask               of what lies at a depth
 in_metres(depth_map, near_m, far_m)          relative depth scaled by the distances of its ends
+to_image(depth_map) -> picture               of numbers, for other programs; known_mask(depth_map): where they are
 preview(depth_map) -> picture                for people only, never read back
 """
 
@@ -15,6 +16,7 @@ from .adapters import fit, from_da3, from_image, from_moge
 from .adjust import AREA_WORDS, Area, At, adjust, isolate
 from .display import preview
 from .estimate import estimate, predict
+from .export import EXPORTS, known_mask, to_image
 from .model import DepthModel, is_depth_file, load_entry, load_model
 from .ranges import in_metres
 from .refine import refine
@@ -23,6 +25,7 @@ from .registry import AUTO_ORDER, MODELS, available, choose, entry
 __all__ = [
     "AREA_WORDS",
     "AUTO_ORDER",
+    "EXPORTS",
     "MODELS",
     "Area",
     "At",
@@ -39,9 +42,11 @@ __all__ = [
     "in_metres",
     "is_depth_file",
     "isolate",
+    "known_mask",
     "load_entry",
     "load_model",
     "predict",
     "preview",
     "refine",
+    "to_image",
 ]

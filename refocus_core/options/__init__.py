@@ -9,14 +9,17 @@ Nothing here imports torch: the command line's help must not wait for it.
 
 from collections.abc import Mapping
 
-from . import adjustment, aperture, blur, defocus, depth, genfocus, matte, photo, restore
+from . import adjustment, aperture, blur, defocus, depth, genfocus, interchange, matte, photo, restore
 from .records import Choice, Number, Option, Switch, Text
 
 NODES: Mapping[str, tuple[Option, ...]] = {
     "RefocusLoadPhoto": photo.OPTIONS,
     "RefocusDepthEstimate": depth.OPTIONS,
     "RefocusAdjustDepth": adjustment.OPTIONS,
+    "RefocusDepthToImage": interchange.DEPTH_TO_IMAGE,
     "RefocusDefocusMap": defocus.OPTIONS,
+    "RefocusDefocusFromImage": interchange.DEFOCUS_FROM_IMAGE,
+    "RefocusDefocusToImage": interchange.DEFOCUS_TO_IMAGE,
     "RefocusAllInFocus": restore.OPTIONS,
     "RefocusReblur": blur.OPTIONS,
     "RefocusBokehKernel": aperture.OPTIONS,
@@ -39,6 +42,7 @@ __all__ = [
     "defocus",
     "depth",
     "genfocus",
+    "interchange",
     "matte",
     "photo",
     "restore",

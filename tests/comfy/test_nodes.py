@@ -180,6 +180,50 @@ def test_depth_is_adjusted_isolated_and_shown_as_the_core_does_it(comfy_server: 
     assert not twin.read_probe(comfy_server, "9", 1).any()
 
 
+def test_depth_and_defocus_go_out_as_pictures_and_come_back(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server, batch=2)
+    graph |= {
+        "10": node(comfy_server, "RefocusDepthToImage", depth=["3", 0], values="numbers"),
+        "11": node(comfy_server, "RefocusDepthEstimate", image=["1", 0], depth_image=["10", 0], refine=0.0),
+        "12": node(comfy_server, "RefocusDefocusToImage", defocus=["4", 0], signs="grey", unit="percent", white=25.0),
+        "13": node(
+            comfy_server, "RefocusDefocusFromImage", image=["12", 0], depth=["11", 0], signs="grey", unit="percent", white=25.0
+        ),
+        "14": node(comfy_server, "RefocusDefocusToImage", defocus=["4", 0], signs="unsigned", white=0.0),
+        "15": node(comfy_server, "RefocusDefocusFromImage", image=["14", 0], depth=["3", 0], signs="unsigned", white=["14", 1]),
+        "16": node(comfy_server, "RefocusReblur", image=["1", 0], defocus=["15", 0]),
+        "17": node(comfy_server, "PreviewImage", images=["16", 0]),
+    }
+    graph["6"]["inputs"]["defocus"] = ["13", 0]
+    run = comfy_server.run(twin.probed(graph, ("4", 0), ("3", 0), ("11", 0), ("13", 0), ("14", 0), ("15", 0)))
+    assert run.end == "execution_success", run.error
+    assert torch.equal(twin.read_probe(comfy_server, "11")["disparity"], twin.read_probe(comfy_server, "3")["disparity"])
+    made, back = twin.read_probe(comfy_server, "4")["radius_px"], twin.read_probe(comfy_server, "13")["radius_px"]
+    assert torch.allclose(made, back, atol=1e-4) and float(made.abs().max()) > 1
+    image = twin.Twin(comfy_server, graph).value(["14", 0])
+    assert torch.allclose(twin.read_probe(comfy_server, "14").movedim(-1, 1), image, atol=1e-5)
+    assert float(image.max()) == pytest.approx(1.0)
+    assert torch.allclose(twin.read_probe(comfy_server, "15")["radius_px"].abs(), made.abs(), atol=1e-4), "white_value tells"
+    assert len(run.ui("13")["images"]) == 2, "the map is shown"
+
+
+def test_unsigned_mask_needs_depth_and_one_picture_is_enough(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server)
+    graph["8"] = {"class_type": "SolidMask", "inputs": {"value": 0.5, "width": 64, "height": 48}}
+    graph["9"] = node(comfy_server, "RefocusDefocusFromImage", mask=["8", 0], signs="unsigned", white=8.0)
+    graph["9"]["inputs"].update(focus="point", x=0.02, y=0.5)  # half way down the ground
+    graph["6"]["inputs"]["defocus"] = ["9", 0]
+    assert "Connect the depth" in fails(comfy_server, graph)
+    graph["9"]["inputs"]["depth"] = ["3", 0]
+    run = comfy_server.run(twin.probed(graph, ("9", 0)))
+    assert run.end == "execution_success", run.error
+    radius = twin.read_probe(comfy_server, "9")["radius_px"]
+    assert torch.equal(radius, twin.Twin(comfy_server, graph).value(["9", 0]).radius_px)
+    assert set(radius.unique().tolist()) == {-4.0, 4.0}
+    graph["9"]["inputs"]["image"] = ["2", 0]
+    assert "one of them" in fails(comfy_server, graph)
+
+
 def test_thumbnails_for_the_page_hold_the_depth_and_both_pictures(comfy_server: rig.Server) -> None:
     graph = chain(comfy_server, batch=3)
     run = comfy_server.run(twin.probed(graph, ("4", 0), ("6", 0)))

@@ -20,7 +20,13 @@ FILES = sorted((paths.REPO / "workflows").glob("*.json"))
 ONE_STEP = 1.5 / 255
 """SaveImage cuts to 8 bits, which is less than one step; the rest is room for rounding."""
 
-IN_HELP_ONLY = {"RefocusAdjustDepth"}
+IN_HELP_ONLY = {
+    "RefocusAdjustDepth",
+    "RefocusDepthToImage",
+    "RefocusDefocusFromImage",
+    "RefocusDefocusToImage",
+    "RefocusDepthMatte",
+}
 """Nodes for which the help page has an example and no template stands."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,22 @@ class Twin:
         tones = {name: i[name] for name in ("invert", "far_limit", "near_limit", "gamma", "smooth")}
         made = depth.adjust(self.value(i["depth"]), image_srgb=self.picture(i.get("image")), area=area, **tones)
         return made, depth.isolate(made, at, tolerance=i["tolerance"], softness=i["softness"])
+
+    def DepthToImage(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
+        found = self.value(i["depth"])
+        return depth.to_image(found, i["values"], farthest_m=i["farthest_m"] or math.inf), depth.known_mask(found)
+
+    def DefocusFromImage(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
+        encoding = defocus.Encoding(**{name: i[name] for name in ("signs", "measure", "unit", "white", "above")})
+        point = defocus.FocusPoint(i["x"], i["y"]) if i["signs"] == "unsigned" and i["focus"] == "point" else None
+        values = self.picture(i["image"]) if "image" in i else self.value(i["mask"])
+        return (defocus.from_image(values, encoding, depth_map=self.value(i.get("depth")), focus=point),)
+
+    def DefocusToImage(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
+        given = {name: i[name] for name in ("signs", "measure", "unit", "above")}
+        return defocus.to_image(
+            self.value(i["defocus"]), defocus.Encoding(white=i["white"] or 1.0, **given), fill_range=i["white"] == 0
+        )
 
     def DefocusMap(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
         where = {
