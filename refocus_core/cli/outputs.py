@@ -20,7 +20,7 @@ def check_outputs(args: argparse.Namespace, photo: Picture) -> dict[Path, int]:
     """Can everything be written? Bits of each picture. Before the long work, so that it is not done for nothing."""
     from ..files import pictures
 
-    given = [args.photo, args.focus_mask, Path(args.depth), Path(args.aperture)]
+    given = [args.photo, args.focus_mask, args.defocus, Path(args.depth), Path(args.aperture)]
     protect = () if args.overwrite else tuple(p for p in given if p is not None)
     size = photo.image.shape[-2], photo.image.shape[-1]
     bits: dict[Path, int] = {}
@@ -64,7 +64,7 @@ def write(
     sharp: Tensor,
     result: Tensor,
     alpha: Tensor | None,
-    depth_map: DepthMap,
+    depth_map: DepthMap | None,
     defocus_map: DefocusMap,
     focus: FocusLike,
 ) -> None:
@@ -73,6 +73,8 @@ def write(
     Args:
         bits: of each picture, from `check_outputs`.
         sharp, result: [1,3,H,W] sRGB.
+        depth_map: None where a defocus map was given in its place; check refuses to save it then.
+        focus: for the picture of the defocus map.
     """
     from .. import defocus
     from ..files import pictures
@@ -89,11 +91,12 @@ def write(
             quality=args.jpeg_quality,
         )
 
-    if args.save_depth:
+    if args.save_depth and depth_map is not None:
         _save_depth(args.save_depth, depth_map, args.quiet)
     if args.save_defocus:
         if _is_picture(args.save_defocus):
-            preview = defocus.preview(defocus_map, sharp.clamp(0, 1), focus=defocus.as_focus(focus))
+            chosen = None if depth_map is None else defocus.as_focus(focus)
+            preview = defocus.preview(defocus_map, sharp.clamp(0, 1), focus=chosen)
             pictures.save(args.save_defocus, preview)
         else:
             pictures.save_map(args.save_defocus, defocus_map.radius_px[0])
@@ -133,16 +136,17 @@ def _save_depth(path: Path, depth_map: DepthMap, quiet: bool) -> None:
     )
 
 
-def summary(path: Path, lens: Lens | Blur, defocus_map: DefocusMap, depth_map: DepthMap) -> str:
-    """One line on what was done."""
+def summary(path: Path, lens: Lens | Blur | None, defocus_map: DefocusMap, depth_map: DepthMap | None) -> str:
+    """One line on what was done; lens and depth are None where a defocus map was given in their place."""
     from ..optics import Lens
 
     r = defocus_map.radius_px
     h, w = r.shape[-2:]
-    metric = depth_map.metric or isinstance(lens, Lens)
+    metric = depth_map is not None and depth_map.metric
     focus = float(defocus_map.focus_disparity[0])
     where = f"focus at {1 / focus:.2f} m, " if metric and focus > 0 else ""
     camera = f"{lens.focal_mm:.3g} mm f/{lens.f_number:g} on {lens.sensor_mm:.3g} mm, " if isinstance(lens, Lens) else ""
     near, far = max(-float(r.min()), 0.0), max(float(r.max()), 0.0)
     blur = f"blur radius up to {near:.1f} px in front and {far:.1f} px behind"
-    return f"{path}: {w} x {h} px, {camera}{where}{blur}, depth: {depth_map.source}"
+    source = "defocus map as given" if depth_map is None else f"depth: {depth_map.source}"
+    return f"{path}: {w} x {h} px, {camera}{where}{blur}, {source}"

@@ -32,6 +32,8 @@ notes
   unless there is a larger one. --download fetches a better one (99 MB).
   --depth FILE takes a grey picture of the same view: as made by most depth programs, near bright. A render's Z pass is
   --depth-kind depth --metres-per-unit 1.
+  --defocus FILE takes a finished map in place of depth, focus and lens: the signed radius of the blur in px, above 0 behind the
+  focal plane, as --save-defocus writes it.
   Metres (--focus-distance, --f-number) need depth in metres: from such a file, from a model that knows metres (depth-pro), or
   by --near-m and --far-m.
   EXIF, XMP, IPTC, comments, PNG text, resolution and colour profile are kept where the file type of OUT can hold them.
@@ -118,8 +120,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     p.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help="the result; its ending decides the file type")
     p.add_argument("--version", action="version", version=__version__)
-    for add in (_add_focus, _add_strength, _add_depth, _add_aperture, _add_deblur, _add_method, _add_generative, _add_result):
+    for add in (_add_focus, _add_strength, _add_depth, _add_defocus, _add_aperture, _add_deblur, _add_method, _add_generative):
         add(p)
+    _add_result(p)
     return p
 
 
@@ -164,6 +167,13 @@ def _add_depth(p: argparse.ArgumentParser) -> None:
         "--models", metavar="DIR", type=Path, action="append", help="where models lie (repeatable; default: ~/.cache/refocus)"
     )
     g.add_argument("--download", "--allow-download", action="store_true", help="allow to fetch a missing model from Hugging Face")
+
+
+def _add_defocus(p: argparse.ArgumentParser) -> None:
+    g = p.add_argument_group("a defocus map, in place of depth, focus and lens")
+    g.add_argument(
+        "--defocus", metavar="FILE", type=Path, help="signed blur radius in px (.tif/.pfm/.npy/.exr), as --save-defocus writes it"
+    )
 
 
 def _add_aperture(p: argparse.ArgumentParser) -> None:
@@ -250,12 +260,23 @@ def _add_result(p: argparse.ArgumentParser) -> None:
     g.add_argument("-v", "--verbose", action="store_true", help="say more; show where an error came from")
 
 
+REPLACED_BY_DEFOCUS = (
+    *("--focus", "--focus-mask", "--focus-distance", "--focus-range"),
+    *("--blur", "--f-number", "--focal-mm", "--sensor-mm", "--exif-lens", "--near-gain", "--far-gain"),
+    *("--depth", "--depth-kind", "--depth-near", "--near-m", "--far-m", "--metres-per-unit", "--depth-unknown", "--refine"),
+    "--save-depth",
+)
+"""Options about depth, focus and lens, which have no effect beside `--defocus`."""
+
+
 def check(args: argparse.Namespace) -> None:
     """Refuse options that contradict each other or lack another one, before anything is read.
 
     Raises:
         ValueError: on the first of them; the message names it and the remedy.
     """
+    if args.defocus is not None:
+        _check_defocus(args)
     camera = {
         "--f-number": args.f_number,
         "--focal-mm": args.focal_mm,
@@ -277,6 +298,16 @@ def check(args: argparse.Namespace) -> None:
     results = [p for p in (args.output, args.save_depth, args.save_defocus, args.save_sharp, args.save_matte) if p is not None]
     if len({p.absolute() for p in results}) < len(results):
         raise ValueError("Two results would have the same name.")
+
+
+def _check_defocus(args: argparse.Namespace) -> None:
+    defaults = build_parser()
+    for flag in REPLACED_BY_DEFOCUS:
+        name = flag.removeprefix("--").replace("-", "_")
+        if getattr(args, name) != defaults.get_default(name):
+            raise ValueError(f"--defocus is a finished map, in place of depth, focus and lens: leave out {flag}, or --defocus.")
+    if args.deblur == "deconvolution":
+        raise ValueError("--deblur deconvolution needs depth, which --defocus replaces. Choose another --deblur.")
 
 
 def _check_generative(args: argparse.Namespace) -> None:

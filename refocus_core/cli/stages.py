@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import logging
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -26,8 +27,13 @@ if TYPE_CHECKING:  # torch takes seconds to import; a contradiction in the optio
     from ..optics import Blur, Lens
     from ..types import DefocusMap, DepthMap, Kernel, Progress
 
+log = logging.getLogger(__name__)
+
 FULL_FRAME_MM = 36.0
 """Long side of the sensor where neither the user nor EXIF tells another one."""
+
+LEAST_LIKELY_PX = 1.0
+"""A defocus map without any larger radius is rather one that was scaled to 0..1. Larger: warns of more maps that are right."""
 
 
 @dataclass
@@ -74,20 +80,19 @@ def run(args: argparse.Namespace) -> None:
         image = photo.image.to(device)
         kernel = _kernel(args)
         focus = _focus(args)
-        depth_file = _depth_file(args)
+        given = None if args.defocus is None else _defocus_file(args.defocus, image)
+        depth_file = None if given is not None else _depth_file(args)
         genfocus = functools.cache(functools.partial(_genfocus, args, device))
     estimate = functools.partial(_depth, args, file=depth_file, stages=stages)
-    sharp, depth_map = _sharpen(args, image, photo.camera, estimate, genfocus, stages)
-    with stages("defocus"):
-        lens = _lens(args, photo.camera, depth_map)
-        defocus_map = defocus.from_lens(
-            depth_map,
-            lens,
-            focus,
-            focus_range=args.focus_range,
-            near_gain=args.near_gain,
-            far_gain=args.far_gain,
-        )
+    depth_map = lens = None
+    if given is not None:
+        sharp, defocus_map = _sharp(args, image, genfocus, stages), given
+    else:
+        sharp, depth_map = _sharp_and_depth(args, image, photo.camera, estimate, genfocus, stages)
+        with stages("defocus"):
+            lens = _lens(args, photo.camera, depth_map)
+            ranges = {"focus_range": args.focus_range, "near_gain": args.near_gain, "far_gain": args.far_gain}
+            defocus_map = defocus.from_lens(depth_map, lens, focus, **ranges)
     result, alpha = _blur(args, sharp, photo.alpha, defocus_map, kernel, genfocus, stages)
     with stages("writing"):
         write(
@@ -116,7 +121,7 @@ def _device(name: str | None) -> torch.device:
     return device
 
 
-def _sharpen(
+def _sharp_and_depth(
     args: argparse.Namespace,
     image: Tensor,
     camera: CameraData,
@@ -128,23 +133,29 @@ def _sharpen(
 
     Depth is best taken on the sharp picture. Deconvolution is the exception: it needs depth to know the blur.
     """
-    from .. import defocus, generative, restore
+    from .. import defocus, restore
 
-    if args.deblur == "none":
-        return image, estimate(image)
     if args.deblur == "deconvolution":
         lens = _taken_lens(args, camera)
         depth_map = estimate(image)
         with stages("deblurring") as progress:
             taken = defocus.from_lens(depth_map, lens, args.taken_focus)
             return restore.all_in_focus(image, args.deblur, taken, progress=progress).image, depth_map
+    sharp = _sharp(args, image, genfocus, stages)
+    return sharp, estimate(sharp)
+
+
+def _sharp(args: argparse.Namespace, image: Tensor, genfocus: Callable[[], generative.Genfocus], stages: _Stages) -> Tensor:
+    """The photo, all in focus, by a method that needs no depth."""
+    from .. import generative, restore
+
+    if args.deblur == "none":
+        return image
     with stages("deblurring") as progress:
         if args.deblur == "generative":
             sample = genfocus().sampler(args.deblur_lora, "deblur", steps=args.steps, seed=args.seed, progress=progress)
-            sharp = generative.deblur(image, sample, megapixels=args.megapixels)
-        else:
-            sharp = restore.all_in_focus(image, args.deblur, folders=args.models or (), progress=progress).image
-    return sharp, estimate(sharp)
+            return generative.deblur(image, sample, megapixels=args.megapixels)
+        return restore.all_in_focus(image, args.deblur, folders=args.models or (), progress=progress).image
 
 
 def _blur(
@@ -238,6 +249,26 @@ def _focus(args: argparse.Namespace) -> FocusLike:
         mask = pictures.load_map(args.focus_mask)
         return (mask[:, :3] if mask.shape[1] > 2 else mask[:, :1]).mean(1)  # alpha, if any, is not what was painted
     return args.focus if args.focus is not None else args.focus_distance
+
+
+def _defocus_file(path: Path, image: Tensor) -> DefocusMap:
+    """The map of signed radii in px that --defocus names, for a picture [1,3,H,W].
+
+    Raises:
+        ValueError: if the file cannot hold radii in px, or has another size than the picture.
+    """
+    from .. import defocus
+    from ..checks import same_size
+    from ..files import pictures
+
+    suffix = path.suffix.lower()
+    if suffix in pictures.INTEGER_BITS and suffix not in pictures.FLOAT_SUFFIXES:
+        raise ValueError(f"--defocus {path}: a {suffix} file holds no radii in px. Give a .tif, .pfm, .npy or .exr.")
+    given = defocus.from_image(same_size(pictures.load_map(path), image.shape[-2], image.shape[-1], "defocus map"))
+    largest = float(given.radius_px.abs().max())
+    if largest <= LEAST_LIKELY_PX:
+        log.warning("%s: no radius is larger than %.3g px, which is next to no blur. The map holds px, not 0..1.", path, largest)
+    return given.to(image.device)
 
 
 def _depth_file(args: argparse.Namespace) -> Tensor | None:

@@ -139,6 +139,59 @@ def test_saved_depth_and_radius_can_be_read_again(small: Path, tmp_path: Path, c
     assert Image.open(tmp_path / "see.jpg").size == SIZE
 
 
+@pytest.mark.parametrize("kind", ["tif", "pfm", "npy"])
+def test_a_saved_defocus_map_takes_the_place_of_depth_focus_and_lens(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    file = tmp_path / f"r.{kind}"
+    assert run(small, tmp_path / "a.png", "--focus", "0.5,0.65", "--blur", 3, "--save-defocus", file) == 0
+    given = [small / "photo.png", "--defocus", file, "--deblur", "none", "--quality", "draft", "-o", tmp_path / "b.png"]
+    again = ["--save-defocus", tmp_path / "again.npy"]
+    assert main([str(o) for o in (*given, *again)]) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert "defocus map as given" in said and "blur radius up to" in said
+    assert torch.equal(pictures.load_map(tmp_path / "again.npy"), pictures.load_map(file))
+    made = defocus.from_image(pictures.load_map(file))
+    image = pictures.load(small / "photo.png").image
+    want = linear_to_srgb(bokeh.render(srgb_to_linear(image), made, quality="draft")).clamp(0, 1)
+    assert difference(pictures.load(tmp_path / "b.png").image, want) <= 0.51 / 255
+    change = (pictures.load(tmp_path / "a.png").image - pictures.load(tmp_path / "b.png").image).abs()
+    assert float(change.mean()) < 2e-3, "the same picture as from depth and lens"
+    assert main([str(o) for o in (*given, "--save-defocus", tmp_path / "see.jpg")]) == 0
+    assert Image.open(tmp_path / "see.jpg").size == SIZE
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "message"),
+    [
+        ("r.npy", ["--blur", "2"], "leave out --blur"),
+        ("r.npy", ["--depth", "auto", "--focus", "0.5,0.5"], "leave out --focus"),
+        ("r.npy", ["--depth", "{small}/depth.png"], "leave out --depth"),
+        ("r.npy", ["--save-depth", "{out}/d.png"], "leave out --save-depth"),
+        ("r.npy", ["--deblur", "deconvolution"], "needs depth, which --defocus replaces"),
+        ("r.npy", [], "The defocus map is 30x20 px but the picture is 185x125 px"),
+        ("r.png", [], "a .png file holds no radii in px"),
+        ("none.tif", [], "There is no file"),
+    ],
+)
+def test_mistakes_about_a_defocus_map(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, options: list[str], message: str
+) -> None:
+    np.save(tmp_path / "r.npy", np.zeros((20, 30), np.float32))
+    Image.fromarray(np.zeros((125, 185), np.uint8)).save(tmp_path / "r.png")
+    filled = [o.format(out=tmp_path, small=small) for o in options]
+    given = [small / "photo.png", "--defocus", tmp_path / file, "-q", "-o", tmp_path / "o.png", *filled]
+    assert main([str(o) for o in given]) == 2
+    assert message in capsys.readouterr().err and not (tmp_path / "o.png").exists()
+
+
+def test_a_defocus_map_of_0_to_1_is_warned_of(small: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    np.save(tmp_path / "r.npy", np.full((125, 185), 0.9, np.float32))
+    given = [small / "photo.png", "--defocus", tmp_path / "r.npy", "--deblur", "none", "--quality", "draft"]
+    assert main([str(o) for o in (*given, "-o", tmp_path / "o.png")]) == 0
+    assert "The map holds px, not 0..1" in caplog.text
+
+
 @pytest.mark.parametrize("aperture", ["polygon", "star", "aperture.png"])
 def test_apertures(small: Path, tmp_path: Path, aperture: str) -> None:
     name = small / aperture if "." in aperture else aperture
