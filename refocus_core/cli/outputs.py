@@ -100,7 +100,7 @@ def write(
             pictures.save(args.save_defocus, preview)
         else:
             pictures.save_map(args.save_defocus, defocus_map.radius_px[0])
-    if args.save_matte:
+    if args.save_matte and depth_map is not None:
         pictures.save_map(args.save_matte, _matte(sharp, depth_map, focus, args.matte_tolerance))
     if args.save_sharp:
         save(args.save_sharp, sharp, photo.alpha)

@@ -264,7 +264,7 @@ REPLACED_BY_DEFOCUS = (
     *("--focus", "--focus-mask", "--focus-distance", "--focus-range"),
     *("--blur", "--f-number", "--focal-mm", "--sensor-mm", "--exif-lens", "--near-gain", "--far-gain"),
     *("--depth", "--depth-kind", "--depth-near", "--near-m", "--far-m", "--metres-per-unit", "--depth-unknown", "--refine"),
-    "--save-depth",
+    *("--save-depth", "--save-matte", "--matte-tolerance"),
 )
 """Options about depth, focus and lens, which have no effect beside `--defocus`."""
 

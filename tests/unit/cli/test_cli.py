@@ -168,6 +168,7 @@ def test_a_saved_defocus_map_takes_the_place_of_depth_focus_and_lens(
         ("r.npy", ["--depth", "auto", "--focus", "0.5,0.5"], "leave out --focus"),
         ("r.npy", ["--depth", "{small}/depth.png"], "leave out --depth"),
         ("r.npy", ["--save-depth", "{out}/d.png"], "leave out --save-depth"),
+        ("r.npy", ["--save-matte", "{out}/m.png"], "leave out --save-matte"),
         ("r.npy", ["--deblur", "deconvolution"], "needs depth, which --defocus replaces"),
         ("r.npy", [], "The defocus map is 30x20 px but the picture is 185x125 px"),
         ("r.png", [], "a .png file holds no radii in px"),
