@@ -21,6 +21,7 @@ ONE_STEP = 1.5 / 255
 """SaveImage cuts to 8 bits, which is less than one step; the rest is room for rounding."""
 
 IN_HELP_ONLY = {
+    "RefocusLoadPhoto",
     "RefocusAdjustDepth",
     "RefocusDepthToImage",
     "RefocusDefocusFromImage",
