@@ -16,5 +16,7 @@ WEB_DIRECTORY = "./web"
 async def comfy_entrypoint() -> ComfyExtension:
     """The V3 extension. There is no NODE_CLASS_MAPPINGS on purpose: ComfyUI would take that and ignore this function."""
     from .nodes import RefocusExtension
+    from .nodes.host import bring_examples
 
+    bring_examples()  # not in on_load, which ComfyUI 0.3.64 does not call
     return RefocusExtension()

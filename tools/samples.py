@@ -5,6 +5,8 @@
 city_lights.jpg, city_lights_depth.png  a cat on a wall before a city at night; near is bright
 ramp.png                                bright at the bottom: depth for a tilt-shift lens, any size after scaling
 missed_focus.jpg                        the motorcycle photo through a lens focused far behind the motorcycle
+portrait.png                            astronaut.png with a mask painted over the face
+small_subject.png                       missed_focus.jpg with a mask painted over the headlight
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from refocus_core import bokeh, color, defocus, depth
 from refocus_core.files import pictures
@@ -110,6 +112,23 @@ def missed_focus() -> None:
     Image.fromarray(picture).save(DATA / "missed_focus.jpg", quality=95, subsampling=0, optimize=True)
 
 
+def portrait() -> None:
+    painted("astronaut.png", (180, 60, 290, 200)).save(DATA / "portrait.png", optimize=True)
+
+
+def small_subject() -> None:
+    painted("missed_focus.jpg", (497, 110, 575, 195)).save(DATA / "small_subject.png", optimize=True)
+
+
+def painted(photo: str, box: tuple[int, int, int, int]) -> Image.Image:
+    """The photo with an ellipse painted as its mask, stored as ComfyUI's mask editor does: alpha 0 under the mask."""
+    picture = Image.open(DATA / photo).convert("RGB")
+    mask = Image.new("L", picture.size, 0)
+    ImageDraw.Draw(mask).ellipse(box, fill=255)
+    picture.putalpha(ImageChops.invert(mask))
+    return picture
+
+
 def tensor(name: str) -> torch.Tensor:
     """A picture of tests/data as [1,3,H,W] in 0..1."""
     return pictures.load(DATA / name).image
@@ -120,7 +139,7 @@ def encoded(linear: np.ndarray) -> np.ndarray:
     return (color.linear_to_srgb(torch.from_numpy(linear).clamp(0, 1)).numpy() * 255).round().astype(np.uint8)
 
 
-SAMPLES: dict[str, Callable[[], None]] = {f.__name__: f for f in (city_lights, ramp, missed_focus)}
+SAMPLES: dict[str, Callable[[], None]] = {f.__name__: f for f in (city_lights, ramp, missed_focus, portrait, small_subject)}
 """Name -> what draws it."""
 
 

@@ -7,10 +7,12 @@
     input_folder.py   photos that a person has uploaded
     memory.py     our models in ComfyUI's memory management
     previews.py   what the page draws from
+    examples.py   pictures of the example graphs into the input folder
 
 Works with ComfyUI 0.3.64 and later: what an older one lacks is looked up by name, never assumed.
 """
 
+from .examples import bring_examples
 from .execution import blocked, progress
 from .folders import FOLDER_KEY, model_files, model_folder, model_path
 from .input_folder import fingerprint, photo_files, photo_path, photo_problem
@@ -26,6 +28,7 @@ __all__ = [
     "LensType",
     "Managed",
     "blocked",
+    "bring_examples",
     "cached",
     "cached_file",
     "device",

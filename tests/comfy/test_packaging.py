@@ -123,6 +123,9 @@ def test_the_pack_runs_from_the_archive_alone(tmp_path: Path) -> None:
     for file in archive():
         (pack / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(paths.REPO / file, pack / file)
+    inputs = tmp_path / "base" / "input"
+    inputs.mkdir(parents=True)
+    (inputs / "refocus_ramp.png").write_bytes(b"somebody's own")
     server = rig.Server(tmp_path / "base", comfy, links={pack.name: pack})
     try:
         server.wait()
@@ -137,6 +140,10 @@ def test_the_pack_runs_from_the_archive_alone(tmp_path: Path) -> None:
         for node_id in rig.NODE_IDS:
             assert server.raw(f"/extensions/{pack.name}/docs/{node_id}.md")
         assert f"Cannot import {pack}" not in server.log_text()
+        shipped = {f"refocus_{f.rsplit('/', 1)[1]}" for f in archive() if f.startswith("tests/data/") and not f.endswith(".md")}
+        assert {f.name for f in inputs.iterdir() if f.is_file()} == shipped
+        assert (inputs / "refocus_ramp.png").read_bytes() == b"somebody's own"
+        assert f"Refocus: copied {len(shipped) - 1} pictures of its templates into {inputs}" in server.log_text()
     finally:
         server.stop()
     written = sorted(str(f.relative_to(pack)) for f in pack.rglob("*") if f.is_file() and "__pycache__" not in f.parts)

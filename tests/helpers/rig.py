@@ -224,16 +224,11 @@ class Server:
 
 
 def fill_inputs(folder: Path) -> None:
-    """The pictures that the workflows name, in ComfyUI's input folder."""
-    data = paths.REPO / "tests" / "data"
-    for place, suffixes in ((data, (".png", ".jpg")), (paths.REPO / "workflows", (".png",))):  # the others there are thumbnails
-        for picture in place.iterdir():
-            if picture.suffix in suffixes:
-                shutil.copy(picture, folder)
-    paint_mask(data / "astronaut.png", folder / "portrait.png", (180, 60, 290, 200))
-    paint_mask(data / "missed_focus.jpg", folder / "small_subject.png", (497, 110, 575, 195))
-    for picture in sorted(folder.iterdir()):
-        halve(picture, folder / f"half_{picture.stem}.png")
+    """The pictures of tests/data, also at half the size, in ComfyUI's input folder. What the workflows name the pack brings."""
+    for picture in sorted((paths.REPO / "tests" / "data").iterdir()):
+        if picture.suffix in (".png", ".jpg"):
+            shutil.copy(picture, folder)
+            halve(picture, folder / f"half_{picture.stem}.png")
 
 
 def halve(picture: Path, out: Path) -> None:
@@ -245,17 +240,6 @@ def halve(picture: Path, out: Path) -> None:
         frame = frame.convert("RGBA" if "A" in frame.getbands() else "RGB")
         frames.append(frame.resize((max(frame.width // 2, 1), max(frame.height // 2, 1)), Image.Resampling.BOX))
     frames[0].save(out, save_all=len(frames) > 1, append_images=frames[1:])
-
-
-def paint_mask(photo: Path, out: Path, box: tuple[int, int, int, int]) -> None:
-    """The photo with an ellipse painted as its mask, stored as ComfyUI's mask editor does: alpha 0 under the mask."""
-    from PIL import Image, ImageChops, ImageDraw
-
-    picture = Image.open(photo).convert("RGB")
-    mask = Image.new("L", picture.size, 0)
-    ImageDraw.Draw(mask).ellipse(box, fill=255)
-    picture.putalpha(ImageChops.invert(mask))
-    picture.save(out)
 
 
 @contextlib.contextmanager
