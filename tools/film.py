@@ -138,7 +138,7 @@ def main() -> None:
     ):
         page = Page(browser.new_page(viewport={"width": 1500, "height": 900}), server.url)
         page.vue(True)
-        page.load(workflow("Refocus a photo"))
+        page.load(workflow("Refocus with a depth picture"))
         page.run()
         page.page.evaluate(LAYOUT)
         page.page.wait_for_timeout(1500)

@@ -23,7 +23,7 @@ def view(request: pytest.FixtureRequest, ui_page: Callable[[str], Page]) -> Iter
     version, vue = request.param
     page = ui_page(version)
     page.vue(vue)
-    page.load(workflow("Refocus a photo"))
+    page.load(workflow("Refocus with a depth picture"))
     assert page.run() == "execution_success"
     found = View(page, "focus", f"{version}-{'vue' if vue else 'classic'}")
     found.show()

@@ -25,7 +25,7 @@ def page(request: pytest.FixtureRequest, ui_page: Callable[[str], Page]) -> Page
     version, vue = request.param
     opened = ui_page(version)
     opened.vue(vue)
-    opened.load(workflow("Refocus a photo"))
+    opened.load(workflow("Refocus with a depth picture"))
     assert opened.run() == "execution_success"
     opened.tag = f"{version}-{'vue' if vue else 'classic'}"
     return opened

@@ -17,6 +17,9 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 FLAGS += ["--disable-features=LocalNetworkAccessChecks"]  # a page whose files the test gives is not local to Chromium
 FLAGS += ["--enable-unsafe-swiftshader"]  # WebGL without a GPU
 
+OPEN_MS = 240_000
+"""The page may take this long to open: others may be at work on the machine."""
+
 
 class Page:
     """One open page. `problems` collects what the browser complains about in our own files and nodes.
@@ -39,9 +42,9 @@ class Page:
     def open(self) -> None:
         """Load the page, or load it again."""
         page = self.page
-        page.goto(self.url, wait_until="domcontentloaded")
-        page.wait_for_function("() => window.app?.extensionManager && window.app?.graph", timeout=90_000)
-        page.wait_for_function("() => window.LiteGraph?.registered_node_types?.RefocusReblur", timeout=90_000)
+        page.goto(self.url, wait_until="domcontentloaded", timeout=OPEN_MS)
+        page.wait_for_function("() => window.app?.extensionManager && window.app?.graph", timeout=OPEN_MS)
+        page.wait_for_function("() => window.LiteGraph?.registered_node_types?.RefocusReblur", timeout=OPEN_MS)
         page.wait_for_timeout(1000)
 
     def _route(self, route: Any) -> None:

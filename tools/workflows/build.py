@@ -23,10 +23,12 @@ from PIL import Image, ImageChops
 from tests.helpers import rig
 from tests.helpers.page import Page, open_page
 from tests.helpers.paths import REPO
-from tools.workflows.cards import thumbnail
-from tools.workflows.graph import GAP, TINT, Node, Workflow
+from tools.workflows.covers import graph_thumbnail, thumbnail
+from tools.workflows.graph import GAP, NOTE_WIDTH, TINT, Node, Workflow
 from tools.workflows.specs import WORKFLOWS
 
+RUN_S = 900
+"""A run may take this long: the machine may be a slow one, the photo a large one."""
 BUILD = """async (spec) => {
   const app = window.app, graph = app.graph, made = {};
   graph.clear();
@@ -37,6 +39,7 @@ BUILD = """async (spec) => {
     made[key] = node;
     if (n.title) node.title = n.title;
     if (n.type.startsWith('Refocus')) Object.assign(node, spec.tint);
+    if (n.off) node.mode = 4;   // bypassed
     if (n.models.length) node.properties.models = n.models;
     for (const [name, value] of Object.entries(n.inputs)) {
       if (Array.isArray(value)) continue;
@@ -61,7 +64,8 @@ BUILD = """async (spec) => {
       const n = spec.nodes[key], node = made[key], own = node.computeSize();
       node.setSize([n.width || Math.max(own[0], 300), Math.max(own[1], n.height)]);
       node.pos = [x, y];
-      y += node.size[1] + 30 + spec.gap;   // 30: the title bar
+      y += (n.collapsed ? 0 : node.size[1]) + 30 + spec.gap;   // 30: the title bar
+      if (n.collapsed) node.collapse();
       widest = Math.max(widest, node.size[0]);
     }
     x += widest + spec.gap;
@@ -71,9 +75,14 @@ BUILD = """async (spec) => {
 """Runs in the page: makes the nodes, sets their widgets, connects them, and lays them out in columns."""
 
 
+NAMED = """() => Object.fromEntries(window.app.graph.nodes.map(n => [n.id, Object.fromEntries(
+  (n.widgets ?? []).filter(w => w.serialize !== false).map(w => [w.name, w.value]))]))"""
+"""Runs in the page: node -> widget -> value, which newer pages save beside the values by position and prefer to them."""
+
+
 def build(page: Page, workflow: Workflow) -> dict[str, Any]:
     """Put the graph together in the page and take what the page would save."""
-    nodes = {"note": Node("MarkdownNote", {"": workflow.note}, title="Read me", width=360, height=330), **workflow.nodes}
+    nodes = {"note": Node("MarkdownNote", {"": workflow.note}, title="Read me", width=NOTE_WIDTH, height=210), **workflow.nodes}
     spec = {
         "nodes": {
             k: {
@@ -83,10 +92,12 @@ def build(page: Page, workflow: Workflow) -> dict[str, Any]:
                 "width": n.width,
                 "height": n.height,
                 "models": list(n.models),
+                "off": n.off,
+                "collapsed": n.collapsed,
             }
             for k, n in nodes.items()
         },
-        "columns": [["note", *workflow.columns[0]], *workflow.columns[1:]],
+        "columns": workflow.columns,
         "gap": GAP,
         "tint": TINT,
     }
@@ -103,9 +114,11 @@ def build(page: Page, workflow: Workflow) -> dict[str, Any]:
         saved[group].sort(key=lambda item: item["id"] if isinstance(item, dict) else item[0])
     for node in saved["nodes"]:
         node["pos"], node["size"] = ([round(v) for v in node[k]] for k in ("pos", "size"))
-    ds = saved.get("extra", {}).get("ds")
-    if ds:
-        ds["scale"], ds["offset"] = round(ds["scale"], 3), [round(v) for v in ds["offset"]]
+    saved.get("extra", {}).pop("ds", None)  # the page shows a template as a whole, whatever view was saved
+    named = page.page.evaluate(NAMED)
+    for node in saved["nodes"]:
+        if "widgets_values" in node:
+            node["widgets_values_named"] = named[str(node["id"])]
     return saved
 
 
@@ -128,7 +141,6 @@ def shoot(page: Page, out: Path) -> None:
     page.page.keyboard.press("Escape")
     page.page.evaluate("() => window.app.extensionManager.setting.set('Comfy.Minimap.Visible', false)")
     page.fit()
-    page.page.wait_for_timeout(6000)  # the "Job completed" message goes
     picture = Image.open(io.BytesIO(page.page.screenshot())).convert("RGB")
     picture = picture.crop((70, 130, picture.width - 20, picture.height - 90))
     drawn = ImageChops.difference(picture, Image.new("RGB", picture.size, picture.getpixel((2, 2)))).convert("L")
@@ -136,11 +148,26 @@ def shoot(page: Page, out: Path) -> None:
     picture.crop((max(box[0] - 24, 0), max(box[1] - 24, 0), box[2] + 24, box[3] + 24)).save(out)
 
 
+def run(server: rig.Server, workflow: Workflow, saved: dict[str, Any], picture: Path) -> None:
+    """Run the graph as a person would who opens the file; its screenshot into `picture`, its result into the thumbnail."""
+    with open_page(server, 2720, 1530) as page:
+        page.load(saved)
+        set_values(page, workflow, workflow.test_values | workflow.thumbnail_values)
+        end = page.run(RUN_S)
+        print(f"{workflow.name}: {end}", *page.problems, sep="\n")
+        if end == "execution_error":
+            print(server.log_text()[-3000:])
+        page.page.wait_for_timeout(6000)  # the "Job completed" message goes
+        shoot(page, picture)
+    if end == "execution_success" and not workflow.graph_thumbnail:
+        thumbnail(workflow, server).save(REPO / "workflows" / f"{workflow.name}.jpg", quality=85, optimize=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="workflows to write (default: all)")
     parser.add_argument("--pictures", type=Path, default=REPO / "out" / "graphs")
-    parser.add_argument("--dry", action="store_true", help="only build and take screenshots")
+    parser.add_argument("--dry", action="store_true", help="write the graphs and the thumbnails that show graphs; run nothing")
     args = parser.parse_args()
     comfy = rig.comfy_dir()
     if comfy is None:
@@ -151,24 +178,16 @@ def main() -> None:
             if args.names and workflow.name not in args.names:
                 continue
             path = REPO / "workflows" / f"{workflow.name}.json"
+            picture = args.pictures / f"{workflow.name}.png"
             # A fresh page for each: the page remembers widget values by node number, and would give them to the next graph.
-            with open_page(server, 1920, 1080) as page:
-                saved = build(page, workflow)
-            path.write_text(json.dumps(saved, indent=1, ensure_ascii=False) + "\n")
             with open_page(server, 2720, 1530) as page:
-                page.load(saved)
-                set_values(page, workflow, workflow.test_values)
-                end = "not run" if args.dry else page.run()
-                print(f"{workflow.name}: {end}", *page.problems, sep="\n")
-                if end == "execution_error":
-                    print(server.log_text()[-3000:])
-                shoot(page, args.pictures / f"{workflow.name}.png")
-                if end == "execution_success" and workflow.thumbnail_values:
-                    set_values(page, workflow, workflow.thumbnail_values)
-                    end = page.run()
-                    print(f"{workflow.name}, for the thumbnail: {end}")
-            if end == "execution_success":
-                thumbnail(workflow, server).save(path.with_suffix(".jpg"), quality=85, optimize=True)
+                saved = build(page, workflow)
+                path.write_text(json.dumps(saved, indent=1, ensure_ascii=False) + "\n")
+                shoot(page, picture)
+            if workflow.graph_thumbnail:
+                graph_thumbnail(picture).save(path.with_suffix(".jpg"), quality=88, optimize=True)
+            if not args.dry:
+                run(server, workflow, saved, picture)
 
 
 if __name__ == "__main__":

@@ -5,30 +5,36 @@ from __future__ import annotations
 import json
 
 from tests.helpers.motorcycle import FAR_M, NEAR_M
-from tools.workflows.graph import Node
+from tools.workflows.graph import NOTE_WIDTH, Node
 
-WHERE = "the pack's folder `tests/data`"
-"""Where the notes send people for pictures."""
+PREFIX = "refocus_"
+"""Before the names of the pack's pictures in ComfyUI's input folder (`nodes/host/examples.py`)."""
 TINY_DEPTH = {"model": "tiny/model.safetensors"}
 """Widgets of Depth Estimate with the tests' random model."""
 OWN_DEPTH = {"source": "model", "model": "auto"}
 """Widgets of Depth Estimate with the network that ships."""
 
 
-def photo(file: str, **kwargs: object) -> Node:
-    return Node("LoadImage", {"image": file}, width=320, height=340, **kwargs)
+def photo(file: str, title: str = "") -> Node:
+    """Load Image with a picture of tests/data, as the pack brings it into the input folder."""
+    return Node("LoadImage", {"image": PREFIX + file}, title=title, width=NOTE_WIDTH, height=320)
 
 
 def save(source: str, prefix: str) -> Node:
-    return Node("SaveImage", {"images": [source, 0], "filename_prefix": prefix}, width=520, height=430)
+    return Node("SaveImage", {"images": [source, 0], "filename_prefix": prefix}, width=420, height=400)
 
 
-def measured_depth(image: str, picture: str) -> Node:
+def estimated_depth(image: str, *, collapsed: bool = False) -> Node:
+    return Node("RefocusDepthEstimate", {"image": [image, 0], "source": "model"}, width=340, height=700, collapsed=collapsed)
+
+
+def measured_depth(image: str, picture: str, *, collapsed: bool = False) -> Node:
     return Node(
         "RefocusDepthEstimate",
         {"image": [image, 0], "depth_image": [picture, 0], "source": "depth_image", "near_m": NEAR_M, "far_m": FAR_M},
-        width=360,
-        height=760,
+        width=340,
+        height=700,
+        collapsed=collapsed,
     )
 
 
@@ -37,7 +43,7 @@ def defocus(inputs: dict[str, object], title: str = "") -> Node:
 
 
 def reblur(inputs: dict[str, object], title: str = "") -> Node:
-    return Node("RefocusReblur", inputs, title=title, width=360, height=480)
+    return Node("RefocusReblur", inputs, title=title, width=340, height=480)
 
 
 AS_TAKEN = {"focus": "distance", "distance_m": 4.9, "strength": "camera", "f_number": 2.0, "focal_mm": 50.0}
@@ -76,10 +82,8 @@ ENCODERS = "https://huggingface.co/comfyanonymous/flux_text_encoders/resolve/mai
 """Where the text encoders of FLUX.1 are published."""
 
 
-FLUX_FILES = """Needs FLUX.1-dev (`models/diffusion_models` and `models/vae`; its licence is non-commercial), the adapters
-`deblurNet.safetensors` and `bokehNet.safetensors` in `models/loras`, and for better depth a larger model (switch on
-**allow_download** in Depth Estimate once). The text encoders are needed for the first run only; later they are not loaded, and
-the node can go."""
+FLUX_FILES = """- Needs FLUX.1-dev (non-commercial) in `models`, and two adapters.
+- The text encoders are needed for the first run only."""
 """What a note says of the files that FLUX.1 needs."""
 
 

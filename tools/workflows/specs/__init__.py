@@ -15,6 +15,7 @@ from tools.workflows.specs import (
     painted_portrait,
     rack_focus,
     refocus_a_photo,
+    refocus_with_depth_picture,
     sharpen_a_subject,
     text_to_image,
     tilt_shift,
@@ -22,6 +23,7 @@ from tools.workflows.specs import (
 
 WORKFLOWS: tuple[Workflow, ...] = (
     refocus_a_photo.WORKFLOW,
+    refocus_with_depth_picture.WORKFLOW,
     fix_missed_focus.WORKFLOW,
     change_focus_in_a_group.WORKFLOW,
     sharpen_a_subject.WORKFLOW,

@@ -7,13 +7,11 @@ from tools.workflows.parts import defocus, photo, reblur, save
 
 WORKFLOW = Workflow(
     "Depth from Depth Anything 3",
-    """## Depth from ComfyUI's own Depth Anything 3
-
-Needs ComfyUI 0.24 or newer and `depth_anything_3_mono_large.safetensors` in `models/geometry_estimation`; ComfyUI offers the
-download when it opens this graph.
-
-The Mono model knows no metres, so **geometry_units** is *relative* and the strength is in percent. With the Metric model choose
-*metres* and give **focal_px**; then a camera's f-number works. For a try: `coffee.png` in the pack's folder `tests/data`.
+    """### Depth from ComfyUI's own Depth Anything 3
+- ComfyUI offers to download the model.
+- The Mono model knows no metres: **strength** is in percent.
+- With the Metric model choose **geometry_units** *metres*
+- and give **focal_px**: then an f-number works.
 """,
     {
         "photo": photo("coffee.png", title="Photo"),
@@ -34,15 +32,15 @@ The Mono model knows no metres, so **geometry_units** is *relative* and the stre
         "depth": Node(
             "RefocusDepthEstimate",
             {"image": ["photo", 0], "da3_geometry": ["run", 0], "source": "da3_geometry", "geometry_units": "relative"},
-            width=360,
-            height=760,
+            width=340,
+            height=700,
         ),
         "defocus": defocus({"image": ["photo", 0], "focus": "point", "x": 0.5, "y": 0.75, "percent": 2.6}),
         "reblur": reblur({"image": ["photo", 0], "defocus": ["defocus", 0]}),
         "save": save("reblur", "da3"),
     },
-    [["photo"], ["model", "run"], ["depth"], ["defocus"], ["reblur"], ["save"]],
+    [["note", "photo", "model", "run"], ["depth"], ["defocus"], ["reblur", "save"]],
     "save",
-    card="depth from\nDepth Anything 3",
+    graph_thumbnail=True,
     test_values={"run": {"resolution": 140}},
 )

@@ -7,14 +7,10 @@ from tools.workflows.parts import defocus, photo, reblur, save
 
 WORKFLOW = Workflow(
     "Depth from MoGe",
-    """## Depth in metres from ComfyUI's own MoGe
-
-Needs ComfyUI 0.24 or newer and `moge_2_vitl_normal_fp16.safetensors` in `models/geometry_estimation`; ComfyUI offers the download
-when it opens this graph.
-
-MoGe-2 knows metres and the focal length of the photo, so **strength** is *camera*: f-number, focal length and sensor mean what
-they mean on a camera. **focal_mm** 0 takes the photo's own focal length. For a try: `coffee.png` in the pack's folder
-`tests/data`.
+    """### Depth in metres from ComfyUI's own MoGe
+- ComfyUI offers to download the model.
+- MoGe knows metres: **f_number** means what it does on a camera.
+- **focal_mm** 0 takes the focal length that MoGe finds.
 """,
     {
         "photo": photo("coffee.png", title="Photo"),
@@ -35,8 +31,8 @@ they mean on a camera. **focal_mm** 0 takes the photo's own focal length. For a 
         "depth": Node(
             "RefocusDepthEstimate",
             {"image": ["photo", 0], "moge_geometry": ["run", 0], "source": "moge_geometry"},
-            width=360,
-            height=760,
+            width=340,
+            height=700,
         ),
         "defocus": defocus(
             {
@@ -52,8 +48,8 @@ they mean on a camera. **focal_mm** 0 takes the photo's own focal length. For a 
         "reblur": reblur({"image": ["photo", 0], "defocus": ["defocus", 0]}),
         "save": save("reblur", "moge"),
     },
-    [["photo"], ["model", "run"], ["depth"], ["defocus"], ["reblur"], ["save"]],
+    [["note", "photo", "model", "run"], ["depth"], ["defocus"], ["reblur", "save"]],
     "save",
-    card="depth from\nMoGe",
+    graph_thumbnail=True,
     test_values={"run": {"resolution_level": 0}, "defocus": {"focus": "auto"}},
 )

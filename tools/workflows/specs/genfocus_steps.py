@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tools.workflows.graph import Node, Workflow
-from tools.workflows.parts import ADAPTERS, FLUX_FILES, FLUX_SOCKETS, TINY_DEPTH, WHERE, defocus, flux, photo, save
+from tools.workflows.parts import ADAPTERS, FLUX_FILES, FLUX_SOCKETS, TINY_DEPTH, defocus, estimated_depth, flux, photo, save
 
 
 def sampled(name: str, apply: str, seed: int) -> dict[str, Node]:
@@ -26,24 +26,22 @@ def sampled(name: str, apply: str, seed: int) -> dict[str, Node]:
             title=f"Sample: {name}",
             width=340,
         ),
-        name: Node("VAEDecode", {"samples": [f"{name}_sampler", 0], "vae": ["vae", 0]}, title=f"Picture: {name}", width=340),
+        name: Node(
+            "VAEDecode",
+            {"samples": [f"{name}_sampler", 0], "vae": ["vae", 0]},
+            title=f"Picture: {name}",
+            width=340,
+            collapsed=True,
+        ),
     }
 
 
 WORKFLOW = Workflow(
     "Genfocus, step by step",
-    f"""## DeblurNet and BokehNet with core's samplers
-
-The same as *Generative refocus*, in single steps: **Genfocus Apply** lets the photo guide FLUX, core's KSampler and VAE Decode do
-the rest. Change sampler, scheduler, precision, or put a LoRA for the whole model before it. Keep **cfg** at 1 and **positive** on
-both inputs; the same seed keeps the picture while the defocus map changes.
-
-*Scale Image* also makes the sides multiples of 16, as FLUX needs them. Without it Genfocus Apply pads the photo at right and
-bottom; its **width** and **height** are for cutting that off.
-
+    f"""### DeblurNet and BokehNet with core's samplers
+- *Generative refocus* in single steps.
+- Keep **cfg** at 1, and sides at multiples of 16 (*Scale Image*).
 {FLUX_FILES}
-
-For a try: `coffee.png` in {WHERE}.
 """,
     {
         "photo": photo("coffee.png", title="Photo"),
@@ -61,7 +59,7 @@ For a try: `coffee.png` in {WHERE}.
             models=ADAPTERS,
         ),
         **sampled("sharp", "deblur", 42),
-        "depth": Node("RefocusDepthEstimate", {"image": ["sharp", 0], "source": "model"}, width=360, height=760),
+        "depth": estimated_depth("sharp", collapsed=True),
         "defocus": defocus({"image": ["sharp", 0], "focus": "point", "x": 0.5, "y": 0.75, "percent": 2.6}),
         "blur": Node(
             "RefocusGenfocusApply",
@@ -73,15 +71,14 @@ For a try: `coffee.png` in {WHERE}.
         "save": save("refocused", "genfocus"),
     },
     [
-        ["photo", "flux", "vae", "clip"],
-        ["size", "deblur", "sharp_sampler", "sharp"],
-        ["depth"],
+        ["note", "photo", "flux", "vae", "clip"],
+        ["size", "deblur", "sharp_sampler", "sharp", "depth"],
         ["defocus"],
         ["blur", "refocused_sampler", "refocused"],
         ["save"],
     ],
     "save",
-    card="Genfocus,\nstep by step",
+    graph_thumbnail=True,
     exact=False,
     test_values={
         "depth": TINY_DEPTH,

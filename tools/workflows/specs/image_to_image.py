@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from tools.workflows.graph import Node, Workflow
-from tools.workflows.parts import CHECKPOINT, WHERE, defocus, measured_depth, photo, reblur, save
+from tools.workflows.parts import CHECKPOINT, defocus, measured_depth, photo, reblur, save
 
 WORKFLOW = Workflow(
     "Refocus, then image to image",
-    f"""## A lens first, then image to image
-
-Load `motorcycle.png` and `motorcycle_near_bright.png` (both in {WHERE}).
-
-What is blurred is repainted freely, what is sharp is kept closer: refocus before image to image and the model spends its detail
-where you look. Needs a checkpoint (here Stable Diffusion 1.5; connect any other). **denoise** 0.35 keeps the picture; raise it
-for more change.
+    """### A lens first, then image to image
+- What is blurred is repainted freely, what is sharp is kept.
+- Click in **Defocus Map** on what shall be sharp.
+- **denoise** 0.35 keeps the picture; more changes more.
+- ComfyUI offers to download the checkpoint; any other will do.
 """,
     {
         "photo": photo("motorcycle.png", title="Photo"),
         "picture": photo("motorcycle_near_bright.png", title="Depth picture"),
-        "depth": measured_depth("photo", "picture"),
+        "depth": measured_depth("photo", "picture", collapsed=True),
         "defocus": defocus(
             {
                 "image": ["photo", 0],
@@ -49,7 +47,7 @@ for more change.
             width=360,
             height=120,
         ),
-        "encode": Node("VAEEncode", {"pixels": ["reblur", 0], "vae": ["checkpoint", 2]}, width=240),
+        "encode": Node("VAEEncode", {"pixels": ["reblur", 0], "vae": ["checkpoint", 2]}, width=240, collapsed=True),
         "sampler": Node(
             "KSampler",
             {
@@ -66,20 +64,18 @@ for more change.
             },
             width=320,
         ),
-        "decode": Node("VAEDecode", {"samples": ["sampler", 0], "vae": ["checkpoint", 2]}, width=240),
+        "decode": Node("VAEDecode", {"samples": ["sampler", 0], "vae": ["checkpoint", 2]}, width=240, collapsed=True),
         "save": save("decode", "image_to_image"),
     },
     [
-        ["photo", "picture"],
-        ["depth"],
+        ["note", "photo", "picture", "depth"],
         ["defocus"],
         ["reblur", "checkpoint"],
-        ["positive", "negative", "encode"],
-        ["sampler", "decode"],
+        ["positive", "negative", "sampler", "encode", "decode"],
         ["save"],
     ],
     "save",
-    card="a lens, then\nimage to image",
+    graph_thumbnail=True,
     test_values={"sampler": {"steps": 1, "denoise": 1.0}},
     halved=True,
 )

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from tools.workflows.graph import Node, Workflow
-from tools.workflows.parts import KEYFRAMES, WHEEL, WHERE, defocus, measured_depth, photo, reblur
+from tools.workflows.parts import KEYFRAMES, WHEEL, defocus, measured_depth, photo, reblur
+
+
+def repeated(picture: str, title: str) -> Node:
+    return Node("RepeatImageBatch", {"image": [picture, 0], "amount": 8}, title=title, width=300, collapsed=True)
+
 
 WORKFLOW = Workflow(
     "Rack focus on a clip",
-    f"""## The focus wanders from near to far
-
-Load `motorcycle.png` and `motorcycle_near_bright.png` (both in {WHERE}) and run.
-
-Open **Timeline** below the picture in Defocus Map: its keys put the focus on the front wheel, the tank and the shelves.
-Move a key, click another point in the picture, change the aperture; between the keys focus and aperture are eased.
-
-The two **RepeatImageBatch** make a clip from a still. With a clip of your own, remove them and connect its frames (*Load Video*,
-then *Get Video Components*), and take the depth from a model: frames of a clip share one range of depth.
+    """### The focus wanders from near to far
+- The keys below the picture: **Timeline** of Defocus Map.
+- Choose a key, then click in the picture on what shall be sharp.
+- Your clip: *Load Video* and *Get Video Components*; take its
+- depth from a model, so that all frames share one range.
 """,
     {
         "photo": photo("motorcycle.png", title="Photo"),
         "picture": photo("motorcycle_near_bright.png", title="Depth picture"),
-        "clip": Node("RepeatImageBatch", {"image": ["photo", 0], "amount": 8}, title="Photo, 8 frames", width=300),
-        "depths": Node("RepeatImageBatch", {"image": ["picture", 0], "amount": 8}, title="Depth, 8 frames", width=300),
+        "clip": Node(
+            "RepeatImageBatch", {"image": ["photo", 0], "amount": 8}, title="Photo, 8 frames", width=300, collapsed=True
+        ),
+        "depths": Node(
+            "RepeatImageBatch", {"image": ["picture", 0], "amount": 8}, title="Depth, 8 frames", width=300, collapsed=True
+        ),
         "depth": measured_depth("clip", "depths"),
         "defocus": defocus(
             {
@@ -37,10 +42,10 @@ then *Get Video Components*), and take the depth from a model: frames of a clip 
         ),
         "reblur": reblur({"image": ["clip", 0], "defocus": ["defocus", 0], "quality": "draft"}),
         "save": Node(
-            "SaveAnimatedWEBP", {"images": ["reblur", 0], "filename_prefix": "rack_focus", "fps": 8.0}, width=520, height=430
+            "SaveAnimatedWEBP", {"images": ["reblur", 0], "filename_prefix": "rack_focus", "fps": 8.0}, width=420, height=400
         ),
     },
-    [["photo", "picture"], ["clip", "depths"], ["depth"], ["defocus"], ["reblur"], ["save"]],
+    [["note", "photo", "picture", "clip", "depths"], ["depth"], ["defocus"], ["reblur", "save"]],
     "save",
     halved=True,
 )

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from tools.workflows.graph import Node, Workflow
-from tools.workflows.parts import CHECKPOINT, TINY_DEPTH, defocus, reblur, save
+from tools.workflows.parts import CHECKPOINT, TINY_DEPTH, defocus, estimated_depth, reblur, save
 
 WORKFLOW = Workflow(
     "Text to image, then a lens",
-    """## Text to image, then through a lens
-
-The last step after any text-to-image graph: the picture gets the depth of field of a real lens, with the focus where you want it.
-
-Needs a checkpoint (here Stable Diffusion 1.5; connect any other). For better depth than the small network that ships with the
-pack gives, switch on **allow_download** in Depth Estimate once. Asking for *deep focus* in the prompt gives Reblur a sharp
-picture to work on.
+    """### Text to image, then through a lens
+- ComfyUI offers to download the checkpoint; any other will do.
+- *deep focus* in the prompt gives Reblur a sharp picture.
+- Click in **Defocus Map** on what shall be sharp.
+- Better depth: switch on **allow_download** once.
 """,
     {
         "checkpoint": CHECKPOINT,
@@ -51,14 +49,14 @@ picture to work on.
             width=320,
         ),
         "decode": Node("VAEDecode", {"samples": ["sampler", 0], "vae": ["checkpoint", 2]}, width=240),
-        "depth": Node("RefocusDepthEstimate", {"image": ["decode", 0], "source": "model"}, width=360, height=760),
+        "depth": estimated_depth("decode"),
         "defocus": defocus({"image": ["decode", 0], "focus": "auto", "percent": 3.5}),
         "reblur": reblur({"image": ["decode", 0], "defocus": ["defocus", 0]}),
         "save": save("reblur", "text_to_image"),
     },
-    [["checkpoint"], ["positive", "negative", "size"], ["sampler", "decode"], ["depth"], ["defocus"], ["reblur"], ["save"]],
+    [["note", "checkpoint", "positive", "negative"], ["size", "sampler", "decode"], ["depth"], ["defocus"], ["reblur", "save"]],
     "save",
-    card="text to image,\nthen a lens",
+    graph_thumbnail=True,
     test_values={
         "depth": TINY_DEPTH,
         "size": {"width": 128, "height": 128},

@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 from tools.workflows.graph import Node, Workflow
-from tools.workflows.parts import WHERE, defocus, photo, reblur, save
+from tools.workflows.parts import defocus, photo, reblur, save
 
 WORKFLOW = Workflow(
     "Tilt-shift miniature",
-    f"""## A landscape becomes a model
-
-Load `life.jpg` and `ramp.png` (both in {WHERE}) and run.
-
-A tilted lens is sharp along a line across the picture. Here no depth of the scene is used: a **ramp** from the top (dark, far) to
-the bottom (bright, near), scaled to the photo, stands in for it, as seen from a tilted lens. **y** of Defocus Map is where the
-line lies, **focus_range** how wide it is, **percent** how strong the blur. Pictures from above look best.
+    """### A landscape becomes a model
+- A ramp, bright below, stands in for depth: a tilted lens.
+- **y** of Defocus Map is where the sharp line lies,
+- **focus_range** how wide it is.
+- Pictures from above look best.
 """,
     {
         "photo": photo("life.jpg", title="Photo, from above"),
         "ramp": photo("ramp.png", title="Ramp: black above, white below"),
-        "size": Node("GetImageSize", {"image": ["photo", 0]}, width=300),
+        "size": Node("GetImageSize", {"image": ["photo", 0]}, width=300, collapsed=True),
         "scaled": Node(
             "ImageScale",
             {"image": ["ramp", 0], "upscale_method": "bilinear", "width": ["size", 0], "height": ["size", 1], "crop": "disabled"},
             title="Ramp, as large as the photo",
             width=300,
+            collapsed=True,
         ),
         "depth": Node(
             "RefocusDepthEstimate",
             {"image": ["photo", 0], "depth_image": ["scaled", 0], "source": "depth_image", "refine": 0.0},
-            width=360,
-            height=760,
+            width=340,
+            height=700,
         ),
         "defocus": defocus({"image": ["photo", 0], "focus": "point", "x": 0.5, "y": 0.6, "percent": 5.8, "focus_range": 0.12}),
         "reblur": reblur({"image": ["photo", 0], "defocus": ["defocus", 0]}),
         "save": save("reblur", "miniature"),
     },
-    [["photo", "ramp"], ["size", "scaled"], ["depth"], ["defocus"], ["reblur"], ["save"]],
+    [["note", "photo", "ramp", "size", "scaled"], ["depth"], ["defocus"], ["reblur", "save"]],
     "save",
+    before="photo",
     halved=True,
 )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-import torch
-from PIL import Image, ImageDraw, ImageFont, ImageSequence
+from pathlib import Path
 
-from refocus_core import bokeh, color
-from refocus_core.types import DefocusMap
+from PIL import Image, ImageSequence
+
 from tests.helpers import rig
 from tools.workflows.graph import Workflow
 
@@ -44,28 +42,17 @@ def side_by_side(before: Image.Image, after: Image.Image) -> Image.Image:
     return picture
 
 
-def card(words: str) -> Image.Image:
-    """Lights out of focus, drawn by the renderer itself, and words over them."""
-    w, h = THUMBNAIL
-    rng = np.random.default_rng(len(words))
-    lights = torch.full((1, 3, h, w), 0.004)
-    for _ in range(70):
-        x, y = rng.integers(0, w), rng.integers(0, h)
-        tint = torch.tensor(rng.choice([[1, 0.5, 0.15], [1, 0.8, 0.5], [0.3, 0.5, 1], [0.9, 0.2, 0.4]]), dtype=torch.float32)
-        lights[0, :, y, x] += tint * float(rng.uniform(40, 240))
-    blades = bokeh.make_kernel("polygon", blades=6, curvature=0.4)
-    blurred = bokeh.render(lights, DefocusMap.from_radius(torch.full((1, h, w), 22.0)), blades)
-    pixels = (color.linear_to_srgb(blurred).clamp(0, 1)[0].movedim(0, -1) * 255).round().to(torch.uint8).numpy()
-    picture = Image.fromarray(pixels)
-    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(40)
-    draw.multiline_text((w / 2, h / 2), words, "white", font, "mm", 14, "center", stroke_width=3, stroke_fill=(10, 10, 20))
-    return picture
+def graph_thumbnail(screenshot: Path) -> Image.Image:
+    """The whole graph as the page draws it, on the page's own grey."""
+    picture = Image.open(screenshot).convert("RGB")
+    background = Image.new("RGB", THUMBNAIL, picture.getpixel((2, 2)))
+    picture.thumbnail(THUMBNAIL, Image.Resampling.LANCZOS)
+    background.paste(picture, ((THUMBNAIL[0] - picture.width) // 2, (THUMBNAIL[1] - picture.height) // 2))
+    return background
 
 
 def thumbnail(workflow: Workflow, server: rig.Server) -> Image.Image:
-    """A card; else the result; half the photo and half the result; the first and the last frame of a clip."""
-    if workflow.card:
-        return card(workflow.card)
+    """The result; half the photo and half the result; the first and the last frame of a clip."""
     frames = [part(frame, workflow.show) for frame in newest(server)]
     if len(frames) > 1:
         return side_by_side(frames[0], frames[-1])
