@@ -8,7 +8,7 @@ from tests.helpers.motorcycle import FAR_M, NEAR_M
 from tools.workflows.graph import NOTE_WIDTH, Node
 
 PREFIX = "refocus_"
-"""Before the names of the pack's pictures in ComfyUI's input folder (`nodes/host/examples.py`)."""
+"""Before the names of the pack's pictures in ComfyUI's input folder (`nodes/host/template_pictures.py`)."""
 TINY_DEPTH = {"model": "tiny/model.safetensors"}
 """Widgets of Depth Estimate with the tests' random model."""
 OWN_DEPTH = {"source": "model", "model": "auto"}
