@@ -19,7 +19,12 @@ MOST_FILE_LINES = 400
 """Of a file of the core, the nodes or the page; more than a reader keeps in mind at once."""
 MOST_FUNCTION_LINES = 60
 """Of a function, its docstring included."""
-PYTHON = [p for part in ("refocus_core", "nodes", "bench", "tools", "tests") for p in sorted((REPO / part).rglob("*.py"))]
+PYTHON = [
+    p
+    for part in ("refocus_core", "nodes", "bench", "tools", "tests")
+    for p in sorted((REPO / part).rglob("*.py"))
+    if ".cache" not in p.parts  # packages that benches have fetched
+]
 PRODUCT = [p for p in PYTHON if p.is_relative_to(REPO / "refocus_core") or p.is_relative_to(REPO / "nodes")]
 PAGE = sorted((REPO / "web_src" / "src").rglob("*.ts"))
 
