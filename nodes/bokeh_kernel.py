@@ -12,9 +12,6 @@ from ..refocus_core.color import luminance, srgb_to_linear
 from . import host
 from .host import previews
 
-_IMAGE = "image"
-"""The shape that a connected picture or mask gives."""
-
 
 class RefocusBokehKernel(io.ComfyNode):
     """Shape (or IMAGE, or MASK) -> REFOCUS_KERNEL, preview."""
@@ -30,8 +27,8 @@ class RefocusBokehKernel(io.ComfyNode):
             inputs=[
                 *host.widgets(
                     options.aperture.OPTIONS,
-                    words={"shape": [_IMAGE]},
-                    texts={"shape": f"{_IMAGE}: the connected aperture picture or mask."},
+                    words={"shape": [options.aperture.IMAGE]},
+                    texts={"shape": f"{options.aperture.IMAGE}: the connected aperture picture or mask."},
                 ),
                 io.Image.Input(
                     "aperture_image", optional=True, tooltip="Picture as the aperture: bright is open, black closed. First frame."
@@ -57,7 +54,7 @@ class RefocusBokehKernel(io.ComfyNode):
         **outline: Any,
     ) -> io.NodeOutput:
         """Make the kernel and show it; `outline` is what else `make_kernel` takes."""
-        if shape == _IMAGE:
+        if shape == options.aperture.IMAGE:
             opening = _opening(aperture_image, aperture_mask, in_color=color)
             kernel = bokeh.kernel_from_image(opening, softness=softness, center=center)
         else:

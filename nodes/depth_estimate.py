@@ -19,8 +19,6 @@ _MODEL_TEXT = f"auto: the first of {', '.join(depth.AUTO_ORDER)} that is on this
     "Files go to models/refocus; other models need their config.json beside them."
 )
 """What only this host adds to the choice of a model."""
-_CONNECTED = ("da3_geometry", "moge_geometry", "depth_image")
-"""Inputs that may bring the depth."""
 
 
 class RefocusDepthEstimate(io.ComfyNode):
@@ -71,7 +69,7 @@ class RefocusDepthEstimate(io.ComfyNode):
         """Take the depth, bring it to the picture's size, refine and show it. `given`: see `_read`."""
         photo, _ = host.to_bchw(image)
         focal = focal_px or None
-        source = _source(source, {name: given.get(name) for name in _CONNECTED})
+        source = _source(source, {name: given.get(name) for name in options.depth.INPUTS})
         ends_m = near_m or None, far_m or None
         depth_map = _run(model, allow_download, photo, focal) if source == "model" else _read(source, focal, ends_m, **given)
         if source != "depth_image":

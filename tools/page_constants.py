@@ -1,17 +1,20 @@
-"""Write the numbers that the page shares with the core: `python -m tools.page_constants`.
+"""Write what the page shares with the core: `python -m tools.page_constants`.
 
-The page (web_src/) draws on thumbnails what the core computes on the whole picture. Both take these numbers from the core.
+The page (web_src/) draws on thumbnails what the core computes on the whole picture. Both take these numbers from the core. And it
+hides the inputs that have no effect, by the cases that the records of the options name.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 
 from refocus_core.defocus import FocusPoint
+from refocus_core.options import NODES
 
-OUT = Path(__file__).resolve().parents[1] / "web_src" / "src" / "law" / "constants.ts"
-"""What the page imports."""
+SOURCES = Path(__file__).resolve().parents[1] / "web_src" / "src"
+"""Where the page's sources lie."""
 
 NAMES = {
     "refocus_core.color": ("LUMA_WEIGHTS",),
@@ -43,8 +46,8 @@ def _typescript(value: float | tuple[float, ...]) -> str:
     return repr(value)
 
 
-def text() -> str:
-    """The TypeScript file, as prettier leaves it."""
+def numbers() -> str:
+    """The numbers, as TypeScript."""
     lines = ["/** Numbers shared with the core. Made by `python -m tools.page_constants`; do not edit. */"]
     for module, names in NAMES.items():
         path = module.replace(".", "/") + ".py"
@@ -58,5 +61,26 @@ def text() -> str:
     return "\n".join(lines) + "\n"
 
 
+def cases() -> str:
+    """When an option has an effect, by node and option, as TypeScript; options that always have one are left out."""
+    lines = [
+        "/** When an input has an effect. Made by `python -m tools.page_constants` from refocus_core/options; do not edit. */",
+        "",
+        'import type { Case } from "./case";',
+        "",
+        "/** Node -> option -> cases in which it has an effect, any of them; always, where it is not listed. */",
+        "export const WHEN: Record<string, Record<string, readonly Case[]>> = {",
+    ]
+    for node, options in NODES.items():
+        listed = [f"    {o.name}: {json.dumps([dict(c) for c in o.when])}," for o in options if o.when]
+        if listed:
+            lines += [f"  {node}: {{", *listed, "  },"]
+    return "\n".join([*lines, "};"]) + "\n"
+
+
+FILES = {SOURCES / "law" / "constants.ts": numbers, SOURCES / "inputs" / "when.ts": cases}
+"""What the page imports, and what makes it."""
+
 if __name__ == "__main__":
-    OUT.write_text(text(), encoding="utf-8")
+    for path, text in FILES.items():
+        path.write_text(text(), encoding="utf-8")

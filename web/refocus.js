@@ -224,21 +224,30 @@ function mount(app2, node, root, minHeight) {
   });
 }
 function everyFrame(node, root, step) {
-  let alive = true;
   const removed = node.onRemoved;
   node.onRemoved = () => {
-    alive = false;
     root.dataset["removed"] = "";
     removed?.call(node);
   };
-  const loop = () => {
-    if (!alive) return;
+  whileAlive(node, () => {
     root.dataset["node"] = String(node.id);
     if (!root.isConnected) {
       const { refocus, node: id } = root.dataset;
       document.querySelector(`[data-removed][data-refocus="${refocus}"][data-node="${id}"]`)?.replaceWith(root);
     }
     if (root.isConnected && root.offsetParent !== null) step();
+  });
+}
+function whileAlive(node, step) {
+  let alive = true;
+  const removed = node.onRemoved;
+  node.onRemoved = () => {
+    alive = false;
+    removed?.call(node);
+  };
+  const loop = () => {
+    if (!alive) return;
+    step();
     requestAnimationFrame(loop);
   };
   requestAnimationFrame(loop);
@@ -253,6 +262,12 @@ function replacePreview(node) {
   node.onDrawBackground = () => void 0;
 }
 
+// src/comfy/links.ts
+function linkOf(graph, slot) {
+  if (slot.link === null || slot.link === void 0) return void 0;
+  return graph.links instanceof Map ? graph.links.get(slot.link) : graph.links[slot.link];
+}
+
 // src/comfy/server.ts
 function address(api2, file) {
   return api2.apiURL(`/view?${new URLSearchParams({ ...file }).toString()}`);
@@ -265,9 +280,7 @@ function sourcePicture(app2, api2, node) {
     const current = queue.shift();
     const slots = [...current.inputs ?? []].sort((a, b) => Number(b.name === "image") - Number(a.name === "image"));
     for (const slot of slots) {
-      if (slot.link === null || slot.link === void 0) continue;
-      const links = graph.links;
-      const link = links instanceof Map ? links.get(slot.link) : links[slot.link];
+      const link = linkOf(graph, slot);
       const origin = link && graph.getNodeById(link.origin_id);
       if (!origin || seen.has(origin.id)) continue;
       seen.add(origin.id);
@@ -752,20 +765,35 @@ var Values = class {
     return names.map((n) => String(this.find(n)?.value)).join("|");
   }
 };
-var UndoStep = class {
-  constructor(app2) {
+var UndoStep = class _UndoStep {
+  constructor(app2, node) {
     this.app = app2;
+    this.node = node;
   }
   app;
+  node;
+  static openNodes = /* @__PURE__ */ new WeakSet();
+  static lastActs = /* @__PURE__ */ new WeakMap();
   open = false;
+  /** Whether a step on the node has begun and not ended. */
+  static isOpen(node) {
+    return _UndoStep.openNodes.has(node);
+  }
+  /** What belongs to every step on the node, and is done as its last. */
+  static beforeEnd(node, act) {
+    _UndoStep.lastActs.set(node, act);
+  }
   begin() {
     if (this.open) return;
     this.open = true;
+    _UndoStep.openNodes.add(this.node);
     this.app.canvas.emitBeforeChange?.();
   }
   end() {
     if (!this.open) return;
     this.open = false;
+    _UndoStep.openNodes.delete(this.node);
+    _UndoStep.lastActs.get(this.node)?.();
     this.app.canvas.emitAfterChange?.();
   }
   /** Do it as a step of its own, or as a part of the one that has begun. */
@@ -2279,7 +2307,7 @@ var FocusView = class {
     const draw = () => {
       this.draw();
     };
-    this.undo = new UndoStep(app2);
+    this.undo = new UndoStep(app2, node);
     this.widgets = new FocusWidgets(app2, node);
     this.model = new FocusModel(this.widgets);
     this.edits = new FocusEdits(this.model, draw);
@@ -2469,6 +2497,173 @@ var FocusView = class {
 };
 function whatToDo(photoIsShown) {
   return photoIsShown ? t("Click to focus. After one run the defocus follows at once.") : t("Run once, then click here to focus.");
+}
+
+// src/inputs/case.ts
+var SUBGRAPH_INPUT = -10;
+var IDLE_MODES = [2, 4];
+function mayHold(node, wanted) {
+  return Object.entries(wanted).every(([name, words]) => {
+    const word = wordOf(node, name);
+    return word === null || words.some((w) => w.endsWith(":") ? word.startsWith(w) : word === w);
+  });
+}
+function slotOf(node, name) {
+  return node.inputs?.find((i) => i.widget?.name === name || i.name === name);
+}
+function wordOf(node, name) {
+  const widget = node.widgets?.find((w) => w.name === name);
+  const slot = slotOf(node, name);
+  const { graph } = node;
+  const link = slot && graph ? linkOf(graph, slot) : void 0;
+  if (widget) return link ? null : textOf(widget.value);
+  if (!link) return "open";
+  return isCertain(graph, link.origin_id) ? "connected" : null;
+}
+function textOf(value) {
+  return typeof value === "boolean" ? value ? "on" : "off" : String(value);
+}
+function isCertain(graph, origin) {
+  return Number(origin) !== SUBGRAPH_INPUT && !IDLE_MODES.includes(graph.getNodeById(origin)?.mode ?? 0);
+}
+
+// src/inputs/when.ts
+var WHEN = {
+  RefocusDepthEstimate: {
+    model: [{ "source": ["model"] }, { "source": ["auto"], "da3_geometry": ["open"], "moge_geometry": ["open"], "depth_image": ["open"] }],
+    allow_download: [{ "source": ["model"] }, { "source": ["auto"], "da3_geometry": ["open"], "moge_geometry": ["open"], "depth_image": ["open"] }],
+    geometry_units: [{ "source": ["da3_geometry", "moge_geometry"] }, { "source": ["auto"], "da3_geometry": ["connected"] }, { "source": ["auto"], "moge_geometry": ["connected"] }],
+    da3_resolution: [{ "source": ["da3_geometry"] }, { "source": ["auto"], "da3_geometry": ["connected"] }],
+    depth_kind: [{ "source": ["depth_image"] }, { "source": ["auto"], "depth_image": ["connected"] }],
+    depth_near: [{ "source": ["depth_image"] }, { "source": ["auto"], "depth_image": ["connected"] }],
+    metres_per_unit: [{ "source": ["depth_image"] }, { "source": ["auto"], "depth_image": ["connected"] }]
+  },
+  RefocusAdjustDepth: {
+    action: [{ "mask": ["connected"] }],
+    target: [{ "mask": ["connected"], "action": ["pull", "move"] }, { "isolate": ["on"] }],
+    x: [{ "mask": ["connected"], "action": ["pull", "move"], "target": ["point"] }, { "isolate": ["on"], "target": ["point"] }],
+    y: [{ "mask": ["connected"], "action": ["pull", "move"], "target": ["point"] }, { "isolate": ["on"], "target": ["point"] }],
+    amount: [{ "mask": ["connected"], "action": ["flatten", "plane", "pull", "move"] }],
+    level: [{ "mask": ["connected"], "action": ["pull", "move"], "target": ["level"] }, { "isolate": ["on"], "target": ["level"] }],
+    distance_m: [{ "mask": ["connected"], "action": ["pull", "move"], "target": ["distance"] }, { "isolate": ["on"], "target": ["distance"] }],
+    feather: [{ "mask": ["connected"], "action": ["flatten", "plane", "pull", "move"] }],
+    tolerance: [{ "isolate": ["on"] }],
+    softness: [{ "isolate": ["on"] }]
+  },
+  RefocusDepthToImage: {
+    farthest_m: [{ "values": ["metres"] }]
+  },
+  RefocusDefocusMap: {
+    x: [{ "focus": ["point", "two points"] }],
+    y: [{ "focus": ["point", "two points"] }],
+    distance_m: [{ "focus": ["distance"] }],
+    percent: [{ "strength": ["percent of long edge"] }],
+    f_number: [{ "strength": ["camera"] }],
+    focal_mm: [{ "strength": ["camera"] }],
+    sensor: [{ "strength": ["camera"] }],
+    focus_radius: [{ "focus": ["point", "two points"] }],
+    sensor_mm: [{ "strength": ["camera"], "sensor": ["other: sensor_mm"] }],
+    x2: [{ "focus": ["two points"] }],
+    y2: [{ "focus": ["two points"] }]
+  },
+  RefocusDefocusFromImage: {
+    above: [{ "signs": ["signed", "grey"] }],
+    focus: [{ "signs": ["unsigned"] }],
+    x: [{ "signs": ["unsigned"], "focus": ["point"] }],
+    y: [{ "signs": ["unsigned"], "focus": ["point"] }]
+  },
+  RefocusDefocusToImage: {
+    above: [{ "signs": ["signed", "grey"] }]
+  },
+  RefocusAllInFocus: {
+    strength: [{ "method": ["auto", "refocus-deblur-s", "deconvolution", "blind-deconvolution", "model:", "generative"] }],
+    noise: [{ "method": ["deconvolution", "blind-deconvolution"] }, { "method": ["auto"], "defocus": ["connected"] }],
+    tile_px: [{ "method": ["auto", "refocus-deblur-s", "deconvolution", "blind-deconvolution", "model:"] }]
+  },
+  RefocusReblur: {
+    quality: [{ "method": ["render", "hybrid"] }],
+    redraw: [{ "method": ["hybrid"] }]
+  },
+  RefocusBokehKernel: {
+    blades: [{ "shape": ["polygon"] }],
+    curvature: [{ "shape": ["polygon"] }],
+    rotation_deg: [{ "shape": ["polygon", "heart", "star"] }],
+    inner: [{ "shape": ["ring", "star"] }],
+    points: [{ "shape": ["star"] }],
+    color: [{ "shape": ["image"] }],
+    center: [{ "shape": ["image"] }]
+  },
+  RefocusDepthMatte: {
+    x: [{ "select": ["point"] }],
+    y: [{ "select": ["point"] }],
+    tolerance: [{ "select": ["point"] }],
+    near: [{ "select": ["limits"] }],
+    far: [{ "select": ["limits"] }]
+  },
+  RefocusGenfocusApply: {
+    tiles_per_batch: [{ "tiling": ["auto"] }]
+  }
+};
+
+// src/inputs/shown.ts
+function hasCases(type) {
+  return Object.keys(WHEN[type] ?? {}).length > 0;
+}
+function hideWithoutEffect(node, type) {
+  const cases = Object.entries(WHEN[type] ?? {});
+  const deciding = new Set(cases.flatMap(([, any]) => any.flatMap(Object.keys)));
+  const update = (resize) => {
+    const wrong = cases.flatMap(([name, any]) => {
+      const widget = node.widgets?.find((w) => w.name === name);
+      const hidden = !isLinked(node, name) && !any.some((wanted) => mayHold(node, wanted));
+      return widget && !isSetTo(widget, hidden) ? [{ widget, hidden }] : [];
+    });
+    if (wrong.length === 0) return;
+    const before = node.computeSize()[1];
+    for (const { widget, hidden } of wrong) setHidden(widget, hidden);
+    const after = node.computeSize()[1];
+    const height = resize ? node.size[1] + after - before : node.size[1];
+    node.setSize([node.size[0], Math.max(height, after)]);
+    node.setDirtyCanvas(true, true);
+  };
+  const changed = () => {
+    if (!UndoStep.isOpen(node)) update(true);
+  };
+  UndoStep.beforeEnd(node, () => {
+    update(true);
+  });
+  for (const widget of node.widgets ?? []) if (deciding.has(widget.name)) afterCall(widget, "callback", changed);
+  afterCall(node, "onConnectionsChange", changed);
+  afterCall(node, "onConfigure", () => {
+    update(false);
+  });
+  whileAlive(node, () => {
+    if (!UndoStep.isOpen(node)) update(false);
+  });
+  update(true);
+}
+function isLinked(node, name) {
+  const link = slotOf(node, name)?.link;
+  return link !== null && link !== void 0;
+}
+function places(widget) {
+  const kept = widget._state?.options;
+  return kept ? [kept, widget.options ??= {}] : [widget.options ??= {}];
+}
+function isSetTo(widget, hidden) {
+  return places(widget).every((options) => (options["hidden"] ?? false) === hidden);
+}
+function setHidden(widget, hidden) {
+  widget.hidden = hidden;
+  for (const options of places(widget)) options["hidden"] = hidden;
+}
+function afterCall(owner, name, act) {
+  const own = owner[name];
+  owner[name] = function(...args) {
+    const result = own?.apply(this, args);
+    act();
+    return result;
+  };
 }
 
 // src/kernel/shapes.ts
@@ -2774,7 +2969,9 @@ async function restore() {
 app.registerExtension({
   name: "Refocus",
   nodeCreated(node) {
-    const ViewOfNode = VIEWS[node.constructor.comfyClass ?? ""];
+    const type = node.constructor.comfyClass ?? "";
+    if (hasCases(type)) hideWithoutEffect(node, type);
+    const ViewOfNode = VIEWS[type];
     if (!ViewOfNode) return;
     addStyle();
     useLanguage(app.extensionManager?.setting?.get("Comfy.Locale"));

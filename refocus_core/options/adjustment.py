@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from .records import Choice, Number, Option, Switch
+from .records import CONNECTED, ON, Case, Choice, Number, Option, Switch
+
+_MASKED: Case = {"mask": (CONNECTED,)}
+"""Where there is something to do an action on."""
+_ACTING: tuple[Case, ...] = ({**_MASKED, "action": ("flatten", "plane", "pull", "move")},)
+"""Where one is done."""
+_ISOLATING: Case = {"isolate": (ON,)}
+"""Where a depth is isolated."""
+_AIMED: tuple[Case, ...] = ({**_MASKED, "action": ("pull", "move")}, _ISOLATING)
+"""Where a target is asked for."""
+
+
+def _target(word: str) -> tuple[Case, ...]:
+    """Where the target is this one."""
+    return tuple({**case, "target": (word,)} for case in _AIMED)
+
 
 FAR_LIMIT = Number(
     "far_limit",
@@ -49,8 +64,9 @@ ACTION = Choice(
         "move": "as a whole to the depth that target says, so that its relief stays.",
     },
     "What is done where the mask is white. Without a mask: nothing.",
+    when=(_MASKED,),
 )
-AMOUNT = Number("amount", 1.0, (0.0, 1.0), 0.05, "", "How much of the action is done. 0: nothing, 1: all of it.")
+AMOUNT = Number("amount", 1.0, (0.0, 1.0), 0.05, "", "How much of the action is done. 0: nothing, 1: all of it.", when=_ACTING)
 TARGET = Choice(
     "target",
     "point",
@@ -60,9 +76,10 @@ TARGET = Choice(
         "distance": "distance_m metres; needs depth in metres.",
     },
     "The depth that pull and move go to, and that isolate takes.",
+    when=_AIMED,
 )
-X = Number("x", 0.5, (0.0, 1.0), 0.001, "", "For target = point: 0 is the left edge, 1 the right edge.")
-Y = Number("y", 0.5, (0.0, 1.0), 0.001, "", "For target = point: 0 is the top edge, 1 the bottom edge.")
+X = Number("x", 0.5, (0.0, 1.0), 0.001, "", "For target = point: 0 is the left edge, 1 the right edge.", when=_target("point"))
+Y = Number("y", 0.5, (0.0, 1.0), 0.001, "", "For target = point: 0 is the top edge, 1 the bottom edge.", when=_target("point"))
 LEVEL = Number(
     "level",
     0.5,
@@ -70,9 +87,11 @@ LEVEL = Number(
     0.01,
     "",
     "For target = level: 0 is the farthest of the scene, 1 the nearest, evenly in 1/distance.",
-    advanced=True,
+    when=_target("level"),
 )
-DISTANCE_M = Number("distance_m", 2.0, (0.01, 1e5), 0.01, "m", "For target = distance: metres from the camera.", advanced=True)
+DISTANCE_M = Number(
+    "distance_m", 2.0, (0.01, 1e5), 0.01, "m", "For target = distance: metres from the camera.", when=_target("distance")
+)
 INVERT = Switch("invert", False, "On: what is near becomes far. For depth that was read the wrong way round.", advanced=True)
 FEATHER = Number(
     "feather",
@@ -83,6 +102,7 @@ FEATHER = Number(
     "Softens the edge of the mask over this distance, in percent of the long edge. 0: as painted. A soft edge leaves depths "
     "between both surfaces.",
     advanced=True,
+    when=_ACTING,
 )
 ISOLATE = Switch(
     "isolate",
@@ -97,7 +117,7 @@ TOLERANCE = Number(
     0.01,
     "",
     "For isolate: how far to both sides all is white, as a share of the scene's depth (in 1/distance).",
-    advanced=True,
+    when=(_ISOLATING,),
 )
 SOFTNESS = Number(
     "softness",
@@ -106,7 +126,7 @@ SOFTNESS = Number(
     0.01,
     "",
     "For isolate: over which further share white falls to black. 0: a hard edge.",
-    advanced=True,
+    when=(_ISOLATING,),
 )
 OPTIONS: tuple[Option, ...] = (
     FAR_LIMIT,

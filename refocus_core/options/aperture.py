@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .records import Choice, Number, Option, Switch
 
+IMAGE = "image"
+"""Shape that only ComfyUI has: a connected picture or mask."""
 SHAPE = Choice(
     "shape",
     "circle",
@@ -11,8 +13,16 @@ SHAPE = Choice(
     "Shape of the aperture.",
     flag="--aperture",
 )
-BLADES = Number("blades", 6, (3, 24), 1, "", "Blades (corners) of the polygon.")
-CURVATURE = Number("curvature", 0.0, (0.0, 1.0), 0.05, "", "Roundness of the polygon's blades: 0 straight, 1 a full circle.")
+BLADES = Number("blades", 6, (3, 24), 1, "", "Blades (corners) of the polygon.", when=({"shape": ("polygon",)},))
+CURVATURE = Number(
+    "curvature",
+    0.0,
+    (0.0, 1.0),
+    0.05,
+    "",
+    "Roundness of the polygon's blades: 0 straight, 1 a full circle.",
+    when=({"shape": ("polygon",)},),
+)
 ROTATION_DEG = Number(
     "rotation_deg",
     0.0,
@@ -21,6 +31,7 @@ ROTATION_DEG = Number(
     "degrees",
     "Rotation of the named shapes in degrees, clockwise. 0: a corner or tip points up.",
     flag="--rotation",
+    when=({"shape": ("polygon", "heart", "star")},),
 )
 INNER = Number(
     "inner",
@@ -29,8 +40,9 @@ INNER = Number(
     0.01,
     "",
     "Ring: radius of the dark middle (mirror lens). Star: radius of the notches, at least 0.1. As a share of the outer radius.",
+    when=({"shape": ("ring", "star")},),
 )
-POINTS = Number("points", 5, (3, 24), 1, "", "Tips of the star.")
+POINTS = Number("points", 5, (3, 24), 1, "", "Tips of the star.", when=({"shape": ("star",)},))
 SOFTNESS = Number(
     "softness",
     0.0,
@@ -43,11 +55,13 @@ COLOR = Switch(
     "color",
     False,
     "Image only. On: a coloured aperture fringes highlights in its colours (no channel may be black). Off: its brightness.",
+    when=({"shape": (IMAGE,)},),
 )
 CENTER = Switch(
     "center",
     False,
     "Image or mask only. On: move its centre of gravity to the lens axis. Off: keep it; off-centre shapes shift the blur.",
+    when=({"shape": (IMAGE,)},),
 )
 OPTIONS: tuple[Option, ...] = (SHAPE, BLADES, CURVATURE, ROTATION_DEG, INNER, POINTS, SOFTNESS, COLOR, CENTER)
 """Of Bokeh Kernel."""

@@ -19,6 +19,7 @@ QUALITY = Choice(
     "normal",
     {"draft": "for setting up.", "normal": "for keeps.", "best": "many times slower, for hard depth edges."},
     "How finely the renderer works.",
+    when=({"method": ("render", "hybrid")},),
 )
 HIGHLIGHT_BOOST = Number(
     "highlight_boost",
@@ -36,7 +37,7 @@ REDRAW = Number(
     0.05,
     "",
     "hybrid only: how freely FLUX.1 redraws what was revealed (denoise). Low: near the fill.",
-    advanced=True,
+    when=({"method": ("hybrid",)},),
 )
 OPTIONS: tuple[Option, ...] = (METHOD, QUALITY, HIGHLIGHT_BOOST, REDRAW)
 """Of Reblur."""

@@ -16,8 +16,12 @@ FOCUS = Choice(
     },
     "What is sharp. On the picture below: click, drag over what shall be sharp, Shift+click for the second point.",
 )
-X = Number("x", 0.5, (0.0, 1.0), 0.001, "", "Focus point, for focus = point: 0 is the left edge, 1 the right edge.")
-Y = Number("y", 0.5, (0.0, 1.0), 0.001, "", "Focus point, for focus = point: 0 is the top edge, 1 the bottom edge.")
+_POINT = ({"focus": ("point", "two points")},)
+"""Where a first point is measured."""
+_SECOND_POINT = ({"focus": ("two points",)},)
+"""Where a second one is."""
+X = Number("x", 0.5, (0.0, 1.0), 0.001, "", "Focus point, for focus = point: 0 is the left edge, 1 the right edge.", when=_POINT)
+Y = Number("y", 0.5, (0.0, 1.0), 0.001, "", "Focus point, for focus = point: 0 is the top edge, 1 the bottom edge.", when=_POINT)
 DISTANCE_M = Number(
     "distance_m",
     2.0,
@@ -26,6 +30,7 @@ DISTANCE_M = Number(
     "m",
     "Distance in metres from the camera. Needs depth in metres.",
     flag="--focus-distance",
+    when=({"focus": ("distance",)},),
 )
 PERCENT_OF_LONG_EDGE, CAMERA = "percent of long edge", "camera"
 """Words of `STRENGTH`."""
@@ -39,6 +44,8 @@ STRENGTH = Choice(
     },
     "How strong the blur is.",
 )
+_OF_CAMERA = ({"strength": (CAMERA,)},)
+"""Where a lens decides."""
 PERCENT = Number(
     "percent",
     1.5,
@@ -48,6 +55,7 @@ PERCENT = Number(
     "Aperture: blur radius of the nearest thing with the focus on the farthest, in percent of the picture's long edge. Moving "
     "the focus does not change it. More is stronger; 1 = 20 px on a picture of 2000 px.",
     flag="--blur",
+    when=({"strength": (PERCENT_OF_LONG_EDGE,)},),
 )
 SMALLEST_F_NUMBER = 0.5
 """No lens in air is faster."""
@@ -58,6 +66,7 @@ F_NUMBER = Number(
     0.1,
     "",
     "Aperture of the camera, f/number. Smaller opens the lens: more blur.",
+    when=_OF_CAMERA,
 )
 FOCAL_MM = Number(
     "focal_mm",
@@ -66,6 +75,7 @@ FOCAL_MM = Number(
     1.0,
     "mm",
     "Focal length of the camera in mm. Longer blurs more. 0: the photo's own, where its lens data or the depth know it.",
+    when=_OF_CAMERA,
 )
 OWN_SENSOR = "the photo's own"
 """The word of `SENSOR` for what the photo's lens data say."""
@@ -76,9 +86,16 @@ SENSOR = Choice(
     "full frame (36 mm)",
     {},
     "Size of the camera's sensor (its long side). With the same lens, a smaller sensor shows more blur.",
+    when=_OF_CAMERA,
 )
 SENSOR_MM = Number(
-    "sensor_mm", 36.0, (1.0, 500.0), 0.1, "mm", "Long side of the sensor in mm, where the list has no such sensor.", advanced=True
+    "sensor_mm",
+    36.0,
+    (1.0, 500.0),
+    0.1,
+    "mm",
+    "Long side of the sensor in mm, where the list has no such sensor.",
+    when=({"strength": (CAMERA,), "sensor": (OTHER_SENSOR,)},),
 )
 NEAR_GAIN = Number(
     "near_gain",
@@ -87,9 +104,16 @@ NEAR_GAIN = Number(
     0.05,
     "",
     "Factor on the blur in front of the focal plane. 0: none, 1: as the lens does.",
+    advanced=True,
 )
 FAR_GAIN = Number(
-    "far_gain", 1.0, (0.0, 4.0), 0.05, "", "Factor on the blur behind the focal plane. 0: none, 1: as the lens does."
+    "far_gain",
+    1.0,
+    (0.0, 4.0),
+    0.05,
+    "",
+    "Factor on the blur behind the focal plane. 0: none, 1: as the lens does.",
+    advanced=True,
 )
 FOCUS_RANGE = Number(
     "focus_range",
@@ -108,6 +132,7 @@ FOCUS_RADIUS = Number(
     "",
     "Radius of the area that the focus point measures, as a fraction of the long edge.",
     advanced=True,
+    when=_POINT,
 )
 X2 = Number(
     "x2",
@@ -116,7 +141,7 @@ X2 = Number(
     0.001,
     "",
     "Second focus point, for focus = two points: 0 is the left edge, 1 the right edge.",
-    advanced=True,
+    when=_SECOND_POINT,
 )
 Y2 = Number(
     "y2",
@@ -125,7 +150,7 @@ Y2 = Number(
     0.001,
     "",
     "Second focus point, for focus = two points: 0 is the top edge, 1 the bottom edge.",
-    advanced=True,
+    when=_SECOND_POINT,
 )
 KEYFRAMES = Text(
     "keyframes",

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from .records import Choice, Number, Option, Switch
+from .records import CONNECTED, OPEN, Case, Choice, Number, Option, Switch
 
+INPUTS = ("da3_geometry", "moge_geometry", "depth_image")
+"""Sockets that may bring the depth."""
+
+
+def _from(*inputs: str) -> tuple[Case, ...]:
+    """Where the depth comes from one of these sockets."""
+    chosen: Case = {"source": inputs}
+    return chosen, *({"source": ("auto",), name: (CONNECTED,)} for name in inputs)
+
+
+_BY_MODEL: tuple[Case, ...] = ({"source": ("model",)}, {"source": ("auto",), **dict.fromkeys(INPUTS, (OPEN,))})
+"""Where a model runs."""
 SOURCE = Choice(
     "source",
     "auto",
-    dict.fromkeys(("auto", "model", "da3_geometry", "moge_geometry", "depth_image"), ""),
+    dict.fromkeys(("auto", "model", *INPUTS), ""),
     "Where the depth comes from. auto: the input below that is connected, else a model run here.",
 )
-MODEL = Choice("model", "auto", {"auto": ""}, "Model to run.", flag="--depth")
+MODEL = Choice("model", "auto", {"auto": ""}, "Model to run.", flag="--depth", when=_BY_MODEL)
 ALLOW_DOWNLOAD = Switch(
     "allow_download",
     False,
     "On: fetch a missing model from Hugging Face into models/refocus (resumed, hash checked). Off: no network.",
+    when=_BY_MODEL,
 )
 REFINE = Number(
     "refine", 1.0, (0.0, 1.0), 0.05, "", "Move depth edges onto the photo's edges. 0: leave the depth as it is, 1: full effect."
@@ -33,7 +46,7 @@ GEOMETRY_UNITS = Choice(
     dict.fromkeys(("auto", "metres", "relative"), ""),
     "What the connected geometry holds. auto: metres for MoGe-2, and for Depth Anything 3 if focal_px is given and the model is "
     "Mono or Metric. Choose metres for DA3 Metric, relative for DA3 Mono.",
-    advanced=True,
+    when=_from("da3_geometry", "moge_geometry"),
 )
 DA3_RESOLUTION = Number(
     "da3_resolution",
@@ -43,21 +56,21 @@ DA3_RESOLUTION = Number(
     "px",
     "Long side in px at which Depth Anything 3 ran: 'resolution' of its node. Metres depend on it. "
     "0: it ran at the picture's own size.",
-    advanced=True,
+    when=_from("da3_geometry"),
 )
 DEPTH_KIND = Choice(
     "depth_kind",
     "disparity",
     {"disparity": "inverse depth, as most depth maps.", "depth": "distance, as a render's Z pass."},
     "What the depth picture holds.",
-    advanced=True,
+    when=_from("depth_image"),
 )
 DEPTH_NEAR = Choice(
     "depth_near",
     "auto",
     dict.fromkeys(("auto", "bright", "dark"), ""),
     "Which end of the depth picture is near; swap to invert. auto: bright for disparity, dark for depth.",
-    advanced=True,
+    when=_from("depth_image"),
 )
 NEAR_M = Number(
     "near_m",
@@ -85,7 +98,7 @@ METRES_PER_UNIT = Number(
     0.001,
     "m",
     "For a depth picture that holds distance in real units, such as an EXR: metres per 1.0. 0: unknown.",
-    advanced=True,
+    when=_from("depth_image"),
 )
 OPTIONS: tuple[Option, ...] = (
     SOURCE,

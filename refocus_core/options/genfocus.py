@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .records import Choice, Number, Option
 
 DEBLUR_LORA = Choice(
@@ -57,7 +59,9 @@ TILES_PER_BATCH = Number(
     "",
     "Tiles that go through the model at once. More: faster, more memory, the same result.",
 )
+_TILES = replace(TILES_PER_BATCH, when=({"tiling": ("auto",)},))
+"""The same where tiling can be turned off."""
 SETUP: tuple[Option, ...] = (DEBLUR_LORA, BOKEH_LORA, STEPS, START_NOISE, MEGAPIXELS, TILES_PER_BATCH)
 """Of Genfocus Setup."""
-APPLY: tuple[Option, ...] = (LORA, TILING, TILES_PER_BATCH)
+APPLY: tuple[Option, ...] = (LORA, TILING, _TILES)
 """Of Genfocus Apply."""

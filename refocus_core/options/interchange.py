@@ -46,20 +46,26 @@ WHITE_WRITTEN = Number(
     "What a value of 1 stands for, in that measure and unit. 1: the numbers as they are. 0: the largest of all frames, which "
     "uses the whole range; the output white_value says what it is.",
 )
+_SIGNED = ({"signs": ("signed", "grey")},)
+"""Where values tell the sides."""
+_AT_POINT = ({"signs": ("unsigned",), "focus": ("point",)},)
+"""Where a point says what is in focus."""
 ABOVE = Choice(
     "above",
     "behind",
     dict.fromkeys(("behind", "in front"), ""),
     "For signed and grey: on which side of the focal plane values above 0, or brighter than middle grey, lie.",
+    when=_SIGNED,
 )
 FOCUS = Choice(
     "focus",
     "sharpest",
     {"sharpest": "the median depth of what is darkest in the picture.", "point": "the depth at x, y."},
     "For unsigned: where the focal plane lies. What is nearer is in front of it.",
+    when=({"signs": ("unsigned",)},),
 )
-X = Number("x", 0.5, (0.0, 1.0), 0.001, "", "For focus = point: 0 is the left edge, 1 the right edge.", advanced=True)
-Y = Number("y", 0.5, (0.0, 1.0), 0.001, "", "For focus = point: 0 is the top edge, 1 the bottom edge.", advanced=True)
+X = Number("x", 0.5, (0.0, 1.0), 0.001, "", "For focus = point: 0 is the left edge, 1 the right edge.", when=_AT_POINT)
+Y = Number("y", 0.5, (0.0, 1.0), 0.001, "", "For focus = point: 0 is the top edge, 1 the bottom edge.", when=_AT_POINT)
 VALUES = Choice(
     "values",
     "near bright",
@@ -78,6 +84,7 @@ FARTHEST_M = Number(
     1.0,
     "m",
     "For metres: what lies farther, such as sky, is put at this distance. 0: no limit, infinity stays infinite.",
+    when=({"values": ("metres",)},),
 )
 DEFOCUS_FROM_IMAGE: tuple[Option, ...] = (SIGNS_READ, MEASURE, UNIT, WHITE_READ, ABOVE, FOCUS, X, Y)
 """Of Defocus from Image."""

@@ -12,8 +12,12 @@ SELECT = Choice(
     {POINT: "what is as far as the surface at x, y, give or take tolerance.", LIMITS: "what lies between near and far."},
     "How the depths are chosen.",
 )
-X = Number("x", 0.5, (0.0, 1.0), 0.001, "", "Point to take the depth from: 0 is the left edge, 1 the right edge.")
-Y = Number("y", 0.5, (0.0, 1.0), 0.001, "", "Point to take the depth from: 0 is the top edge, 1 the bottom edge.")
+_AT_POINT = ({"select": (POINT,)},)
+"""Where a point gives the depth."""
+_BY_LIMITS = ({"select": (LIMITS,)},)
+"""Where two depths do."""
+X = Number("x", 0.5, (0.0, 1.0), 0.001, "", "Point to take the depth from: 0 is the left edge, 1 the right edge.", when=_AT_POINT)
+Y = Number("y", 0.5, (0.0, 1.0), 0.001, "", "Point to take the depth from: 0 is the top edge, 1 the bottom edge.", when=_AT_POINT)
 TOLERANCE = Number(
     "tolerance",
     0.15,
@@ -21,12 +25,25 @@ TOLERANCE = Number(
     0.01,
     "",
     "How much nearer or farther than the point still counts, as a share of the scene's whole depth (in disparity).",
+    when=_AT_POINT,
 )
 NEAR = Number(
-    "near", 1.0, (0.0, 1.0), 0.01, "", "Nearer limit, as a share of the scene's depth (in disparity): 1 is the nearest."
+    "near",
+    1.0,
+    (0.0, 1.0),
+    0.01,
+    "",
+    "Nearer limit, as a share of the scene's depth (in disparity): 1 is the nearest.",
+    when=_BY_LIMITS,
 )
 FAR = Number(
-    "far", 0.5, (0.0, 1.0), 0.01, "", "Farther limit, as a share of the scene's depth (in disparity): 0 is the farthest."
+    "far",
+    0.5,
+    (0.0, 1.0),
+    0.01,
+    "",
+    "Farther limit, as a share of the scene's depth (in disparity): 0 is the farthest.",
+    when=_BY_LIMITS,
 )
 SOFTNESS = Number(
     "softness",

@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+CONNECTED, OPEN = "connected", "open"
+"""Words of a socket in a `Case`: a link brings something, or none does."""
+ON, OFF = "on", "off"
+"""Words of a switch in a `Case`."""
+Case = Mapping[str, tuple[str, ...]]
+"""Input of the node -> its words; holds where each of these inputs has one of its words. A word that ends in ":" stands for all
+that begin with it."""
+
 
 @dataclass(frozen=True)
 class Number:
@@ -19,6 +27,7 @@ class Number:
         text: what it does, in English: tooltip and help.
         advanced: whether the page folds it away.
         flag: name of its option of the command line, where a photographer would look for another word.
+        when: cases in which it has an effect, any of them; empty: always. Elsewhere the page hides it.
     """
 
     name: str
@@ -29,6 +38,7 @@ class Number:
     text: str
     advanced: bool = False
     flag: str = ""
+    when: tuple[Case, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,7 @@ class Choice:
 
     Attributes:
         values: word -> what it does; empty where the word says it. Nodes may add words that only this machine knows.
-        name, default, text, advanced, flag: as of `Number`.
+        name, default, text, advanced, flag, when: as of `Number`.
     """
 
     name: str
@@ -46,6 +56,7 @@ class Choice:
     text: str
     advanced: bool = False
     flag: str = ""
+    when: tuple[Case, ...] = ()
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -67,6 +78,7 @@ class Switch:
     text: str
     advanced: bool = False
     flag: str = ""
+    when: tuple[Case, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +90,7 @@ class Text:
     default: str = ""
     advanced: bool = False
     flag: str = ""
+    when: tuple[Case, ...] = ()
 
 
 Option = Number | Choice | Switch | Text

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from .records import Choice, Number, Option
+from .records import CONNECTED, Choice, Number, Option
 
+OWN_MODEL = "model:"
+"""How methods begin that are a file on this machine."""
 METHOD = Choice(
     "method",
     "auto",
@@ -18,6 +20,8 @@ METHOD = Choice(
     "How the photo is made sharp.",
     flag="--deblur",
 )
+_IN_TILES = ("auto", "refocus-deblur-s", "deconvolution", "blind-deconvolution", OWN_MODEL)
+"""Methods of this pack, which work in tiles."""
 STRENGTH = Number(
     "strength",
     1.0,
@@ -25,6 +29,7 @@ STRENGTH = Number(
     0.05,
     "",
     "0: the photo, 1: full effect. Above 1 deconvolution is sharper and noisier; a model has no more than 1.",
+    when=({"method": (*_IN_TILES, "generative")},),
 )
 NOISE = Number(
     "noise",
@@ -35,6 +40,7 @@ NOISE = Number(
     "Noise of the photo: standard deviation where white is 1 (one 8-bit step is 0.004). Larger: smoother. 0: measure it. "
     "Deconvolution only.",
     advanced=True,
+    when=({"method": ("deconvolution", "blind-deconvolution")}, {"method": ("auto",), "defocus": (CONNECTED,)}),
 )
 TILE_PX = Number(
     "tile_px",
@@ -45,6 +51,7 @@ TILE_PX = Number(
     "Side of the tiles in px. Larger: more memory, and a model sees more of the picture at once. "
     "Halved by itself when a model runs out of memory.",
     advanced=True,
+    when=({"method": _IN_TILES},),
 )
 OPTIONS: tuple[Option, ...] = (METHOD, STRENGTH, NOISE, TILE_PX)
 """Of All In Focus."""

@@ -30,7 +30,7 @@ class Page:
     def __init__(self, page: Any, url: str, frontend: Path | None = None) -> None:
         self.page = page
         self.url = url
-        self.frontend = frontend
+        self.frontend = None if frontend is None else frontend.resolve()
         self.problems: list[str] = []
         self.tag = ""
         """For the names of screenshots."""

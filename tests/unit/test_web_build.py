@@ -24,9 +24,10 @@ def test_committed_build_is_a_fresh_build(tmp_path: Path) -> None:
     assert out.read_bytes() == BUILT.read_bytes(), "run `npm --prefix web_src run build` and commit web/refocus.js"
 
 
-def test_numbers_shared_with_the_core_are_current() -> None:
-    written = page_constants.OUT.read_text(encoding="utf-8")
-    assert written == page_constants.text(), "run `python -m tools.page_constants` and build the page"
+@pytest.mark.parametrize("path", page_constants.FILES, ids=lambda p: p.name)
+def test_what_is_shared_with_the_core_is_current(path: Path) -> None:
+    written = path.read_text(encoding="utf-8")
+    assert written == page_constants.FILES[path](), "run `python -m tools.page_constants` and build the page"
 
 
 def test_it_is_one_small_file_that_asks_nobody_but_its_server() -> None:

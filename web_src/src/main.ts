@@ -1,5 +1,6 @@
 /**
- * Refocus in the page: views on three nodes. Every node works without this file; the widgets stay what counts.
+ * Refocus in the page: views on three nodes, and no widget that has no effect. Every node works without this file; the
+ * widgets stay what counts.
  *
  * Only hooks of `app.registerExtension` and members of our own nodes are used.
  */
@@ -12,6 +13,7 @@ import type { Api, App, ComfyNode, Outputs } from "./comfy/types";
 import { addStyle } from "./ui/style";
 import { CompareView } from "./compare/view";
 import { FocusView } from "./focus/view";
+import { hasCases, hideWithoutEffect } from "./inputs/shown";
 import { KernelView } from "./kernel/view";
 import { useLanguage } from "./ui/words";
 
@@ -70,7 +72,9 @@ async function restore(): Promise<void> {
 app.registerExtension({
   name: "Refocus",
   nodeCreated(node: ComfyNode) {
-    const ViewOfNode = VIEWS[node.constructor.comfyClass ?? ""];
+    const type = node.constructor.comfyClass ?? "";
+    if (hasCases(type)) hideWithoutEffect(node, type);
+    const ViewOfNode = VIEWS[type];
     if (!ViewOfNode) return;
     addStyle();
     useLanguage(app.extensionManager?.setting?.get("Comfy.Locale"));

@@ -39,21 +39,32 @@ export function mount(app: App, node: ComfyNode, root: HTMLElement, minHeight: (
  * Undo makes all nodes anew. Nodes 2.0 then keeps showing the element of the old node, so the new one takes its place.
  */
 export function everyFrame(node: ComfyNode, root: HTMLElement, step: () => void): void {
-  let alive = true;
   const removed = node.onRemoved;
   node.onRemoved = () => {
-    alive = false;
     root.dataset["removed"] = "";
     removed?.call(node);
   };
-  const loop = (): void => {
-    if (!alive) return;
+  whileAlive(node, () => {
     root.dataset["node"] = String(node.id);
     if (!root.isConnected) {
       const { refocus, node: id } = root.dataset;
       document.querySelector(`[data-removed][data-refocus="${refocus}"][data-node="${id}"]`)?.replaceWith(root);
     }
     if (root.isConnected && root.offsetParent !== null) step();
+  });
+}
+
+/** Call `step` with every picture that the browser draws, until the node is removed. */
+export function whileAlive(node: ComfyNode, step: () => void): void {
+  let alive = true;
+  const removed = node.onRemoved;
+  node.onRemoved = () => {
+    alive = false;
+    removed?.call(node);
+  };
+  const loop = (): void => {
+    if (!alive) return;
+    step();
     requestAnimationFrame(loop);
   };
   requestAnimationFrame(loop);

@@ -1,5 +1,6 @@
 /** Pictures that ComfyUI's server holds for a node: of its last run, and of a Load Image before it. */
 
+import { linkOf } from "./links";
 import type { Api, App, ComfyNode, Outputs, ServerFile } from "./types";
 
 /** Address of a file on the server. */
@@ -17,9 +18,7 @@ export function sourcePicture(app: App, api: Api, node: ComfyNode): string | nul
     // The photo's own input first: a depth picture may come from a Load Image node too.
     const slots = [...(current.inputs ?? [])].sort((a, b) => Number(b.name === "image") - Number(a.name === "image"));
     for (const slot of slots) {
-      if (slot.link === null || slot.link === undefined) continue;
-      const links = graph.links;
-      const link = links instanceof Map ? links.get(slot.link) : links[slot.link];
+      const link = linkOf(graph, slot);
       const origin = link && graph.getNodeById(link.origin_id);
       if (!origin || seen.has(origin.id)) continue;
       seen.add(origin.id);

@@ -4,6 +4,8 @@ export interface Widget {
   name: string;
   value: unknown;
   serialize?: boolean;
+  hidden?: boolean;
+  _state?: { options?: Record<string, unknown> };
   options?: Record<string, unknown>;
   callback?: (value: unknown, canvas?: unknown, node?: ComfyNode) => void;
 }
@@ -27,6 +29,8 @@ export interface ComfyNode {
   constructor: { comfyClass?: string };
   onExecuted?: (output: Outputs) => void;
   onRemoved?: () => void;
+  onConfigure?: (saved: unknown) => void;
+  onConnectionsChange?: (...change: unknown[]) => void;
   onDrawBackground?: () => void;
   addDOMWidget: (name: string, type: string, element: HTMLElement, options: object) => Widget;
   computeSize: () => [number, number];
@@ -34,14 +38,14 @@ export interface ComfyNode {
   setDirtyCanvas: (front: boolean, back: boolean) => void;
 }
 
-interface Link {
+export interface Link {
   origin_id: number | string;
 }
 
 export interface Graph {
   id?: string;
   nodes: ComfyNode[];
-  links: Map<number, Link> | Record<number, Link>;
+  links: Map<number, Link> | Record<number, Link | undefined>;
   getNodeById: (id: number | string) => ComfyNode | null | undefined;
 }
 

@@ -51,19 +51,38 @@ export class Values {
 
 /** One step for undo: from `begin` to `end`. */
 export class UndoStep {
+  private static readonly openNodes = new WeakSet<ComfyNode>();
+  private static readonly lastActs = new WeakMap<ComfyNode, () => void>();
+
   private open = false;
 
-  constructor(private readonly app: App) {}
+  constructor(
+    private readonly app: App,
+    private readonly node: ComfyNode,
+  ) {}
+
+  /** Whether a step on the node has begun and not ended. */
+  static isOpen(node: ComfyNode): boolean {
+    return UndoStep.openNodes.has(node);
+  }
+
+  /** What belongs to every step on the node, and is done as its last. */
+  static beforeEnd(node: ComfyNode, act: () => void): void {
+    UndoStep.lastActs.set(node, act);
+  }
 
   begin(): void {
     if (this.open) return;
     this.open = true;
+    UndoStep.openNodes.add(this.node);
     this.app.canvas.emitBeforeChange?.();
   }
 
   end(): void {
     if (!this.open) return;
     this.open = false;
+    UndoStep.openNodes.delete(this.node);
+    UndoStep.lastActs.get(this.node)?.();
     this.app.canvas.emitAfterChange?.();
   }
 

@@ -62,7 +62,7 @@ export class FocusView {
     const draw = (): void => {
       this.draw();
     };
-    this.undo = new UndoStep(app);
+    this.undo = new UndoStep(app, node);
     this.widgets = new FocusWidgets(app, node);
     this.model = new FocusModel(this.widgets);
     this.edits = new FocusEdits(this.model, draw);
