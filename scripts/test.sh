@@ -17,6 +17,5 @@ step "format" ruff format --check .
 step "types" basedpyright
 step "import rules" lint-imports
 step "page" npm --prefix web_src --silent run check
-# Here everything is installed, so a skipped test is a failure. One process a core with one thread each: torch's own threads
-# gain little on pictures as small as the tests'.
-REFOCUS_NO_SKIPS=1 OMP_NUM_THREADS=1 step "tests" python -m pytest -n "$(nproc)" --dist loadgroup "$@"
+# Here everything is installed, so a skipped test is a failure.
+REFOCUS_NO_SKIPS=1 step "tests" python -m pytest "$@"

@@ -13,14 +13,6 @@ with pytest.MonkeyPatch.context() as _patch, contextlib.suppress(ImportError):
     import triton.language  # noqa: F401
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group tests for `pytest -n N --dist loadgroup`: all that use the one ComfyUI server together, the others file by file."""
-    for item in items:
-        group = "comfy" if "comfy" in item.path.parent.name else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
     """Say what was left out, and that CI does not accept it (pytest's own -ra lists each reason)."""
     skipped = terminalreporter.stats.get("skipped", [])
