@@ -159,3 +159,26 @@ def test_a_map_without_a_law_is_softened_too() -> None:
     radius = exact(outline(0))[None]
     assert float(softened(replace(DefocusMap.from_radius(radius), edge_px=2.0)).radius_px.diff().abs().max()) < 5
     assert softened(DefocusMap.from_radius(radius)).radius_px.equal(radius)
+
+
+@pytest.mark.parametrize("edge_px", [2.6, 2.8, 3.0, 3.2, 3.4])
+def test_no_soft_edge_falls_between_votes_and_matte(edge_px: float) -> None:
+    """At the limit between them an outline is left to one of them, not to either by turns."""
+    coverage = outline(0)
+    law = BlurLaw.thin_lens(torch.tensor([16.0]), torch.tensor([0.5]))
+    exact_map = DefocusMap.from_law(coverage[None].round(), law)
+    truth, soft_one = (
+        bokeh.render(photo(coverage)[None], replace(exact_map, edge_px=e), quality="draft") for e in (0.0, edge_px)
+    )
+    psnr = -10 * math.log10(float((soft_one - truth).square().mean()))
+    assert psnr > 48, "specks along the outline cost 10 dB"
+
+
+def test_the_sides_of_a_wide_edge_vary_as_smoothly_as_the_map() -> None:
+    coverage = outline(0)
+    slope = 0.1 * torch.arange(SIZE).expand(SIZE, SIZE)
+    near = NEAR_PX + slope
+    matte = edge_matte(photo(coverage), soft(torch.where(coverage > 0.5, near, FAR_PX + slope), 7.0), VOTES_PX)
+    assert matte is not None
+    inside = matte.band[:, 1:] & matte.band[:, :-1]
+    assert float(matte.near.diff(dim=1).abs()[inside].quantile(0.99)) < 0.3, "steps of 4 px between blocks, not of the slope"
