@@ -131,11 +131,10 @@ class Job:
         if alpha is None:
             self._composite(plan, layers, largest, out, near_blur)
             return
-        cut = lambda rows, cols: alpha[rows][:, cols]  # noqa: E731
         near_color, near_alpha = (None, None) if near_blur is None else near_blur.split(4)
-        self._composite(plan, lambda rows, cols: layers(rows, cols).times(cut(rows, cols)), largest, out[:3], near_color)
+        self._composite(plan, lambda rows, cols: layers(rows, cols).times(alpha[rows][:, cols]), largest, out[:3], near_color)
         opacity = out[3:].repeat(3, 1, 1)
-        self._composite(plan, lambda rows, cols: layers(rows, cols).alpha(cut(rows, cols)), largest, opacity, near_alpha)
+        self._composite(plan, lambda rows, cols: layers(rows, cols).alpha(alpha[rows][:, cols]), largest, opacity, near_alpha)
         torch.mean(opacity, 0, out=out[3])
 
     def _composite(self, plan: Plan, layers: LayersOf, largest: float, out: Tensor, near_blur: Tensor | None) -> None:

@@ -172,13 +172,3 @@ def test_no_soft_edge_falls_between_votes_and_matte(edge_px: float) -> None:
     )
     psnr = -10 * math.log10(float((soft_one - truth).square().mean()))
     assert psnr > 48, "specks along the outline cost 10 dB"
-
-
-def test_the_sides_of_a_wide_edge_vary_as_smoothly_as_the_map() -> None:
-    coverage = outline(0)
-    slope = 0.1 * torch.arange(SIZE).expand(SIZE, SIZE)
-    near = NEAR_PX + slope
-    matte = edge_matte(photo(coverage), soft(torch.where(coverage > 0.5, near, FAR_PX + slope), 7.0), VOTES_PX)
-    assert matte is not None
-    inside = matte.band[:, 1:] & matte.band[:, :-1]
-    assert float(matte.near.diff(dim=1).abs()[inside].quantile(0.99)) < 0.3, "steps of 4 px between blocks, not of the slope"
