@@ -12,6 +12,7 @@ from torch import Tensor
 
 from refocus_core import bokeh
 from refocus_core.bokeh.surfaces.snap import snap
+from refocus_core.bokeh.surfaces.build import split
 from refocus_core.types import DefocusMap
 from tests.helpers.renderings import (
     QUALITIES,
@@ -275,3 +276,18 @@ def test_wrong_images_and_qualities_are_named() -> None:
         render(image[:, :2], radius)
     with pytest.raises(TypeError, match="floating-point"):
         render((image * 255).byte(), radius)
+
+
+def test_what_lies_behind_an_edge_goes_on_without_a_line() -> None:
+    """Behind the first row of a bar lies what lies behind the next ones, though that row is taken to show some of the wall."""
+    n, first = 64, 31
+    y, x = torch.meshgrid(torch.arange(n), torch.arange(n), indexing="ij")
+    wall = torch.where(
+        (y // 6 + x // 6) % 2 == 0, *(torch.tensor(c).view(3, 1, 1) for c in ((0.8, 0.75, 0.65), (0.05, 0.15, 0.5)))
+    )
+    bar = torch.where((x + y) // 3 % 2 == 0, *(torch.tensor(c).view(3, 1, 1) for c in ((0.01, 0.01, 0.01), (0.57, 0.05, 0.02))))
+    surfaces = split(torch.where(y >= first, bar, wall), torch.where(y >= first, -10.0, 0.0))
+    behind = torch.full((3, n * n), torch.nan)
+    behind[:, surfaces.index] = surfaces.back[:3]
+    rows = behind.view(3, n, n)[:, [first, first + 2], 10:-10]
+    assert float((rows[:, 0] - rows[:, 1]).abs().max()) < 0.25, "a dashed line along the old outline"
