@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from refocus_core import bokeh
-from refocus_core.bokeh.surfaces.snap import snap
 from refocus_core.bokeh.surfaces.build import split
+from refocus_core.bokeh.surfaces.snap import snap
 from refocus_core.types import DefocusMap
 from tests.helpers.renderings import (
     QUALITIES,
