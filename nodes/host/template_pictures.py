@@ -7,10 +7,14 @@ it is, whoever made it.
 
 from __future__ import annotations
 
+import functools
 import logging
+import shutil
 from pathlib import Path
 
 import folder_paths
+
+from ...refocus_core.files.output import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -45,22 +49,9 @@ def bring_examples() -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in missing:
-            _copy(_SOURCE / name, folder / f"{PREFIX}{name}")
+            with (_SOURCE / name).open("rb") as picture:
+                write_whole(folder / f"{PREFIX}{name}", functools.partial(shutil.copyfileobj, picture))
     except OSError as error:
         log.warning("Refocus: the pictures of its templates could not be copied into %s: %s", folder, error)
     else:
         log.info("Refocus: copied %d pictures of its templates into %s as %s*", len(missing), folder, PREFIX)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """A file that appears meanwhile is kept; one that could not be written whole is removed."""
-    data = source.read_bytes()
-    try:
-        with target.open("xb") as out:
-            try:
-                out.write(data)
-            except OSError:
-                target.unlink(missing_ok=True)
-                raise
-    except FileExistsError:
-        pass
