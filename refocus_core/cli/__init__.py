@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from .batch_command import build_batch_parser, run_batch
 from .parser import build_parser
 from .stages import run
 
@@ -13,19 +14,27 @@ __all__ = ["build_parser", "main"]
 
 log = logging.getLogger(__name__)
 
-DONE, MISTAKE, STOPPED = 0, 2, 130
-"""Exit codes: done, a mistake in what was given, stopped by the user (as shells count an interrupt)."""
+DONE, FAILED, MISTAKE, STOPPED = 0, 1, 2, 130
+"""Exit codes: done, some of many pictures failed, a mistake in what was given, stopped by the user (as shells count it)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0 done, 2 a mistake in what was given, 130 stopped by the user."""
-    args = build_parser().parse_args(argv)
+    """Run the command line; returns the exit code.
+
+    0 done, 1 some pictures of a batch failed, 2 a mistake in what was given, 130 stopped by the user.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    many = given[:1] == ["batch"]
+    args = build_batch_parser().parse_args(given[1:]) if many else build_parser().parse_args(given)
     level = logging.ERROR if args.quiet else logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="refocus: %(message)s", stream=sys.stderr)
     try:
+        if many:
+            return DONE if run_batch(args) else FAILED
         run(args)
     except KeyboardInterrupt:
-        print("\nrefocus: stopped, nothing was written.", file=sys.stderr)
+        said = "the same command goes on where it was" if many else "nothing was written"
+        print(f"\nrefocus: stopped, {said}.", file=sys.stderr)
         return STOPPED
     except (ValueError, OSError, RuntimeError, ImportError, MemoryError) as error:
         if args.verbose:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .recipe_options import check_recipe_output, save_recipe
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -31,6 +33,8 @@ def check_outputs(args: argparse.Namespace, photo: Picture) -> dict[Path, int]:
         pictures.check_map_output(args.save_depth, protect)
     if args.save_matte:
         pictures.check_map_output(args.save_matte, protect)
+    if args.save_recipe:
+        check_recipe_output(args.save_recipe, protect)
     if args.save_defocus:
         if _is_picture(args.save_defocus):
             pictures.check_output(args.save_defocus, 8, False, protect, size)
@@ -105,6 +109,8 @@ def write(
     if args.save_sharp:
         save(args.save_sharp, sharp, photo.alpha)
     save(args.output, result, alpha)
+    if args.save_recipe:
+        save_recipe(args.save_recipe, args)
 
 
 def _matte(sharp: Tensor, depth_map: DepthMap, focus: FocusLike, tolerance: float) -> Tensor:

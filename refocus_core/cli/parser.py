@@ -26,6 +26,10 @@ examples
   Sharp under a painted mask, hearts in the background, 16 bits for further work:
     python -m refocus_core night.tif --focus-mask face.png --blur 3 --aperture heart --bits 16 -o out.tif
 
+  Many photos by one recipe, a folder and what lies below it; see python -m refocus_core batch --help:
+    python -m refocus_core portrait.jpg --blur 2 --aperture polygon -o out.jpg --save-recipe recipe.json
+    python -m refocus_core batch photos out --recipe recipe.json
+
 notes
   What the lens blurred is made sharp first, as far as it can be; --deblur none leaves the photo as it is.
   Depth decides everything. Without --depth the best model on this machine estimates it: the small one that ships with Refocus,
@@ -44,9 +48,12 @@ notes
 """The last words of --help."""
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """Mistakes end the program with one line."""
+
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"refocus: {message}. See python -m refocus_core --help.\n")
+        """Say it, and end with exit code 2."""
+        self.exit(2, f"refocus: {message}. See {self.prog} --help.\n")
 
 
 def _point(text: str) -> tuple[float, float]:
@@ -105,9 +112,9 @@ def _add(
         group.add_argument(flag, metavar=metavar, type=_number(option, low, high), default=default, help=text)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """All options."""
-    p = _Parser(
+def build_parser(kind: type[Parser] = Parser) -> Parser:
+    """All options of the single run."""
+    p = kind(
         prog="python -m refocus_core",
         usage="%(prog)s PHOTO -o OUT [--focus X,Y] [--blur PERCENT] [--depth FILE|MODEL] [more options, below]",
         description=DESCRIPTION,
@@ -254,6 +261,9 @@ def _add_result(p: argparse.ArgumentParser) -> None:
         help="keep an alpha matte of what is as far as the focus: .png 16 bits, .tif/.pfm/.npy/.exr",
     )
     _add(g, o.matte.TOLERANCE, flag="--matte-tolerance")
+    g.add_argument(
+        "--save-recipe", metavar="FILE", type=Path, help="keep these options as JSON, for python -m refocus_core batch"
+    )
     g.add_argument("--overwrite", action="store_true", help="allow a result to replace an input")
     g.add_argument("--device", metavar="NAME", help="cpu, cuda, mps ... (default: cuda where there is one)")
     g.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
@@ -295,7 +305,8 @@ def check(args: argparse.Namespace) -> None:
     _check_generative(args)
     if bool(args.near_m) != bool(args.far_m):
         raise ValueError("Give both --near-m and --far-m, or neither.")
-    results = [p for p in (args.output, args.save_depth, args.save_defocus, args.save_sharp, args.save_matte) if p is not None]
+    named = (args.output, args.save_depth, args.save_defocus, args.save_sharp, args.save_matte, args.save_recipe)
+    results = [p for p in named if p is not None]
     if len({p.absolute() for p in results}) < len(results):
         raise ValueError("Two results would have the same name.")
 

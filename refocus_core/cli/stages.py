@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import options
+from .networks import Networks, device_named
 from .outputs import check_outputs, summary, write
 from .parser import check
 
 if TYPE_CHECKING:  # torch takes seconds to import; a contradiction in the options must not wait for it
-    import torch
     from torch import Tensor
 
-    from .. import generative
     from ..defocus import FocusLike
     from ..files.pictures import CameraData
     from ..optics import Blur, Lens
@@ -44,12 +43,15 @@ class _Stages:
 
     @contextmanager
     def __call__(self, name: str) -> Generator[Progress]:
+        if self.quiet:
+            yield _silent
+            return
         from tqdm import tqdm
 
         start = time.perf_counter()
-        hidden = True if self.quiet else None  # None: shown on a terminal only
+        # disable=None: shown on a terminal only
         with tqdm(
-            desc=name, total=1, file=sys.stderr, disable=hidden, leave=False, bar_format="{desc:<10} {bar:30} {elapsed}"
+            desc=name, total=1, file=sys.stderr, disable=None, leave=False, bar_format="{desc:<10} {bar:30} {elapsed}"
         ) as bar:
 
             def step(done: int, total: int) -> None:
@@ -58,12 +60,18 @@ class _Stages:
                 bar.refresh()
 
             yield step
-        if not self.quiet:
-            print(f"{name:<10} {time.perf_counter() - start:6.1f} s", file=sys.stderr)
+        print(f"{name:<10} {time.perf_counter() - start:6.1f} s", file=sys.stderr)
 
 
-def run(args: argparse.Namespace) -> None:
+def _silent(done: int, total: int) -> None:
+    """Progress that nobody sees."""
+
+
+def run(args: argparse.Namespace, networks: Networks | None = None) -> None:
     """From the photo to the result, as the options say.
+
+    Args:
+        networks: kept between runs; None loads them for this one.
 
     Raises:
         ValueError, OSError, RuntimeError, ImportError, MemoryError: whatever stands in the way, in words for the user.
@@ -76,24 +84,24 @@ def run(args: argparse.Namespace) -> None:
     with stages("reading"):
         photo = pictures.load(args.photo)
         bits = check_outputs(args, photo)
-        device = _device(args.device)
+        device = device_named(args.device)
         image = photo.image.to(device)
         kernel = _kernel(args)
         focus = _focus(args)
         given = None if args.defocus is None else _defocus_file(args.defocus, image)
         depth_file = None if given is not None else _depth_file(args)
-        genfocus = functools.cache(functools.partial(_genfocus, args, device))
-    estimate = functools.partial(_depth, args, file=depth_file, stages=stages)
+    kept = networks or Networks()
+    estimate = functools.partial(_depth, args, file=depth_file, networks=kept, stages=stages)
     depth_map = lens = None
     if given is not None:
-        sharp, defocus_map = _sharp(args, image, genfocus, stages), given
+        sharp, defocus_map = _sharp(args, image, kept, stages), given
     else:
-        sharp, depth_map = _sharp_and_depth(args, image, photo.camera, estimate, genfocus, stages)
+        sharp, depth_map = _sharp_and_depth(args, image, photo.camera, estimate, kept, stages)
         with stages("defocus"):
             lens = _lens(args, photo.camera, depth_map)
             ranges = {"focus_range": args.focus_range, "near_gain": args.near_gain, "far_gain": args.far_gain}
             defocus_map = defocus.from_lens(depth_map, lens, focus, **ranges)
-    result, alpha = _blur(args, sharp, photo.alpha, defocus_map, kernel, genfocus, stages)
+    result, alpha = _blur(args, sharp, photo.alpha, defocus_map, kernel, kept, stages)
     with stages("writing"):
         write(
             args, bits, photo, sharp=sharp, result=result, alpha=alpha, depth_map=depth_map, defocus_map=defocus_map, focus=focus
@@ -102,31 +110,12 @@ def run(args: argparse.Namespace) -> None:
         print(summary(args.output, lens, defocus_map, depth_map))
 
 
-def _device(name: str | None) -> torch.device:
-    """The device of that name, once it is known to be there; by default the first GPU of NVIDIA's kind, else the CPU.
-
-    Raises:
-        ValueError: if there is no such device.
-    """
-    import torch
-
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # as torch was built, each device fails in its own way
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"--device {name} cannot be used here ({reason}). Choose cpu, or leave --device out.") from error
-    return device
-
-
 def _sharp_and_depth(
     args: argparse.Namespace,
     image: Tensor,
     camera: CameraData,
     estimate: Callable[[Tensor], DepthMap],
-    genfocus: Callable[[], generative.Genfocus],
+    networks: Networks,
     stages: _Stages,
 ) -> tuple[Tensor, DepthMap]:
     """The photo, all in focus, and its depth.
@@ -141,11 +130,11 @@ def _sharp_and_depth(
         with stages("deblurring") as progress:
             taken = defocus.from_lens(depth_map, lens, args.taken_focus)
             return restore.all_in_focus(image, args.deblur, taken, progress=progress).image, depth_map
-    sharp = _sharp(args, image, genfocus, stages)
+    sharp = _sharp(args, image, networks, stages)
     return sharp, estimate(sharp)
 
 
-def _sharp(args: argparse.Namespace, image: Tensor, genfocus: Callable[[], generative.Genfocus], stages: _Stages) -> Tensor:
+def _sharp(args: argparse.Namespace, image: Tensor, networks: Networks, stages: _Stages) -> Tensor:
     """The photo, all in focus, by a method that needs no depth."""
     from .. import generative, restore
 
@@ -153,9 +142,11 @@ def _sharp(args: argparse.Namespace, image: Tensor, genfocus: Callable[[], gener
         return image
     with stages("deblurring") as progress:
         if args.deblur == "generative":
-            sample = genfocus().sampler(args.deblur_lora, "deblur", steps=args.steps, seed=args.seed, progress=progress)
+            genfocus = networks.genfocus(args, image.device)
+            sample = genfocus.sampler(args.deblur_lora, "deblur", steps=args.steps, seed=args.seed, progress=progress)
             return generative.deblur(image, sample, megapixels=args.megapixels)
-        return restore.all_in_focus(image, args.deblur, folders=args.models or (), progress=progress).image
+        network = networks.restoration(args, image.device)
+        return restore.all_in_focus(image, args.deblur, folders=args.models or (), model=network, progress=progress).image
 
 
 def _blur(
@@ -164,7 +155,7 @@ def _blur(
     alpha: Tensor | None,
     defocus_map: DefocusMap,
     kernel: Kernel,
-    genfocus: Callable[[], generative.Genfocus],
+    networks: Networks,
     stages: _Stages,
 ) -> tuple[Tensor, Tensor | None]:
     """The sharp photo, blurred by `--method`, and its alpha [1,1,H,W], which the renderer blurs along with it."""
@@ -187,31 +178,14 @@ def _blur(
     if args.method == "render":
         return result, alpha
     with stages(args.method) as progress:
-        sample = genfocus().sampler(args.bokeh_lora, "bokeh", steps=args.steps, seed=args.seed, progress=progress)
+        genfocus = networks.genfocus(args, sharp.device)
+        sample = genfocus.sampler(args.bokeh_lora, "bokeh", steps=args.steps, seed=args.seed, progress=progress)
         radius_px, megapixels = defocus_map.radius_px, args.megapixels
         if args.method == "generative":
             return generative.blur(sharp, radius_px, sample, megapixels=megapixels), alpha
         revealed = generative.revealed_mask(bokeh.revealed(defocus_map, kernel))
         drawn = generative.redraw(sharp, radius_px, result, revealed, sample, strength=args.redraw, megapixels=megapixels)
         return drawn, alpha
-
-
-def _genfocus(args: argparse.Namespace, device: torch.device) -> generative.Genfocus:
-    import torch
-
-    from .. import generative
-
-    pipeline = generative.Genfocus.from_pretrained(
-        args.flux,
-        vae=args.vae,
-        prompts=args.prompts,
-        device=device,
-        dtype=torch.float32 if device.type == "cpu" else torch.bfloat16,
-        offload=args.offload,
-        fp8=args.fp8,
-    )
-    pipeline.tiling = generative.Tiling(per_batch=args.tiles_per_batch)
-    return pipeline
 
 
 def _kernel(args: argparse.Namespace) -> Kernel:
@@ -292,14 +266,12 @@ def _depth_file(args: argparse.Namespace) -> Tensor | None:
     return pictures.load_map(path)
 
 
-def _depth(args: argparse.Namespace, image: Tensor, *, file: Tensor | None, stages: _Stages) -> DepthMap:
+def _depth(args: argparse.Namespace, image: Tensor, *, file: Tensor | None, networks: Networks, stages: _Stages) -> DepthMap:
     from .. import depth
 
     with stages("depth") as progress:
         if file is None:
-            estimated = depth.estimate(
-                image, args.depth, folders=args.models, allow_download=args.download, progress=progress, refine=args.refine
-            )
+            estimated = depth.estimate(image, networks.depth(args, image.device, progress), progress=progress, refine=args.refine)
             return depth.in_metres(estimated, args.near_m or None, args.far_m or None)
         depth_map = depth.from_image(
             file,

@@ -1,6 +1,6 @@
 """Depth: from a network, from another node's geometry, or from a picture; refined to the photo's edges; shown.
 
-estimate(image) -> DepthMap                  locate, load and run a registered model
+estimate(image) -> DepthMap                  locate, load and run a registered model; load(model) -> DepthModel for several runs
 load_model(path) -> DepthModel, predict(model, image) -> DepthMap      the same in two steps
 from_da3, from_moge, from_image              adapters
 fit(depth_map, image) -> DepthMap            to the picture's size
@@ -15,7 +15,7 @@ preview(depth_map) -> picture                for people only, never read back
 from .adapters import fit, from_da3, from_image, from_moge
 from .adjust import AREA_WORDS, Area, At, adjust, isolate
 from .display import preview
-from .estimate import estimate, predict
+from .estimate import estimate, load, predict
 from .export import EXPORTS, known_mask, to_image
 from .model import DepthModel, is_depth_file, load_entry, load_model
 from .ranges import in_metres
@@ -43,6 +43,7 @@ __all__ = [
     "is_depth_file",
     "isolate",
     "known_mask",
+    "load",
     "load_entry",
     "load_model",
     "predict",

@@ -65,9 +65,29 @@ def predict(
     return DepthMap(disparity, model.metric, lengths, valid, model.name, edge_px=edge_px)
 
 
+def load(
+    model: str | Path = "auto",
+    folders: Iterable[Path | str] | None = None,
+    *,
+    allow_download: bool = False,
+    progress: Progress | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> DepthModel:
+    """Locate a model and build it, on the CPU; arguments as of `estimate`.
+
+    Raises:
+        ValueError, WeightsMissingError, WeightsMismatchError: there is no such model, it is not here or not what it should be.
+    """
+    places = None if folders is None else tuple(folders)
+    if isinstance(model, Path) or (model != "auto" and model not in MODELS and Path(model).suffix == ".safetensors"):
+        return load_model(model, dtype=dtype)
+    chosen = choose(model, places, allow_download=allow_download)
+    return load_entry(chosen, places, allow_download=allow_download, progress=progress, dtype=dtype)
+
+
 def estimate(
     image_srgb: Tensor,
-    model: str | Path = "auto",
+    model: str | Path | DepthModel = "auto",
     *,
     folders: Iterable[Path | str] | None = None,
     allow_download: bool = False,
@@ -81,7 +101,8 @@ def estimate(
 
     Args:
         image_srgb: [B,3,H,W] sRGB-encoded, any floating-point type.
-        model: a registered name, "auto" (see `registry.AUTO_ORDER`), or the path of a safetensors file with its config.json.
+        model: a registered name, "auto" (see `registry.AUTO_ORDER`), the path of a safetensors file with its config.json, or
+            one that `load` has built.
         folders: where models lie (default `models.default_folders()`), then the local Hugging Face cache.
         allow_download: whether a missing model may be fetched.
         progress: called during a download and after every frame; may raise to cancel.
@@ -94,12 +115,9 @@ def estimate(
         TypeError, ValueError, RuntimeError: as `predict`.
     """
     check_image(image_srgb)
-    places = None if folders is None else tuple(folders)
     target = image_srgb.device if device is None else torch.device(device)
-    if isinstance(model, Path) or (model != "auto" and model not in MODELS and Path(model).suffix == ".safetensors"):
-        net = load_model(model, dtype=dtype)
-    else:
-        chosen = choose(model, places, allow_download=allow_download)
-        net = load_entry(chosen, places, allow_download=allow_download, progress=progress, dtype=dtype)
+    net = model
+    if not isinstance(net, DepthModel):
+        net = load(net, folders, allow_download=allow_download, progress=progress, dtype=dtype)
     result = predict(net.to(target), image_srgb, focal_px=focal_px, progress=progress)
     return refine_edges(result, image_srgb, strength=float(refine)) if refine else result
