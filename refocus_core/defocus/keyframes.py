@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeGuard, cast
 
@@ -88,6 +89,18 @@ class Key:
         """Whether it takes part in the focus track."""
         return self.x is not None or self.distance_m is not None
 
+    def disparity(self, depth_map: DepthMap) -> float:
+        """Disparity that this key puts in focus, from the depth of its own frame alone.
+
+        Raises:
+            ValueError: if it sets no focus, its point has no depth under it, or its distance meets relative depth.
+        """
+        if self.x is not None and self.y is not None:
+            return float(focus_disparity(depth_map, FocusPoint(self.x, self.y)))
+        if self.distance_m is None:
+            raise ValueError(f"The key at frame {self.frame} sets no focus.")
+        return float(focus_disparity(depth_map, FocusDistance(self.distance_m)))
+
 
 @dataclass(frozen=True)
 class Keyframes:
@@ -120,21 +133,29 @@ class Keyframes:
         Raises:
             ValueError: if no key sets the focus, a point has no depth under it, or a distance meets relative depth.
         """
-        keys = [k for k in self.keys if k.sets_focus]
-        if not keys:
-            raise ValueError("No key sets the focus.")
         batch = depth_map.disparity.shape[0]
         values: list[float] = []
-        for key in keys:
-            if key.x is not None and key.y is not None:
-                at = min(key.frame, batch - 1)
-                valid = None if depth_map.valid is None else depth_map.valid[at : at + 1]
-                single = DepthMap(depth_map.disparity[at : at + 1], depth_map.metric, valid=valid)
-                values.append(float(focus_disparity(single, FocusPoint(key.x, key.y))))
-            else:
-                single = DepthMap(depth_map.disparity[:1], depth_map.metric)
-                values.append(float(focus_disparity(single, FocusDistance(cast(float, key.distance_m)))))
-        return _track(keys, values, batch).to(depth_map.disparity)
+        for key in self.focus_keys:
+            at = min(key.frame, batch - 1)
+            valid = None if depth_map.valid is None else depth_map.valid[at : at + 1]
+            values.append(key.disparity(DepthMap(depth_map.disparity[at : at + 1], depth_map.metric, valid=valid)))
+        return self.focus_track(values, batch).to(depth_map.disparity)
+
+    @property
+    def focus_keys(self) -> tuple[Key, ...]:
+        """The keys that set the focus.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        keys = tuple(k for k in self.keys if k.sets_focus)
+        if not keys:
+            raise ValueError("No key sets the focus.")
+        return keys
+
+    def focus_track(self, values: Sequence[float], batch: int) -> Tensor:
+        """Disparity in focus [B] float64 from those of `focus_keys`, for `batch` frames."""
+        return _track(self.focus_keys, values, batch)
 
     def opening(self, lens: Lens | Blur, batch: int) -> Tensor:
         """Factor on K for each of `batch` frames [B]: the aperture of that frame over that of `lens`.
@@ -158,7 +179,7 @@ class Keyframes:
         return _track(keys, values, batch) / lens.percent
 
 
-def _track(keys: list[Key], values: list[float], batch: int) -> Tensor:
+def _track(keys: Sequence[Key], values: Sequence[float], batch: int) -> Tensor:
     """Values of every frame [B] float64."""
     out: list[float] = []
     for frame in range(batch):

@@ -2,6 +2,7 @@
 
 estimate(image) -> DepthMap                  locate, load and run a registered model; load(model) -> DepthModel for several runs
 load_model(path) -> DepthModel, predict(model, image) -> DepthMap      the same in two steps
+frame_depth(model, frame), ClipAligner -> ClipScale                    the frames of a clip one by one, on one range
 from_da3, from_moge, from_image              adapters
 fit(depth_map, image) -> DepthMap            to the picture's size
 refine(depth_map, image) -> DepthMap         edges moved onto the photo's edges
@@ -14,6 +15,7 @@ preview(depth_map) -> picture                for people only, never read back
 
 from .adapters import fit, from_da3, from_image, from_moge
 from .adjust import AREA_WORDS, Area, At, adjust, isolate
+from .clip_scale import ClipAligner, ClipScale, frame_depth
 from .display import preview
 from .estimate import estimate, load, predict
 from .export import EXPORTS, known_mask, to_image
@@ -29,6 +31,8 @@ __all__ = [
     "MODELS",
     "Area",
     "At",
+    "ClipAligner",
+    "ClipScale",
     "DepthModel",
     "adjust",
     "available",
@@ -36,6 +40,7 @@ __all__ = [
     "entry",
     "estimate",
     "fit",
+    "frame_depth",
     "from_da3",
     "from_image",
     "from_moge",
