@@ -6,7 +6,9 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from ..files.formats import is_clip
 from .batch_command import build_batch_parser, run_batch
+from .clip_stages import run_clip
 from .parser import build_parser
 from .stages import run
 
@@ -31,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if many:
             return DONE if run_batch(args) else FAILED
-        run(args)
+        run_clip(args) if is_clip(args.photo) else run(args)
     except KeyboardInterrupt:
         said = "the same command goes on where it was" if many else "nothing was written"
         print(f"\nrefocus: stopped, {said}.", file=sys.stderr)

@@ -123,7 +123,10 @@ def build_parser(kind: type[Parser] = Parser) -> Parser:
         allow_abbrev=False,
     )
     p.add_argument(
-        "photo", metavar="PHOTO", type=Path, help="the photo: JPEG, PNG, TIFF, WebP (8 or 16 bits), float TIFF, PFM, EXR"
+        "photo",
+        metavar="PHOTO",
+        type=Path,
+        help="photo (JPEG, PNG, TIFF, WebP, float TIFF, PFM, EXR) or clip (MP4, MOV, MKV, WebM, AVI)",
     )
     p.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help="the result; its ending decides the file type")
     p.add_argument("--version", action="version", version=__version__)
@@ -142,6 +145,9 @@ def _add_focus(p: argparse.ArgumentParser) -> None:
     where.add_argument("--focus-mask", metavar="FILE", type=Path, help="what is white in this picture (the median of its depth)")
     _add(where, o.defocus.DISTANCE_M, unset=True, low=1e-3, high=float("inf"))
     _add(g, o.defocus.FOCUS_RANGE)
+    g.add_argument(
+        "--keyframes", metavar="FILE|JSON", help="for a clip: focus and aperture over its frames, as docs/batch.md shows"
+    )
 
 
 def _add_strength(p: argparse.ArgumentParser) -> None:

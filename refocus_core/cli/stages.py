@@ -36,7 +36,7 @@ LEAST_LIKELY_PX = 1.0
 
 
 @dataclass
-class _Stages:
+class Stages:
     """Progress bars on the terminal, and how long each stage took."""
 
     quiet: bool
@@ -77,31 +77,33 @@ def run(args: argparse.Namespace, networks: Networks | None = None) -> None:
         ValueError, OSError, RuntimeError, ImportError, MemoryError: whatever stands in the way, in words for the user.
     """
     check(args)
+    if args.keyframes is not None:
+        raise ValueError(f"--keyframes is for the frames of a clip, and {args.photo} is a photo. Leave it out.")
     from .. import defocus
     from ..files import pictures
 
-    stages = _Stages(args.quiet)
+    stages = Stages(args.quiet)
     with stages("reading"):
         photo = pictures.load(args.photo)
         bits = check_outputs(args, photo)
         device = device_named(args.device)
         image = photo.image.to(device)
-        kernel = _kernel(args)
-        focus = _focus(args)
+        kernel = kernel_of(args)
+        focus = focus_of(args)
         given = None if args.defocus is None else _defocus_file(args.defocus, image)
         depth_file = None if given is not None else _depth_file(args)
     kept = networks or Networks()
     estimate = functools.partial(_depth, args, file=depth_file, networks=kept, stages=stages)
     depth_map = lens = None
     if given is not None:
-        sharp, defocus_map = _sharp(args, image, kept, stages), given
+        sharp, defocus_map = sharpened(args, image, kept, stages), given
     else:
         sharp, depth_map = _sharp_and_depth(args, image, photo.camera, estimate, kept, stages)
         with stages("defocus"):
-            lens = _lens(args, photo.camera, depth_map)
+            lens = lens_of(args, photo.camera, depth_map)
             ranges = {"focus_range": args.focus_range, "near_gain": args.near_gain, "far_gain": args.far_gain}
             defocus_map = defocus.from_lens(depth_map, lens, focus, **ranges)
-    result, alpha = _blur(args, sharp, photo.alpha, defocus_map, kernel, kept, stages)
+    result, alpha = blurred(args, sharp, photo.alpha, defocus_map, kernel, kept, stages)
     with stages("writing"):
         write(
             args, bits, photo, sharp=sharp, result=result, alpha=alpha, depth_map=depth_map, defocus_map=defocus_map, focus=focus
@@ -116,7 +118,7 @@ def _sharp_and_depth(
     camera: CameraData,
     estimate: Callable[[Tensor], DepthMap],
     networks: Networks,
-    stages: _Stages,
+    stages: Stages,
 ) -> tuple[Tensor, DepthMap]:
     """The photo, all in focus, and its depth.
 
@@ -130,11 +132,11 @@ def _sharp_and_depth(
         with stages("deblurring") as progress:
             taken = defocus.from_lens(depth_map, lens, args.taken_focus)
             return restore.all_in_focus(image, args.deblur, taken, progress=progress).image, depth_map
-    sharp = _sharp(args, image, networks, stages)
+    sharp = sharpened(args, image, networks, stages)
     return sharp, estimate(sharp)
 
 
-def _sharp(args: argparse.Namespace, image: Tensor, networks: Networks, stages: _Stages) -> Tensor:
+def sharpened(args: argparse.Namespace, image: Tensor, networks: Networks, stages: Stages) -> Tensor:
     """The photo, all in focus, by a method that needs no depth."""
     from .. import generative, restore
 
@@ -149,14 +151,14 @@ def _sharp(args: argparse.Namespace, image: Tensor, networks: Networks, stages: 
         return restore.all_in_focus(image, args.deblur, folders=args.models or (), model=network, progress=progress).image
 
 
-def _blur(
+def blurred(
     args: argparse.Namespace,
     sharp: Tensor,
     alpha: Tensor | None,
     defocus_map: DefocusMap,
     kernel: Kernel,
     networks: Networks,
-    stages: _Stages,
+    stages: Stages,
 ) -> tuple[Tensor, Tensor | None]:
     """The sharp photo, blurred by `--method`, and its alpha [1,1,H,W], which the renderer blurs along with it."""
     from .. import bokeh, generative
@@ -188,7 +190,7 @@ def _blur(
         return drawn, alpha
 
 
-def _kernel(args: argparse.Namespace) -> Kernel:
+def kernel_of(args: argparse.Namespace) -> Kernel:
     from .. import bokeh
     from ..color import srgb_to_linear
     from ..files import pictures
@@ -216,7 +218,7 @@ def _kernel(args: argparse.Namespace) -> Kernel:
     return bokeh.kernel_from_image(raster.clamp_min(0), softness=args.softness, name=path.stem)
 
 
-def _focus(args: argparse.Namespace) -> FocusLike:
+def focus_of(args: argparse.Namespace) -> FocusLike:
     from ..files import pictures
 
     if args.focus_mask is not None:
@@ -266,7 +268,7 @@ def _depth_file(args: argparse.Namespace) -> Tensor | None:
     return pictures.load_map(path)
 
 
-def _depth(args: argparse.Namespace, image: Tensor, *, file: Tensor | None, networks: Networks, stages: _Stages) -> DepthMap:
+def _depth(args: argparse.Namespace, image: Tensor, *, file: Tensor | None, networks: Networks, stages: Stages) -> DepthMap:
     from .. import depth
 
     with stages("depth") as progress:
@@ -285,7 +287,7 @@ def _depth(args: argparse.Namespace, image: Tensor, *, file: Tensor | None, netw
         return depth.refine(depth.fit(depth_map.to(image.device), image), image, strength=args.refine)
 
 
-def _lens(args: argparse.Namespace, camera: CameraData, depth_map: DepthMap) -> Lens | Blur:
+def lens_of(args: argparse.Namespace, camera: CameraData, depth_map: DepthMap) -> Lens | Blur:
     from .. import defocus
     from ..optics import Blur
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -33,6 +34,10 @@ ALPHA_SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".exr")
 """File types that hold transparency."""
 LARGEST_SIDE_PX = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}
 """Longest side that a file type, or libjpeg that writes it, can hold; others hold any that fits into memory."""
+CLIP_CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+"""Endings of clips that are written -> container, as FFmpeg calls it."""
+CLIP_SUFFIXES = (*CLIP_CONTAINERS, ".webm", ".avi")
+"""Endings of clips that are read."""
 METADATA_HELD: dict[str, set[str]] = {
     ".png": {"xmp", "iptc", "comment", "text", "dpi"},
     ".tif": {"xmp", "iptc", "dpi"},
@@ -42,3 +47,8 @@ METADATA_HELD: dict[str, set[str]] = {
     ".webp": {"xmp", "dpi"},
 }
 """Attributes of `Metadata` that each file type can hold."""
+
+
+def is_clip(path: Path) -> bool:
+    """Whether a file is a clip by its ending."""
+    return path.suffix.lower() in CLIP_SUFFIXES

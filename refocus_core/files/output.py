@@ -52,7 +52,7 @@ def check_output(
     if size is not None and longest is not None and max(size) > longest:
         shape = f"{size[1]} x {size[0]} px"
         raise PictureError(f"{path}: the picture is {shape}; sides of a {suffix} file hold {longest}. Choose .png or .tif.")
-    _check_place(path, protect)
+    check_place(path, protect)
     return bits
 
 
@@ -65,10 +65,11 @@ def check_map_output(path: str | Path, protect: tuple[Path, ...] = ()) -> None:
     path = Path(path)
     if path.suffix.lower() not in MAP_SUFFIXES:
         raise PictureError(f"{path}: maps are written as {', '.join(MAP_SUFFIXES)}. Choose one of these endings.")
-    _check_place(path, protect)
+    check_place(path, protect)
 
 
-def _check_place(path: Path, protect: tuple[Path, ...]) -> None:
+def check_place(path: Path, protect: tuple[Path, ...]) -> None:
+    """Raise PictureError unless a file can be written there that is none of `protect`."""
     if path.suffix.lower() == ".exr":
         openexr(path)
     if path.is_dir():

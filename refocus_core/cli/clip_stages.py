@@ -1,0 +1,202 @@
+"""A clip, frame after frame, in constant memory: first what all frames together tell, then each of them.
+
+The first pass finds the scale and shift of each frame's depth, the range of the clip and the depth under the keyframes' points;
+the second one does what the single run does to each frame. What the first keeps are a few numbers a frame.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .networks import Networks, device_named
+from .parser import build_parser, check
+from .stages import Stages, blurred, focus_of, kernel_of, lens_of, sharpened
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..defocus import FocusLike, Key, Keyframes
+    from ..depth import ClipScale
+    from ..depth.model import FrameDepth
+    from ..optics import Blur, Lens
+    from ..types import DepthMap
+
+NOT_FOR_CLIPS = ("defocus", "bits", "exif_lens", "save_depth", "save_defocus", "save_sharp", "save_matte", "save_recipe")
+"""Options that are about one photo."""
+
+
+def run_clip(args: argparse.Namespace) -> None:
+    """From a clip to a clip.
+
+    Raises:
+        ValueError, OSError, RuntimeError, ImportError, MemoryError: whatever stands in the way, in words for the user.
+    """
+    _check(args)
+    from .. import defocus
+    from ..files import clips
+
+    clips.check_clip_output(args.photo, args.output)
+    keyframes = None if args.keyframes is None else defocus.parse_keyframes(_keyframes_text(args.keyframes))
+    work = _Clip(args, Networks(), keyframes)
+    total = clips.frame_count(args.photo)
+    with _bar("depth", total, args.quiet) as step:
+        plan = work.planned(_counted(clips.frames(args.photo), step))
+    with _bar("rendering", total, args.quiet) as step:
+
+        def change(number: int, frame: Tensor) -> Tensor:
+            result = work.frame(plan, number, frame)
+            step()
+            return result
+
+        clips.rewrite(args.photo, args.output, change)
+    if not args.quiet:
+        print(f"{args.output}: {len(plan.scale.frames)} frames")
+
+
+def _check(args: argparse.Namespace) -> None:
+    check(args)
+    plain = build_parser()
+    for name in NOT_FOR_CLIPS:
+        if getattr(args, name) != plain.get_default(name):
+            raise ValueError(f"--{name.replace('_', '-')} is about one photo, and {args.photo} is a clip. Leave it out.")
+    if Path(args.depth).is_file() and Path(args.depth).suffix != ".safetensors":
+        raise ValueError(f"--depth {args.depth} is the depth of one photo. For a clip name a model.")
+    if args.deblur == "deconvolution":
+        raise ValueError("--deblur deconvolution is about one photo. Choose another --deblur for a clip, such as none.")
+
+
+@contextmanager
+def _bar(name: str, total: int | None, quiet: bool) -> Generator[Callable[[], object]]:
+    from tqdm import tqdm
+
+    hidden = True if quiet else None  # None: shown on a terminal only
+    with tqdm(desc=name, total=total, unit="frame", file=sys.stderr, disable=hidden) as bar:
+        yield bar.update
+
+
+def _counted(frames: Iterable[Tensor], step: Callable[[], object]) -> Iterator[Tensor]:
+    for frame in frames:
+        yield frame
+        step()
+
+
+def _keyframes_text(given: str) -> str:
+    return given if given.lstrip().startswith("{") else Path(given).read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the first pass found.
+
+    Attributes:
+        scale: of the depth.
+        focus: disparity in focus of each frame [B] in the unit of the final depth, or None where no key sets it.
+    """
+
+    scale: ClipScale
+    focus: Tensor | None
+
+
+class _Clip:
+    """What is the same for all frames, and the two passes."""
+
+    def __init__(self, args: argparse.Namespace, networks: Networks, keyframes: Keyframes | None) -> None:
+        self.args, self.networks, self.keyframes = args, networks, keyframes
+        self.device = device_named(args.device)
+        self.model = networks.depth(args, self.device)
+        self.kernel = kernel_of(args)
+        self.focus: FocusLike = focus_of(args)
+        self.opening: Tensor | None = None
+        self.silent = Stages(quiet=True)
+
+    def _sharp_and_depth(self, image: Tensor) -> tuple[Tensor, FrameDepth]:
+        from .. import depth
+
+        sharp = sharpened(self.args, image.to(self.device), self.networks, self.silent)
+        return sharp, depth.frame_depth(self.model, sharp)
+
+    def _final(self, scale: ClipScale, number: int, found: FrameDepth, sharp: Tensor, *, metres: bool = True) -> DepthMap:
+        from .. import depth
+
+        on_range = scale.depth_map(number, found, self.model)
+        refined = depth.refine(on_range, sharp, strength=self.args.refine)
+        return depth.in_metres(refined, self.args.near_m or None, self.args.far_m or None) if metres else refined
+
+    def planned(self, frames: Iterable[Tensor]) -> _Plan:
+        """The first pass."""
+        from .. import depth
+
+        aligner = depth.ClipAligner(self.model.metric)
+        keys = self.keyframes.focus_keys if self.keyframes is not None and self.keyframes.moves_focus else ()
+        under: dict[int, tuple[int, float]] = {}
+        sharp = found = None
+        count = 0
+        for image in frames:
+            sharp, found = self._sharp_and_depth(image)
+            aligner.add(found)
+            for key in keys:
+                if key.frame == count:
+                    under[key.frame] = count, self._under(key, found, sharp)
+            count += 1
+        scale = aligner.result()
+        if not keys or sharp is None or found is None:
+            return _Plan(scale, None)
+        for key in keys:
+            if key.frame >= count:
+                under[key.frame] = count - 1, self._under(key, found, sharp)
+        values = [self._in_final_unit(scale, key, *under[key.frame]) for key in keys]
+        assert self.keyframes is not None
+        return _Plan(scale, self.keyframes.focus_track(values, count))
+
+    def _under(self, key: Key, found: FrameDepth, sharp: Tensor) -> float:
+        """What a key puts in focus: its disparity for a distance, else that of the network, whatever the clip's range will be."""
+        from .. import depth
+
+        aligner = depth.ClipAligner(self.model.metric)
+        aligner.add(found)
+        alone = aligner.result()
+        value = key.disparity(self._final(alone, 0, found, sharp, metres=key.distance_m is not None))
+        return value if self.model.metric or key.distance_m is not None else alone.low + value * (alone.high - alone.low)
+
+    def _in_final_unit(self, scale: ClipScale, key: Key, number: int, value: float) -> float:
+        if key.distance_m is not None:
+            return value
+        if self.model.metric:
+            return value * scale.frames[number].scale
+        relative = scale.relative(number, value)
+        if not self.args.near_m:
+            return relative
+        return 1 / self.args.far_m + relative * (1 / self.args.near_m - 1 / self.args.far_m)
+
+    def frame(self, plan: _Plan, number: int, image: Tensor) -> Tensor:
+        """The second pass: one frame [1,3,H,W], refocused."""
+        from .. import defocus
+        from ..files.exif import NO_CAMERA_DATA
+
+        args = self.args
+        sharp, found = self._sharp_and_depth(image)
+        depth_map = self._final(plan.scale, number, found, sharp)
+        lens = self._opened(lens_of(args, NO_CAMERA_DATA, depth_map), number, len(plan.scale.frames))
+        focus = self.focus if plan.focus is None else defocus.FocusDisparity(float(plan.focus[number]))
+        ranges = {"focus_range": args.focus_range, "near_gain": args.near_gain, "far_gain": args.far_gain}
+        made = defocus.from_lens(depth_map, lens, focus, **ranges)
+        return blurred(args, sharp, None, made, self.kernel, self.networks, self.silent)[0]
+
+    def _opened(self, lens: Lens | Blur, number: int, count: int) -> Lens | Blur:
+        """The lens at this frame's aperture."""
+        from ..optics import Blur, Lens
+
+        if self.keyframes is None:
+            return lens
+        if self.opening is None:  # all frames have one lens but for its aperture
+            self.opening = self.keyframes.opening(lens, count)
+        factor = float(self.opening[number])
+        if isinstance(lens, Lens):
+            return Lens(lens.focal_mm, lens.f_number / factor, lens.sensor_mm)
+        return Blur(lens.percent * factor)

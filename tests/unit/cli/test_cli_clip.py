@@ -1,0 +1,95 @@
+"""`python -m refocus_core clip.mp4 -o out.mp4`: the same pictures as the whole clip at once, and its messages."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from refocus_core import bokeh, defocus, depth
+from refocus_core.cli import main
+from refocus_core.color import linear_to_srgb, srgb_to_linear
+from refocus_core.files import clips
+from refocus_core.optics import Blur
+from refocus_core.types import DepthMap
+from tests.helpers import motorcycle
+
+av = pytest.importorskip("av", reason="needs av: run `bash scripts/setup.sh tests`")
+
+KEYS = json.dumps(
+    {"keys": [{"frame": 0, "x": 0.5, "y": 0.8, "percent": 4}, {"frame": 9, "x": 0.9, "y": 0.1, "percent": 2, "ease": "linear"}]}
+)
+"""The second key lies beyond the end, so that it is measured in the last frame."""
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four frames of a pan over the motorcycle, 0.1 s apart but for the last one."""
+    path = tmp_path_factory.mktemp("clip") / "a.mp4"
+    with Image.open(motorcycle.PHOTO) as im:
+        whole = im.convert("RGB").resize((370, 250))
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=10, options={"crf": "1"})
+        video.width, video.height, video.pix_fmt = 192, 128, "yuv420p"
+        video.codec_context.time_base = Fraction(1, 1000)
+        for i, ms in enumerate((0, 100, 200, 450)):
+            pixels = np.asarray(whole.crop((100 + 8 * i, 60, 292 + 8 * i, 188)))
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = ms, Fraction(1, 1000)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+    return path
+
+
+def test_frame_after_frame_equals_the_whole_clip_at_once(clip: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o.mp4"
+    given = [str(clip), "-o", str(out), "--blur", "3", "--deblur", "none", "--quality", "draft", "--keyframes", KEYS, "-q"]
+    assert main(given) == 0
+    model = depth.load()
+    frames = list(clips.frames(clip))
+    found = [depth.frame_depth(model, f) for f in frames]
+    aligner = depth.ClipAligner(model.metric)
+    for f in found:
+        aligner.add(f)
+    scale = aligner.result()
+    maps = [depth.refine(scale.depth_map(i, f, model), p) for i, (f, p) in enumerate(zip(found, frames, strict=True))]
+    assert min(float(m.disparity.min()) for m in maps) < 0.02 and max(float(m.disparity.max()) for m in maps) > 0.98
+    together = DepthMap(torch.cat([m.disparity for m in maps]), False, edge_px=maps[0].edge_px)
+    made = defocus.from_lens(together, Blur(3), keyframes=defocus.parse_keyframes(KEYS))
+    want = linear_to_srgb(bokeh.render(srgb_to_linear(torch.cat(frames)), made, quality="draft")).clamp(0, 1)
+    got = torch.cat(list(clips.frames(out)))
+    assert float((got - want).abs().mean()) < 0.01, "but for the encoder"
+    assert float((want - torch.cat(frames)).abs().mean()) > 0.02, "which is far less than what the blur changes"
+    with av.open(str(out)) as container:
+        assert [round(float(f.time) * 1000) for f in container.decode(video=0)] == [0, 100, 200, 450]
+    assert [p.name for p in tmp_path.iterdir()] == ["o.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--save-depth", "{out}/d.png"], "--save-depth is about one photo"),
+        (["--deblur", "deconvolution"], "Choose another --deblur for a clip"),
+        (["-o", "{out}/o.png"], "clips are written as"),
+        (["-o", "{clip}"], "is the input"),
+        (["--keyframes", '{"keys": []}'], "There is no key"),
+        (["--keyframes", "{out}/none.json"], "none.json"),
+        (["--keyframes", '{"keys": [{"frame": 0, "distance_m": 2}]}'], "needs depth in metres"),
+    ],
+)
+def test_mistakes_about_a_clip(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    filled = [o.replace("{out}", str(tmp_path)).replace("{clip}", str(clip)) for o in options]
+    assert main([str(clip), "-o", str(tmp_path / "o.mp4"), "--deblur", "none", "-q", *filled]) == 2
+    assert message in capsys.readouterr().err and list(tmp_path.iterdir()) == []
+
+
+def test_keyframes_are_for_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(motorcycle.PHOTO), "-o", str(tmp_path / "o.png"), "--keyframes", KEYS, "-q"]) == 2
+    assert "--keyframes is for the frames of a clip" in capsys.readouterr().err

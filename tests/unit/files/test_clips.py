@@ -1,0 +1,109 @@
+"""Clips frame after frame: times, sound and colours of what is written, by PyAV."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from refocus_core.files import clips
+from refocus_core.files.formats import PictureError
+
+av = pytest.importorskip("av", reason="needs av: run `bash scripts/setup.sh tests`")
+
+TIMES = (0, 40, 80, 200, 240, 500)
+"""Of the frames in ms: a variable rate."""
+SIZE = (64, 48)
+
+
+def made(path: Path, sound: str | None = "aac", size: tuple[int, int] = SIZE, shift: int = 0, form: str = "yuv420p") -> Path:
+    """A clip of TIMES, a gradient that moves, with a tone."""
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=25, options={"crf": "1"})
+        video.width, video.height, video.pix_fmt = *size, form
+        video.codec_context.time_base = Fraction(1, 1000)
+        tone = out.add_stream(sound, rate=8000, layout="mono") if sound else None
+        for i, ms in enumerate(TIMES):
+            x = np.linspace(40, 200, size[0])[None, :, None] + np.arange(size[1])[:, None, None] / 4 + 2 * i
+            pixels = np.repeat(x, 3, 2) * np.array([1.0, 0.8, 0.5])
+            frame = av.VideoFrame.from_ndarray(pixels.clip(0, 255).astype(np.uint8), format="rgb24")
+            frame.pts, frame.time_base = ms + shift, Fraction(1, 1000)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        if tone is not None:
+            wave = np.sin(np.arange(4096) / 5).astype(np.float32)[None]
+            frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 8000, 0
+            out.mux(tone.encode(frame))
+            out.mux(tone.encode(None))
+    return path
+
+
+def times(path: Path) -> list[float]:
+    with av.open(str(path)) as container:
+        return [round(float(f.time) * 1000) for f in container.decode(video=0)]
+
+
+def sound(path: Path) -> list[tuple[bytes, float]]:
+    with av.open(str(path)) as container:
+        packets = list(container.demux(audio=0))
+        return [(bytes(p), round(float(p.pts * p.time_base), 4)) for p in packets if p.size]
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mkv", "mov"])
+def test_frames_keep_their_times_and_sound_is_copied(tmp_path: Path, kind: str) -> None:
+    source, target = made(tmp_path / "a.mp4"), tmp_path / f"b.{kind}"
+    clips.check_clip_output(source, target)
+    numbers: list[int] = []
+    clips.rewrite(source, target, lambda n, frame: numbers.append(n) or frame)
+    assert numbers == list(range(len(TIMES))) and times(source) == list(TIMES)
+    late = times(target)[0]  # Matroska holds no time below 0, so all begins later by what the sound begins earlier
+    assert late == 0 or kind == "mkv"
+    assert [t - late for t in times(target)] == list(TIMES)
+    assert [data for data, _ in sound(target)] == [data for data, _ in sound(source)]
+    assert [t - late / 1000 for _, t in sound(target)] == pytest.approx([t for _, t in sound(source)], abs=2e-3)
+
+
+def test_colours_come_back(tmp_path: Path) -> None:
+    source, target = made(tmp_path / "a.mp4", None), tmp_path / "b.mp4"
+    clips.rewrite(source, target, lambda _, frame: frame)
+    for before, after in zip(clips.frames(source), clips.frames(target), strict=True):
+        assert before.shape == (1, 3, SIZE[1], SIZE[0])
+        assert float((before - after).abs().mean()) < 0.01 and float((before - after).mean().abs()) < 0.004
+
+
+def test_odd_sizes_stay(tmp_path: Path) -> None:
+    source, target = made(tmp_path / "a.mp4", None, (63, 47), form="yuv444p"), tmp_path / "b.mp4"
+    clips.rewrite(source, target, lambda _, frame: frame)
+    assert {tuple(f.shape) for f in clips.frames(target)} == {(1, 3, 47, 63)}
+
+
+def test_a_failure_leaves_no_file_and_keeps_the_old_one(tmp_path: Path) -> None:
+    source, target = made(tmp_path / "a.mp4"), tmp_path / "b.mp4"
+    target.write_bytes(b"old")
+
+    def stop(number: int, frame: torch.Tensor) -> torch.Tensor:
+        if number == 3:
+            raise KeyboardInterrupt
+        return frame
+
+    with pytest.raises(KeyboardInterrupt):
+        clips.rewrite(source, target, stop)
+    assert target.read_bytes() == b"old" and sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]
+
+
+def test_mistakes_are_told_before_the_work(tmp_path: Path) -> None:
+    source = made(tmp_path / "a.mkv", "flac")
+    with pytest.raises(PictureError, match=r"\.mov cannot hold the sound \(flac\)"):
+        clips.check_clip_output(source, tmp_path / "b.mov")
+    clips.check_clip_output(source, tmp_path / "b.mkv")
+    with pytest.raises(PictureError, match="clips are written as"):
+        clips.check_clip_output(source, tmp_path / "b.gif")
+    with pytest.raises(PictureError, match="is the input"):
+        clips.check_clip_output(source, source)
+    (tmp_path / "bad.mp4").write_bytes(b"nothing")
+    with pytest.raises(PictureError, match="cannot be read as a clip"):
+        clips.check_clip_output(tmp_path / "bad.mp4", tmp_path / "b.mp4")
