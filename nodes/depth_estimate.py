@@ -8,7 +8,8 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..refocus_core import depth, models, options
-from ..refocus_core.types import DepthMap
+from ..refocus_core.progress import shares
+from ..refocus_core.types import DepthMap, Progress
 from . import host
 
 _RUN_BYTES = 3 << 30
@@ -71,10 +72,14 @@ class RefocusDepthEstimate(io.ComfyNode):
         focal = focal_px or None
         source = _source(source, {name: given.get(name) for name in options.depth.INPUTS})
         ends_m = near_m or None, far_m or None
-        depth_map = _run(model, allow_download, photo, focal) if source == "model" else _read(source, focal, ends_m, **given)
+        running, refining = shares(host.progress(), (3, 1))
+        if source == "model":
+            depth_map = _run(model, allow_download, photo, focal, running)
+        else:
+            depth_map = _read(source, focal, ends_m, **given)
         if source != "depth_image":
             depth_map = depth.in_metres(depth_map, *ends_m)
-        depth_map = depth.refine(depth.fit(depth_map.to(photo.device), photo), photo, strength=refine)
+        depth_map = depth.refine(depth.fit(depth_map.to(photo.device), photo), photo, strength=refine, progress=refining)
         depth_map = depth_map.to(host.intermediate_device())
         preview = host.to_image(depth.preview(depth_map))
         length = 0.0 if depth_map.focal_px is None else float(depth_map.focal_px[0])
@@ -120,7 +125,7 @@ def _source(source: str, given: dict[str, Any]) -> str:
     return source
 
 
-def _run(model: str, allow_download: bool, photo: torch.Tensor, focal_px: float | None) -> DepthMap:
+def _run(model: str, allow_download: bool, photo: torch.Tensor, focal_px: float | None, progress: Progress) -> DepthMap:
     folders = host.model_folder()
     if model == "auto" or model in depth.MODELS:
         entry = depth.choose(model, folders, allow_download=allow_download)
@@ -129,4 +134,4 @@ def _run(model: str, allow_download: bool, photo: torch.Tensor, focal_px: float 
     else:
         path, config, name = host.model_path(host.FOLDER_KEY, model), None, model
     with host.cached_file("depth", path, lambda file: depth.load_model(file, config, name=name), _RUN_BYTES) as net:
-        return depth.predict(net, photo, focal_px=focal_px, progress=host.progress(photo.shape[0]))
+        return depth.predict(net, photo, focal_px=focal_px, progress=progress)

@@ -57,7 +57,8 @@ class RefocusDepthMatte(io.ComfyNode):
             nearest, farthest = bokeh.around(depth_map, at_point, tolerance)
         else:
             nearest, farthest = bokeh.between(depth_map, near, far)
-        cut = bokeh.depth_matte(srgb_to_linear(photo), depth_map, nearest, farthest, softness=softness)
+        light, progress = srgb_to_linear(photo), host.progress()
+        cut = bokeh.depth_matte(light, depth_map, nearest, farthest, softness=softness, progress=progress)
         alpha = cut.coverage[:, None]
         foreground = host.to_image(linear_to_srgb(cut.foreground), alpha)
         background = host.to_image(linear_to_srgb(cut.background))

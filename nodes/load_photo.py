@@ -84,7 +84,7 @@ def _stored(path: Path, photo: torch.Tensor, camera: CameraData, refine: float) 
                 f"Load Photo: {path.name} holds no depth (GDepth or Dynamic Depth in a JPEG). Use Depth Estimate instead."
             )
         photo = photo.to(host.device())
-        found = depth.refine(depth.fit(found.to(photo.device), photo), photo, strength=refine)
+        found = depth.refine(depth.fit(found.to(photo.device), photo), photo, strength=refine, progress=host.progress())
     except ValueError as error:
         return host.blocked(f"Load Photo: {error}")
     return found.to(host.intermediate_device())

@@ -10,6 +10,9 @@ from comfy_execution.graph_utils import ExecutionBlocker
 
 from ...refocus_core.types import Progress
 
+_SHOWN_STEPS = 200
+"""In how many steps the bar moves at most."""
+
 
 def progress(total_hint: int | None = None) -> Progress:
     """A `Progress` that moves ComfyUI's progress bar and stops the work when the user pressed the interrupt button.
@@ -17,10 +20,15 @@ def progress(total_hint: int | None = None) -> Progress:
     It raises ComfyUI's InterruptProcessingException, which must reach ComfyUI: never catch it.
     """
     bar = comfy.utils.ProgressBar(max(total_hint or 1, 1))
+    shown = (-1, 0)
 
     def step(done: int, total: int) -> None:
+        nonlocal shown
         mm.throw_exception_if_processing_interrupted()
-        bar.update_absolute(done, max(total, 1))
+        now = (done * _SHOWN_STEPS // max(total, 1), total)
+        if now != shown:  # each change is a message to the page, and work looks far more often than it moves
+            shown = now
+            bar.update_absolute(done, max(total, 1))
 
     return step
 

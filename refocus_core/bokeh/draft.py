@@ -7,6 +7,7 @@ taken out of it and composited anew, at full resolution, over what is left of it
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -74,7 +75,7 @@ UNTOUCHED = 1e-4
 def render(frame: Frame, job: Job, out: Tensor) -> Tensor:
     """Fill and return `out` [3,H,W], or [4,H,W] with alpha, rendered at half the resolution."""
     if largest_radius(frame.radius) <= SHARP_RADIUS_PX:
-        job.skip(frame)
+        job.skip()
         return out.copy_(frame.shown)
     scale, quality = Scale.of(frame.law), job.quality
     reference_coc = frame.reference_coc(scale)
@@ -88,7 +89,8 @@ def render(frame: Frame, job: Job, out: Tensor) -> Tensor:
     layers = functools.partial(surfaces.layers, image, radius, scale)
     job.composite(plan, layers, largest_radius(radius), rendered, near_blur, alpha)
     small = (image, surfaces.radius(radius, scale))
-    restore(frame, small, rendered, near_blur, out, job.limits.draft_rows)
+    job.look()
+    restore(frame, small, rendered, near_blur, out, job.limits.draft_rows, job.look)
     return out
 
 
@@ -137,6 +139,7 @@ def restore(
     near_blur: Tensor,
     out: Tensor,
     rows_at_a_time: int,
+    look: Callable[[], None],
 ) -> None:
     """Enlarge a rendering of the halved picture, with what is in focus at full resolution.
 
@@ -147,6 +150,7 @@ def restore(
             blurred and nearer than the focus; [4,h,w] and [8,h,w] with alpha.
         out: [3,H,W] or [4,H,W], overwritten.
         rows_at_a_time: rows of the halved picture that are restored together.
+        look: called after them; may raise to cancel.
     """
     rows, shown = rendered.shape[1], frame.shown
     for top in range(0, rows, rows_at_a_time):
@@ -157,6 +161,7 @@ def restore(
         for channels, near in zip((slice(3), slice(3, 4)), near_blur.split(4), strict=False):
             wide = _restored(shown[channels, part], focus, rendered[channels, y0:y1], _channels(near[:, y0:y1], channels))
             out[channels, at] = wide[:, 2 * (top - y0) :][:, : out[:, at].shape[1]]
+        look()
 
 
 def _channels(near_blur: Tensor, channels: slice) -> Tensor:

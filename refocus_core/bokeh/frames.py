@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..optics import BlurLaw
+from ..progress import UNITS, share
 from ..types import Kernel, Progress
 from .engines.choose import choose_engine
 from .limits import Limits
@@ -21,6 +22,9 @@ from .surfaces.scale import Scale
 
 BLUR_MARGIN_PX = 2
 """Added to the largest radius for the halo of a window: a kernel's side is rounded up, and a pixel lies on either side of it."""
+
+SURFACES_WORK = 0.5
+"""What finding the surfaces of a frame takes of the time of compositing it, for `progress`."""
 
 LayersOf = Callable[[Tensor, Tensor], Layers]
 """Layers of the window with these rows and columns."""
@@ -72,11 +76,11 @@ class Job:
     Args:
         size: height and width at which a frame is rendered.
         frames: how many there are.
+        passes: how often each is composited: twice with transparency, for its colours and its alpha.
 
     Attributes:
         size: as given.
         parts: (top, bottom, left, right) of the parts of a frame, which are rendered one after the other.
-        tiles_per_frame: the unit of progress.
     """
 
     def __init__(
@@ -88,28 +92,46 @@ class Job:
         progress: Progress | None,
         size: tuple[int, int],
         frames: int,
+        passes: int = 1,
     ) -> None:
         self.kernel, self.quality, self.limits, self.cache = kernel, quality, limits, cache
         self.part_px = side = limits.part_px(kernel.raster.device)
         self.size = h, w = size
         self.parts = [(y, min(y + side, h), x, min(x + side, w)) for y in range(0, h, side) for x in range(0, w, side)]
-        self.tiles_per_frame = sum(limits.tile_count(y1 - y0, x1 - x0) for y0, y1, x0, x1 in self.parts)
-        self._progress, self._total, self._done = progress, self.tiles_per_frame * frames, 0
+        self._tiles = sum(limits.tile_count(y1 - y0, x1 - x0) for y0, y1, x0, x1 in self.parts)
+        self._progress, self._frames, self._per_frame = share(progress, 0, 1), frames, SURFACES_WORK + passes
+        self._begun, self._done = 0, 0.0
+
+    def begin(self) -> None:
+        """Tell that the next frame begins."""
+        self._begun += 1
+        self._done = 0.0
+        self.look()
 
     def advance(self, tiles: int = 1) -> None:
         """Tell that so many tiles are done."""
-        self._done += tiles
-        if self._progress is not None:
-            self._progress(self._done, self._total)
+        self._done = max(self._done, SURFACES_WORK) + tiles / self._tiles
+        self.look()
 
-    def skip(self, frame: Frame) -> None:
+    def look(self) -> None:
+        """Tell how far the work is, where it may be cancelled."""
+        done = (self._begun - 1 + self._done / self._per_frame) / self._frames
+        self._progress(round(UNITS * done), UNITS)
+
+    def skip(self) -> None:
         """Tell that a frame is done at once."""
-        self.advance(self.tiles_per_frame * (1 if frame.alpha is None else 2))
+        self._done = self._per_frame
+        self.look()
 
     def surfaces(self, image: Tensor, reference_coc: Tensor, scale: Scale | None, snap_px: int) -> Prepared:
         """The surfaces of a picture, kept or found; arguments as of `surfaces.cache.prepare`."""
         gain = None if scale is None else scale.gain
-        return (prepare if self.cache is None else self.cache.get)(image, reference_coc, gain, snap_px, self.part_px)
+        start, whole = (self._begun - 1) / self._frames, self._per_frame * self._frames
+        progress = share(self._progress, start, start + SURFACES_WORK / whole)
+        find = prepare if self.cache is None else self.cache.get
+        found = find(image, reference_coc, gain, snap_px, self.part_px, progress)
+        self._done = SURFACES_WORK
+        return found
 
     def composite(
         self,
@@ -148,7 +170,9 @@ class Job:
             cols = mirrored(x0 - halo_px, x1 + halo_px, w, out.device)
             part, near_part = out[:, y0:y1, x0:x1], None if near_blur is None else near_blur[:, y0:y1, x0:x1]
             origin = (y0 - halo_px, x0 - halo_px)
-            engine.composite(layers(rows, cols), (halo_px, halo_px), origin, part, self.advance, near_part)
+            window = layers(rows, cols)
+            self.look()
+            engine.composite(window, (halo_px, halo_px), origin, part, self.advance, near_part)
             if len(self.parts) > 1:
                 give_back_memory()
 

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from ..checks import check_image, match_batch, same_size
 from ..images import gaussian, push_pull
-from ..types import DepthMap
+from ..progress import shares
+from ..types import DepthMap, Progress
 from .limits import Limits
 from .surfaces.cache import Prepared, prepare
 from .surfaces.layers import Surfaces, jump_threshold
@@ -25,6 +26,9 @@ depth, and fills in more of what lies behind pixel by pixel, which takes longer.
 
 ALONE = 0.999
 """Coverage from which on a pixel shows the selected part alone, and below 1 minus which it shows the rest alone."""
+
+WORK = (8.0, 1.0, 1.0, 1.0)
+"""What the surfaces, the selection, and the colours of either part take of the time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +75,7 @@ def depth_matte(
     *,
     softness: float = 0.05,
     limits: Limits | None = None,
+    progress: Progress | None = None,
 ) -> DepthMatte:
     """Cut out what lies between two depths.
 
@@ -81,6 +86,7 @@ def depth_matte(
         softness: over how much depth beyond them selection ends, as a share of the scene's span, above 0. Edges of surfaces are
             as sharp as the picture has them, whatever it is.
         limits: how much is worked on at a time.
+        progress: called often, along each frame; may raise to cancel.
 
     Raises:
         TypeError, ValueError: on wrong shapes or non-finite values, `nearest` below `farthest`, or a softness not above 0.
@@ -104,8 +110,9 @@ def depth_matte(
             -d * (SPAN_PX / whole),
             _Selection(-near * SPAN_PX / whole, -far * SPAN_PX / whole, softness * SPAN_PX),
             part_px,
+            step,
         )
-        for picture, d, whole, near, far in zip(image, disparity, span, *limit, strict=True)
+        for picture, d, whole, near, far, step in zip(image, disparity, span, *limit, shares(progress, [1] * batch), strict=True)
     ]
     coverage, foreground, background = (torch.stack(values) for values in zip(*parts, strict=True))
     return DepthMatte(coverage, foreground, background)
@@ -124,9 +131,12 @@ class _Selection:
         return 1 - torch.maximum(self.nearest - depth, depth - self.farthest).div(self.margin).clamp(0, 1)
 
 
-def _split(image: Tensor, depth: Tensor, selection: _Selection, part_px: int) -> tuple[Tensor, Tensor, Tensor]:
+def _split(
+    image: Tensor, depth: Tensor, selection: _Selection, part_px: int, progress: Progress
+) -> tuple[Tensor, Tensor, Tensor]:
     """Coverage [H,W] and both pictures [3,H,W] of one frame; depth: [H,W] px of blur, larger = farther."""
-    prepared = prepare(image, depth, None, SNAP_HALF_WIDTH_PX, part_px)
+    finding, selecting, inner, outer = shares(progress, WORK)
+    prepared = prepare(image, depth, None, SNAP_HALF_WIDTH_PX, part_px, finding)
     coverage = selection.share(depth if prepared.reference_coc is None else prepared.reference_coc)
     in_it, out_of_it = (_Picture(image, share) for share in (coverage, 1 - coverage))
     at, edges = _edges(prepared)
@@ -136,8 +146,12 @@ def _split(image: Tensor, depth: Tensor, selection: _Selection, part_px: int) ->
         coverage.flatten()[at] = alpha * front + (1 - alpha) * back
         in_it.show(at, own, alpha * front, edges.back[:3], back * (1 - alpha * front))
         out_of_it.show(at, own, alpha * (1 - front), edges.back[:3], 1 - back)
+    selecting(1, 1)
     # What shows one part alone is the photo, bit for bit.
-    inside, outside = (torch.where(a >= 1, image, p.whole()) for a, p in ((coverage, in_it), (1 - coverage, out_of_it)))
+    inside = torch.where(coverage >= 1, image, in_it.whole())
+    inner(1, 1)
+    outside = torch.where(1 - coverage >= 1, image, out_of_it.whole())
+    outer(1, 1)
     return coverage, inside, outside
 
 

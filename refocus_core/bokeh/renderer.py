@@ -90,7 +90,7 @@ def render(
         cache: keeps what does not depend on focus and aperture, for the next call with the same picture and disparity. Of no
             use with a background, and with a highlight boost only while the radius stays the same.
         limits: how much is worked on at a time; see `Limits`.
-        progress: called with (tiles done, tiles in all).
+        progress: called often, while surfaces are found and after each tile; may raise to cancel.
 
     Returns:
         [B,3,H,W] in the dtype of `image_linear`, or [B,4,H,W] premultiplied RGBA if there is an alpha. Pixels of radius 0 that no
@@ -113,11 +113,11 @@ def render(
     # What is nearer than the focus covers each colour of a coloured aperture differently, which halving does not keep apart.
     at_half = settings.half and plate is None and kernel.raster.shape[0] == 1
     size = ((h + 1) // 2, (w + 1) // 2) if at_half else (h, w)
-    # Pictures with transparency are rendered twice, colour and alpha.
-    job = Job(kernel, settings, limits or Limits(), cache, progress, size, batch * (1 if alpha is None else 2))
+    job = Job(kernel, settings, limits or Limits(), cache, progress, size, batch, 1 if alpha is None else 2)
     render_one = draft.render if at_half else _render
     out = image_linear.new_empty(batch, 3 if alpha is None else 4, h, w)
     for into, frame in zip(out, _frames(source, radius, defocus_map, plate, matte, alpha), strict=True):
+        job.begin()
         exact = into if into.dtype == torch.float32 else torch.empty_like(into, dtype=torch.float32)
         into.copy_(render_one(frame, job, exact))
     return out
@@ -218,10 +218,11 @@ def _render(frame: Frame, job: Job, out: Tensor) -> Tensor:
     every_radius = frame.every_radius
     largest = largest_radius(every_radius)
     if largest <= SHARP_RADIUS_PX:
-        job.skip(frame)
+        job.skip()
         return out
     if quality.segments > 1 and not _blurred_surfaces_overlap(radius):
         quality = replace(quality, segments=1)
+    job.look()
     plan = Plan(job.kernel, Bins.of(every_radius, quality.bin_step, lights(image, radius)), quality, size=job.size)
     if frame.plate is not None:
         layers = _with_plate(frame)

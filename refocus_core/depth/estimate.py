@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_image
+from ..progress import shares, watched
 from ..types import DepthMap, Progress
 from .model import DepthModel, load_entry, load_model
 from .ranges import fill, to_relative
@@ -26,7 +27,7 @@ def predict(
         image_srgb: [B,3,H,W] sRGB-encoded, any floating-point type, any size from 1x1. Values beyond 0..1 are clipped for the
             network only.
         focal_px: focal length in px of this picture where known; Depth Pro then uses it for its metres.
-        progress: called after every frame; may raise to cancel.
+        progress: called before each layer and after every frame; may raise to cancel.
 
     Returns:
         A map of the picture's size on the picture's device. Metric models give 1/m and [B] focal lengths, others one relative
@@ -44,12 +45,12 @@ def predict(
     focal: list[float | None] = []
     edge_px = 0.0
     with torch.inference_mode():
-        for i in range(batch):
-            d, f, edge_px = model(image_srgb[i], focal_px)
+        for i, part in enumerate(shares(progress, [1] * batch)):
+            with watched(model, part):
+                d, f, edge_px = model(image_srgb[i], focal_px)
             frames.append(d.to(device=image_srgb.device, dtype=torch.float32))
             focal.append(f)
-            if progress is not None:
-                progress(i + 1, batch)
+            part(1, 1)
     disparity = torch.stack(frames)
     known = torch.isfinite(disparity) & (disparity >= 0)
     if not bool(known.any()):
@@ -105,7 +106,7 @@ def estimate(
             one that `load` has built.
         folders: where models lie (default `models.default_folders()`), then the local Hugging Face cache.
         allow_download: whether a missing model may be fetched.
-        progress: called during a download and after every frame; may raise to cancel.
+        progress: called during a download, before each layer, and along the refinement; may raise to cancel.
         refine: move depth edges onto the picture's edges; a number 0..1 sets how far.
         focal_px: focal length in px where known.
         device, dtype: where and how to compute (default: the picture's device, float32).
@@ -119,5 +120,6 @@ def estimate(
     net = model
     if not isinstance(net, DepthModel):
         net = load(net, folders, allow_download=allow_download, progress=progress, dtype=dtype)
-    result = predict(net.to(target), image_srgb, focal_px=focal_px, progress=progress)
-    return refine_edges(result, image_srgb, strength=float(refine)) if refine else result
+    predicting, refining = shares(progress, (3, 1 if refine else 0))
+    result = predict(net.to(target), image_srgb, focal_px=focal_px, progress=predicting)
+    return refine_edges(result, image_srgb, strength=float(refine), progress=refining) if refine else result

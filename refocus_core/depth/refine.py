@@ -17,7 +17,8 @@ from torch import Tensor
 
 from .. import images
 from ..checks import check_image, match_batch
-from ..types import DepthMap
+from ..progress import counted, shares
+from ..types import DepthMap, Progress
 from .ranges import robust_range
 
 _NETWORK_SHORT_PX = 518
@@ -34,7 +35,14 @@ _CHUNK = 1 << 15
 """Pixels that are worked on at a time; more is quicker on a GPU and takes more memory."""
 
 
-def refine(depth_map: DepthMap, image_srgb: Tensor, *, strength: float = 1.0, radius_px: int | None = None) -> DepthMap:
+def refine(
+    depth_map: DepthMap,
+    image_srgb: Tensor,
+    *,
+    strength: float = 1.0,
+    radius_px: int | None = None,
+    progress: Progress | None = None,
+) -> DepthMap:
     """Turn ramps between surfaces into steps at the photo's colour edges.
 
     Args:
@@ -42,6 +50,7 @@ def refine(depth_map: DepthMap, image_srgb: Tensor, *, strength: float = 1.0, ra
         image_srgb: [B,3,H,W] or [1,3,H,W] of the same size, sRGB-encoded, any floating-point type.
         strength: 0 changes nothing, 1 is the full effect, between them a mix.
         radius_px: how far a pixel looks; by default 3 px at a short side of 518 px and in proportion above it.
+        progress: called often, along each frame; may raise to cancel.
 
     Returns:
         The map with new disparity. No value leaves the range of its neighbourhood; pixels away from depth edges, and pixels that
@@ -69,16 +78,16 @@ def refine(depth_map: DepthMap, image_srgb: Tensor, *, strength: float = 1.0, ra
     step = max(1, round(reach / _MAX_TAPS_RADIUS))
     taps = max(1, round(reach / step))
     frames: list[Tensor] = []
-    for i in range(d.shape[0]):
+    slope = (hi - lo) * _HALF_TRUST_SLOPE
+    for i, part in enumerate(shares(progress, [1] * len(d))):
         known = None if depth_map.valid is None else depth_map.valid[i]
-        frames.append(
-            _frame(d[i], guide[i].to(device=d.device, dtype=torch.float32), known, (hi - lo) * _HALF_TRUST_SLOPE, taps, step)
-        )
+        frames.append(_frame(d[i], guide[i].to(device=d.device, dtype=torch.float32), known, slope, taps, step, part))
+        part(1, 1)
     out = torch.stack(frames)
     return replace(depth_map, disparity=out if strength == 1 else torch.lerp(d, out, strength))
 
 
-def _frame(d: Tensor, rgb: Tensor, known: Tensor | None, slope: float, taps: int, step: int) -> Tensor:
+def _frame(d: Tensor, rgb: Tensor, known: Tensor | None, slope: float, taps: int, step: int, progress: Progress) -> Tensor:
     """One frame: d [H,W], rgb [3,H,W]; `slope` is in the unit of d per step."""
     h, w = d.shape
     rise = images.window_range(d, step)
@@ -109,7 +118,9 @@ def _frame(d: Tensor, rgb: Tensor, known: Tensor | None, slope: float, taps: int
     falloff = -(dy * dy + dx * dx) / (2 * (0.7 * margin) ** 2)
 
     out = d.flatten().clone()
-    for part in todo.split(_CHUNK):
+    chunks = todo.split(_CHUNK)
+    progress(0, len(chunks))
+    for part in counted(chunks, len(chunks), progress):
         centre = (part // w + margin) * wide + part % w + margin
         around = centre[:, None] + offset
         exponent = falloff.expand(around.shape).clone()

@@ -50,7 +50,7 @@ def all_in_focus(
         folders: where "model:<file>" is looked for; empty means that the file is a path.
         model: the method's network if the caller has already loaded it (`Method.network`), on the device of the picture.
         tile_px: at least 64; None chooses. Bounds the memory.
-        progress: `progress(done, total)` over tiles.
+        progress: called often, at each step of the work; may raise to cancel.
 
     Returns:
         Restored: `image` [B,3,H,W] float32 (the input itself where nothing is to be done), `radius_px` the unsigned radii of

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from .. import color, images
-from ..types import Restored
+from ..progress import shares, silent
+from ..types import Progress, Restored
 from . import deconvolution, shipped, spectrum
 from .request import Request
 from .tiling import check_tile
@@ -33,13 +34,16 @@ CAUTION_WINDOW_PX = 17
 unchanged."""
 OVER_LEAST = 1.25
 """How far above the least radius nearby one may be. More sharpens more beside another surface, and rings there."""
+WORK = (4.0, 1.0, 10.0)
+"""What the network, the judgement of its radii and deconvolution take of the time."""
 
 
 def run(request: Request) -> Restored:
     """`all_in_focus` by this method."""
     image, network = request.image, shipped.deblur_network(request)
-    learned, radius = shipped.run_network(network, image, request.radius_px(), tile_px=request.tile_px)
-    certain = certainty(image, radius)
+    learning, judging, solving = shares(request.progress, WORK)
+    learned, radius = shipped.run_network(network, image, request.radius_px(), tile_px=request.tile_px, progress=learning)
+    certain = certainty(image, radius, judging)
     by_radius = deconvolution.deconvolve(
         image,
         cautious_radius(radius),
@@ -48,20 +52,20 @@ def run(request: Request) -> Restored:
         noise=request.noise,
         doubt=_between(RADIUS_DOUBT, certain).tolist(),
         tile_px=check_tile(request.tile_px, deconvolution.TILE_PX),
-        progress=request.progress,
+        progress=solving,
     )
     result = torch.lerp(learned, by_radius, _between(DECONVOLVED_SHARE, certain)[:, None, None, None])
     return Restored(request.mixed(result), radius)
 
 
-def certainty(image_srgb: Tensor, radius_px: Tensor) -> Tensor:
+def certainty(image_srgb: Tensor, radius_px: Tensor, progress: Progress = silent) -> Tensor:
     """[B], 0 to 1, how surely a picture shows the blur of an even aperture, which deconvolution undoes.
 
     Args:
         image_srgb: [B,3,H,W].
         radius_px: [B,H,W] unsigned.
     """
-    lead = spectrum.disc_lead(radius_px, color.srgb_to_linear(image_srgb.clamp(0, 1)).mean(1))
+    lead = spectrum.disc_lead(radius_px, color.srgb_to_linear(image_srgb.clamp(0, 1)).mean(1), progress)
     return ((lead - DISC_LEAD[0]) / (DISC_LEAD[1] - DISC_LEAD[0])).clamp(0, 1)
 
 

@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import color, images, psf
+from ..progress import counted, silent
+from ..types import Progress
 from . import spectrum
 
 BANK_PX = (0.8, 1.15, 1.6, 2.25, 3.15, 4.4, 6.2)
@@ -37,7 +39,7 @@ ENERGY_OFFSET = 3.0
 """Added to the logarithm of the picture's own gradients, which brings it near 0."""
 
 
-def bank(image_srgb: Tensor) -> tuple[Tensor, Tensor]:
+def bank(image_srgb: Tensor, progress: Progress = silent) -> tuple[Tensor, Tensor]:
     """The picture extended by reflection to multiples of `MULTIPLE` [B,3,H,W], and its inverse filterings [B,R,3,H,W] in 0..1."""
     height, width = (-(-n // MULTIPLE) * MULTIPLE for n in image_srgb.shape[-2:])
     margin = FILTER_HALF_PX
@@ -48,7 +50,7 @@ def bank(image_srgb: Tensor) -> tuple[Tensor, Tensor]:
     light = torch.fft.rfft2(color.srgb_to_linear(wide))
     inner = (slice(margin, margin + height), slice(margin, margin + width))
     answers: list[Tensor] = []
-    for radius in BANK_PX:
+    for radius in counted(BANK_PX, len(BANK_PX), progress):
         # The filter is real and symmetric, and so is its response.
         answer = torch.fft.irfft2(light * _response(radius, sides[0], sides[1], image_srgb.device), s=sides)[(..., *inner)]
         answers.append(color.linear_to_srgb(answer.clamp(0, 1)))

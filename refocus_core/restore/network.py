@@ -20,6 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import color
+from ..progress import shares, silent, watched
+from ..types import Progress
 from . import spectrum
 from .filter_bank import BANK_PX, ENERGIES, MULTIPLE, bank, energies
 
@@ -43,6 +45,8 @@ DIFFERENCE_GAIN = 25.0
 """What the differences of the filterings to the picture are multiplied by before they are squeezed: most are small."""
 DIFFERENCE_SCALE = 2.5
 """And divided by afterwards, so that they are of the picture's size."""
+WORK = (2.0, 3.0, 3.0)
+"""What the filters, the layers and the correction of the radii take of the time."""
 
 
 @dataclass(frozen=True)
@@ -104,22 +108,45 @@ class DeblurNetwork(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # pyright: ignore[reportArgumentType]
 
-    def forward(self, image_srgb: Tensor, hint_px: Tensor | None = None, hinted: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self,
+        image_srgb: Tensor,
+        hint_px: Tensor | None = None,
+        hinted: Tensor | None = None,
+        progress: Progress = silent,
+    ) -> tuple[Tensor, Tensor]:
         """Restore pictures.
 
         Args:
             image_srgb: [B,3,H,W] float32 in 0..1.
             hint_px: [B,H/2,W/2] (rounded up) unsigned radii of a defocus map, 0 where there is none.
             hinted: [B] 1 where `hint_px` is meant, else 0.
+            progress: called after each filter, before each layer, and along the correction by the spectrum.
 
         Returns:
             The restored picture [B,3,H,W], not clamped, and the estimated radius in px [B,H,W].
         """
         height, width = image_srgb.shape[-2:]
+        filtering, layers, correction = shares(progress, WORK)
         with torch.autocast(image_srgb.device.type, enabled=False):
-            padded, answers = bank(image_srgb.float())
+            padded, answers = bank(image_srgb.float(), filtering)
             strength = energies(padded, answers)
             entry = _entry(padded, answers, hint_px, hinted)
+        with watched(self, layers):
+            mixture, rough = self._layers(entry, strength)
+        with torch.autocast(image_srgb.device.type, enabled=False):
+            logits, rest, radius = mixture.float().contiguous().split([len(BANK_PX) + 1, 12, 1], 1)
+            # softplus of 0 is log 2: an untrained network takes everything for 1 px.
+            radius_2 = F.softplus(radius + _enlarged(rough.float(), MULTIPLE // 2)).expm1()
+            radius_2 = spectrum.corrected(radius_2[:, 0], color.srgb_to_linear(padded).mean(1), CLOSED_PX, correction)[:, None]
+            radius_px = _enlarged(radius_2, 2)[:, 0]
+            share = _enlarged((logits + nearness(radius_2.detach())).softmax(1), 2)[:, 1:, None]
+            change = (share * (answers - padded[:, None])).sum(1) + F.pixel_shuffle(rest, 2)
+            restored = padded + gate(radius_px)[:, None] * change
+        return restored[..., :height, :width], radius_px[..., :height, :width]
+
+    def _layers(self, entry: Tensor, strength: Tensor) -> tuple[Tensor, Tensor]:
+        """All that is learned: [B,C,H/2,W/2] logits, rest and radius, and [B,1,H/8,W/8] a rough radius."""
         x = self.entry(entry.contiguous(memory_format=torch.channels_last))
         at_2 = self.encode_2(x)
         at_4 = self.encode_4(self.down_4(at_2))
@@ -127,17 +154,7 @@ class DeblurNetwork(nn.Module):
         x = self.middle(self.down_8(at_4) + about)
         x = self.decode_4(at_4 + F.pixel_shuffle(self.up_4(x), 2))
         x = self.decode_2(at_2 + F.pixel_shuffle(self.up_2(x), 2))
-        mixture = self.head(F.relu(x))
-        with torch.autocast(image_srgb.device.type, enabled=False):
-            logits, rest, radius = mixture.float().contiguous().split([len(BANK_PX) + 1, 12, 1], 1)
-            # softplus of 0 is log 2: an untrained network takes everything for 1 px.
-            radius_2 = F.softplus(radius + _enlarged(rough.float(), MULTIPLE // 2)).expm1()
-            radius_2 = spectrum.corrected(radius_2[:, 0], color.srgb_to_linear(padded).mean(1), CLOSED_PX)[:, None]
-            radius_px = _enlarged(radius_2, 2)[:, 0]
-            share = _enlarged((logits + nearness(radius_2.detach())).softmax(1), 2)[:, 1:, None]
-            change = (share * (answers - padded[:, None])).sum(1) + F.pixel_shuffle(rest, 2)
-            restored = padded + gate(radius_px)[:, None] * change
-        return restored[..., :height, :width], radius_px[..., :height, :width]
+        return self.head(F.relu(x)), rough
 
 
 def _entry(padded: Tensor, answers: Tensor, hint_px: Tensor | None, hinted: Tensor | None) -> Tensor:

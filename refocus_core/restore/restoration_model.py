@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..checks import check_image
 from ..models import WeightsMismatchError, find_named, read_safetensors
+from ..progress import watched
 from ..types import Progress, Restored
 from .request import Request
 from .tiling import Window, check_tile, run_tiled
@@ -124,7 +125,7 @@ def run_model(
         model: from `load_model`, on the device of `image_srgb`.
         image_srgb: [B,3,H,W] float32, sRGB-encoded.
         tile_px: side of a tile, at least 64; None is 512. A picture that fits into one tile is not tiled.
-        progress: called after each tile. When the tile is halved the count starts again.
+        progress: called before each layer and after each tile. When the tile is halved the count starts again.
 
     Returns:
         [B,3,H,W] float32.
@@ -136,8 +137,9 @@ def run_model(
     check_image(image_srgb, "image")
     image = image_srgb.float()
 
-    def run_tile(tile: Tensor, window: Window) -> Tensor:
-        return _restore(model, tile)
+    def run_tile(tile: Tensor, window: Window, progress: Progress) -> Tensor:
+        with watched(model.net, progress):
+            return _restore(model, tile)
 
     restored = run_tiled(run_tile, image.clamp(0, 1), check_tile(tile_px, TILE_PX), name=model.name, progress=progress)
     return restored + (image - image.clamp(0, 1))

@@ -13,6 +13,7 @@ from torch import Tensor
 from .. import color
 from ..checks import check_image, check_map
 from ..models import WeightsMismatchError, locate, models_for, read_header, read_safetensors, verify
+from ..progress import shares
 from ..types import Progress, Restored
 from . import spectrum
 from .filter_bank import MULTIPLE
@@ -27,6 +28,8 @@ TILE_PX = 768
 OVERLAP_SHARE = 4
 """Neighbouring tiles share what the network sees around a pixel, or this part of a tile where that is less: small tiles that
 shared more would take several times as long."""
+WORK = (9.0, 1.0)
+"""What the network's tiles and the refinement of its radii take of the time."""
 
 
 def locate_shipped(folders: Iterable[str | Path] = ()) -> Path:
@@ -96,6 +99,7 @@ def run_network(
         image_srgb: [B,3,H,W] float32, sRGB-encoded.
         radius_px: [B,H,W] blur radii that are known, signed or not.
         tile_px: side of a tile, at least 64; None is 768.
+        progress: called before each layer and after each tile.
 
     Returns:
         The restored picture [B,3,H,W] and the estimated unsigned blur radius in px [B,H,W], both float32.
@@ -109,8 +113,11 @@ def run_network(
     image = image_srgb.float()
     inside = image.clamp(0, 1)
 
-    def run_tile(tile: Tensor, window: Window) -> Tensor:
-        restored, radius = network(tile, None if radius_px is None else _hint(radius_px, window))
+    tiles, refinement = shares(progress, WORK)
+
+    def run_tile(tile: Tensor, window: Window, progress: Progress) -> Tensor:
+        hint = None if radius_px is None else _hint(radius_px, window)
+        restored, radius = network(tile, hint, progress=progress)
         # As a change, so that a tile that changes nothing leaves the picture bit for bit as it is.
         return torch.cat([restored - tile, radius[:, None]], 1)
 
@@ -122,12 +129,12 @@ def run_network(
         overlap_px=CONTEXT_PX,
         overlap_share=OVERLAP_SHARE,
         step_px=spectrum.STEP_PX,
-        progress=progress,
+        progress=tiles,
     )
     if not bool(torch.isfinite(answer).all()):
         raise ValueError(f"{ENTRY.name} gave non-finite values. The picture or the file is damaged.")
     change, estimate = answer[:, :3], answer[:, 3]
-    radius = spectrum.refined(estimate, color.srgb_to_linear(inside).mean(1), CLOSED_PX)
+    radius = spectrum.refined(estimate, color.srgb_to_linear(inside).mean(1), CLOSED_PX, refinement)
     restored = torch.where(change == 0, image, (inside + change).clamp(0, 1) + (image - inside))
     return restored, radius
 

@@ -10,7 +10,6 @@ no zeros, and where it fits better, nothing is known to a few percent.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterator
 
@@ -19,6 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import psf
+from ..progress import share, shares, silent
+from ..types import Progress
 
 RADIUS_RATIO = 1.05
 """Of neighbouring radii that are compared. A finer grid tells no more: `_peak` interpolates."""
@@ -71,6 +72,8 @@ SAME_SURFACE = 0.2
 """Difference in the logarithm of the radius up to which a window counts as one that saw the pixel's surface."""
 COARSE = 4
 """Pixels are corrected at this fraction of the resolution, which radii hardly exceed. A larger one is quicker and less exact."""
+REFINEMENT_WORK = (6.0, 2.0, 2.0)
+"""What the evidence, its pooling and the correction of the pixels take of the time of `refined`."""
 OPENING_PX = 0.1
 """Above `closed_px` the correction sets in over this width, so that it does not show where it starts."""
 LEAST_TOTAL = 1e-2
@@ -78,13 +81,19 @@ LEAST_TOTAL = 1e-2
 LEAST_WEIGHT = 1e-3
 """Weights are raised to this before they divide evidence."""
 
+_Model = tuple[Tensor, Tensor, float, Tensor]
+"""What `_model` returns."""
+_models: dict[torch.device, _Model] = {}
+"""By device: each takes seconds to make."""
 
-def log_likelihood(light: Tensor, shapes: int = 2) -> Tensor:
+
+def log_likelihood(light: Tensor, shapes: int = 2, progress: Progress = silent) -> Tensor:
     """Log-likelihood of `RADII_PX`, of discs and of Gaussians of their variance.
 
     Args:
         light: [B,H,W] linear light of one channel; continued by reflection.
         shapes: 1 for discs alone, which takes half the time.
+        progress: called after each row of windows.
 
     Returns:
         [B,shapes,R,h,w] nats, up to a constant of each window; h = ceil(H / STEP_PX). Window (i, j) is centred on the step's
@@ -96,7 +105,7 @@ def log_likelihood(light: Tensor, shapes: int = 2) -> Tensor:
     rows = reflected(height, before, (h - 1) * STEP_PX + WINDOW_PX, light.device)
     columns = reflected(width, before, (w - 1) * STEP_PX + WINDOW_PX, light.device)
     wide = light[:, rows][:, :, columns]
-    taper, ring, count, inverse = _model(light.device)
+    taper, ring, count, inverse = _model(light.device, share(progress, 0, 0))
     inverse = inverse[..., :shapes, :].flatten(1)
     parts: list[Tensor] = []
     for i in range(h):  # a row of windows at a time: they overlap, and all would take many times the picture's memory
@@ -105,10 +114,11 @@ def log_likelihood(light: Tensor, shapes: int = 2) -> Tensor:
         power = torch.fft.rfft2(windows).abs().square().flatten(2) + LEAST_POWER
         fit = ((power @ ring) @ inverse).unflatten(-1, (-1, shapes, len(RADII_PX))).amin(2)
         parts.append(fit.log() * -count)
+        progress(i + 1, h)
     return torch.stack(parts, 1).permute(0, 3, 4, 1, 2)
 
 
-def corrected(radius_px: Tensor, light: Tensor, closed_px: float) -> Tensor:
+def corrected(radius_px: Tensor, light: Tensor, closed_px: float, progress: Progress = silent) -> Tensor:
     """Estimated radii, corrected by the power spectrum: right to a few percent where a window sees one surface.
 
     In each window the estimates' mean logarithm is the centre of a normal prior; the posterior's mean replaces it, and the
@@ -118,10 +128,11 @@ def corrected(radius_px: Tensor, light: Tensor, closed_px: float) -> Tensor:
         radius_px: [B,h,w] unsigned estimates, at the resolution of `light` or half of it.
         light: [B,H,W] linear.
         closed_px: what is smaller stays as it is.
+        progress: called after each row of windows.
     """
     height, width = radius_px.shape[-2:]
     step = STEP_PX * width // light.shape[-1]
-    mean, trust, own = _windows(radius_px, light, 1)
+    mean, trust, own = _windows(radius_px, light, 1, progress)
     evidence = _pooled(own[:, 0], mean.detach(), trust, 1, SAME_BLUR)[0] * NEIGHBOURHOOD_UNITS
     grid = _grid(mean.device)
     posterior = (evidence - 0.5 * ((grid - mean) / PRIOR_SPREAD).square()).softmax(1)
@@ -132,7 +143,7 @@ def corrected(radius_px: Tensor, light: Tensor, closed_px: float) -> Tensor:
 
 
 @torch.no_grad()
-def refined(radius_px: Tensor, light: Tensor, closed_px: float) -> Tensor:
+def refined(radius_px: Tensor, light: Tensor, closed_px: float, progress: Progress = silent) -> Tensor:
     """Estimates of a whole picture, corrected once more: by all that is around and sees the same blur.
 
     One window errs by some percent, many of a photo together by one or less: a surface at one distance is larger than a window,
@@ -143,13 +154,16 @@ def refined(radius_px: Tensor, light: Tensor, closed_px: float) -> Tensor:
         radius_px: [B,H,W] unsigned estimates.
         light: [B,H,W] linear.
         closed_px: what is smaller stays as it is.
+        progress: called after each row of windows, and then a few times.
     """
-    mean, trust, own = _windows(radius_px, light, 1)
+    evidence_step, pooling, pixels = shares(progress, REFINEMENT_WORK)
+    mean, trust, own = _windows(radius_px, light, 1, evidence_step)
     grid = _grid(mean.device)
     prior = -0.5 * ((grid - mean) / PRIOR_SPREAD).square()
     better = mean
-    for windows, same in POOLING_ROUNDS:
-        evidence, weight = _pooled(own[:, 0], better, trust, windows, same)
+    for i, (windows, same) in enumerate(POOLING_ROUNDS):
+        part = share(pooling, i / len(POOLING_ROUNDS), (i + 1) / len(POOLING_ROUNDS))
+        evidence, weight = _pooled(own[:, 0], better, trust, windows, same, part)
         better = _peak(evidence / weight.clamp_min(LEAST_WEIGHT) * POOLED_UNITS + prior, grid)
     height, width = radius_px.shape[-2:]
     small = F.pad(radius_px[:, None], (0, -width % COARSE, 0, -height % COARSE), "replicate")
@@ -160,16 +174,17 @@ def refined(radius_px: Tensor, light: Tensor, closed_px: float) -> Tensor:
     for y in range(-PIXEL_WINDOWS, PIXEL_WINDOWS + 1):
         for x in range(-PIXEL_WINDOWS, PIXEL_WINDOWS + 1):
             near = F.interpolate(moved(moved(told, y, -2), x, -1), scale_factor=STEP_PX // COARSE, mode="bilinear")[..., :h, :w]
-            share = near[:, 2:] * torch.exp(-0.5 * ((near[:, :1] - small) / SAME_SURFACE).square())
-            change += share * (near[:, :1] + near[:, 1:2] - small)
-            total += share
+            nearness = near[:, 2:] * torch.exp(-0.5 * ((near[:, :1] - small) / SAME_SURFACE).square())
+            change += nearness * (near[:, :1] + near[:, 1:2] - small)
+            total += nearness
+        pixels(y + PIXEL_WINDOWS + 1, 2 * PIXEL_WINDOWS + 1)
     change = F.interpolate(change / total, scale_factor=COARSE, mode="bilinear")[:, 0, :height, :width]
     opening = ((radius_px - closed_px) / OPENING_PX).clamp(0, 1)
     return radius_px * (change * opening).exp()
 
 
 @torch.no_grad()
-def disc_lead(radius_px: Tensor, light: Tensor) -> Tensor:
+def disc_lead(radius_px: Tensor, light: Tensor, progress: Progress = silent) -> Tensor:
     """[B], units of evidence by which an even aperture's blur explains a picture better than a Gaussian; 0 where nothing tells.
 
     A lens makes all the blur of a picture, so its windows are taken together. It is near 0 also where noise, compression or a
@@ -179,14 +194,14 @@ def disc_lead(radius_px: Tensor, light: Tensor) -> Tensor:
         radius_px: [B,H,W] unsigned.
         light: [B,H,W] linear.
     """
-    mean, trust, own = _windows(radius_px, light, 2)
+    mean, trust, own = _windows(radius_px, light, 2, progress)
     evidence = _pooled(own.flatten(1, 2), mean, trust, 1, SAME_BLUR)[0].unflatten(1, own.shape[1:3]) * NEIGHBOURHOOD_UNITS
     disc, gaussian = evidence.amax(2).unbind(1)
     weight = (trust * (mean > math.log(BLURRED_PX)))[:, 0]
     return ((disc - gaussian) * weight).sum((1, 2)) / weight.sum((1, 2)).clamp_min(1e-6)
 
 
-def _windows(radius_px: Tensor, light: Tensor, shapes: int) -> tuple[Tensor, Tensor, Tensor]:
+def _windows(radius_px: Tensor, light: Tensor, shapes: int, progress: Progress = silent) -> tuple[Tensor, Tensor, Tensor]:
     """Of each window: mean logarithm of the radius [B,1,h,w], how much it sees one surface only [B,1,h,w], and its evidence
     [B,shapes,R,h,w] (see `log_likelihood`)."""
     scale = light.shape[-1] // radius_px.shape[-1]
@@ -199,13 +214,15 @@ def _windows(radius_px: Tensor, light: Tensor, shapes: int) -> tuple[Tensor, Ten
     spread = (F.avg_pool2d(wide.square(), window, step) - mean.square()).clamp_min(1e-8).sqrt()
     trust = torch.exp(-0.5 * (spread / UNEVEN_SPREAD).square())
     with torch.no_grad():
-        own = log_likelihood(light, shapes)
+        own = log_likelihood(light, shapes, progress)
         own = (own - own.amax((1, 2), keepdim=True)) / NATS_PER_UNIT
     return mean, trust, own
 
 
 @torch.no_grad()
-def _pooled(own: Tensor, mean: Tensor, trust: Tensor, windows: int, same: float) -> tuple[Tensor, Tensor]:
+def _pooled(
+    own: Tensor, mean: Tensor, trust: Tensor, windows: int, same: float, progress: Progress = silent
+) -> tuple[Tensor, Tensor]:
     """Sums of the evidence [B,N,h,w] of the windows up to `windows` away, weighted by their trust and by how much they see the
     same blur, and of the weights [B,1,h,w]."""
     evidence, total = torch.zeros_like(own), torch.zeros_like(mean)
@@ -217,6 +234,7 @@ def _pooled(own: Tensor, mean: Tensor, trust: Tensor, windows: int, same: float)
             weight = t * torch.exp(-0.5 * ((m - mean) / same).square())
             evidence.addcmul_(e, weight)
             total += weight
+        progress(y + 1, 2 * windows + 1)
     return evidence, total
 
 
@@ -247,15 +265,16 @@ def reflected(length: int, margin: int, side: int, device: torch.device) -> Tens
     return torch.where(i < length, i, period - i)
 
 
-@functools.lru_cache(maxsize=4)
-def _model(device: torch.device) -> tuple[Tensor, Tensor, float, Tensor]:
-    """What is expected of a window's power spectrum.
+def _model(device: torch.device, progress: Progress = silent) -> _Model:
+    """What is expected of a window's power spectrum. Made once for each device.
 
     Returns:
         The window's taper; the matrix that sums over rings; how many independent values there are; and, of every fall, noise,
         shape and radius, 1 / S relative to its geometric mean [rings,N,2,R]: with A at its best the log-likelihood is minus the
         number of values times the logarithm of the mean of P / S.
     """
+    if device in _models:
+        return _models[device]
     n = WINDOW_PX
     taper = torch.hann_window(n, dtype=torch.float64)
     taper = taper[:, None] * taper
@@ -265,20 +284,17 @@ def _model(device: torch.device) -> tuple[Tensor, Tensor, float, Tensor]:
     count = float(members.sum()) / 2 / float(taper.pow(4).sum() * n * n)
     share = members / members.sum()
     inverse: list[Tensor] = []
-    for signals, noises in _expected(taper):
+    for signals, noises in _expected(taper, progress):
         for noise in noises:
             for signal in signals:
                 s = signal + noise
                 inverse.append((share * s.log()).sum().exp() / (s * members.sum()))
-    return (
-        taper.float().to(device),
-        ring.float().to(device),
-        count,
-        torch.stack(inverse, 1).unflatten(1, (-1, 2, len(RADII_PX))).float().to(device),
-    )
+    expected = torch.stack(inverse, 1).unflatten(1, (-1, 2, len(RADII_PX)))
+    _models[device] = taper.float().to(device), ring.float().to(device), count, expected.float().to(device)
+    return _models[device]
 
 
-def _expected(taper: Tensor) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
+def _expected(taper: Tensor, progress: Progress) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
     """For each fall: expected spectra [rings] of blurred pictures, discs and then Gaussians by radius, and those of noise."""
     fine_f, fine_ring, fine_members = _rings(FINE_PX)
     side = (FINE_PX, FINE_PX)
@@ -286,6 +302,7 @@ def _expected(taper: Tensor) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
     smear = torch.fft.irfft2(torch.fft.rfft2(_fine(taper)).abs().square(), s=side)
 
     def smeared(spectrum: Tensor) -> Tensor:
+        progress(0, 1)
         through_window = torch.fft.rfft2(torch.fft.irfft2(spectrum, s=side) * smear).real
         return (through_window.flatten() @ fine_ring) / fine_members
 

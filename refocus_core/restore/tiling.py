@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import images
+from ..progress import share
 from ..types import Progress
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ def check_tile(tile_px: int | None, default_px: int) -> int:
 
 
 def run_tiled(
-    run_tile: Callable[[Tensor, Window], Tensor],
+    run_tile: Callable[[Tensor, Window, Progress], Tensor],
     image: Tensor,
     tile_px: int,
     *,
@@ -55,13 +56,13 @@ def run_tiled(
     """Apply a network to overlapping tiles that fade into each other; on running out of memory, to tiles of half the side.
 
     Args:
-        run_tile: (tile [1,3,h,w], where it lies) -> [1,C,h,w].
+        run_tile: (tile [1,3,h,w], where it lies, progress of the tile) -> [1,C,h,w].
         image: [B,3,H,W].
         tile_px: side of the tiles.
         name: of the network, for people.
         overlap_px: what neighbours share, or 1/`overlap_share` of the tile where that is less.
         step_px: tiles begin at multiples of this, for networks that work on a grid. The last ones are larger by less than it.
-        progress: called after each tile. When the tile is halved the count starts again.
+        progress: called after each tile, and within it by `run_tile`. When the tile is halved the count starts again.
 
     Returns:
         [B,C,H,W].
@@ -96,7 +97,12 @@ def _spans(length: int, tile: int, overlap: int, step: int) -> list[slice]:
 
 @torch.no_grad()
 def _run_tiles(
-    run_tile: Callable[[Tensor, Window], Tensor], image: Tensor, tile: int, overlap: int, step: int, progress: Progress | None
+    run_tile: Callable[[Tensor, Window, Progress], Tensor],
+    image: Tensor,
+    tile: int,
+    overlap: int,
+    step: int,
+    progress: Progress | None,
 ) -> Tensor:
     batch, _, height, width = image.shape
     places = list(itertools.product(_spans(height, tile, overlap, step), _spans(width, tile, overlap, step)))
@@ -112,14 +118,14 @@ def _run_tiles(
                 for span, length in ((rows, height), (columns, width))
             )
             fade = fade_y[:, None] * fade_x[None]
-            answer = run_tile(image[frame : frame + 1, :, rows, columns], (frame, rows, columns))
+            within = share(progress, done / total, (done + 1) / total)
+            answer = run_tile(image[frame : frame + 1, :, rows, columns], (frame, rows, columns), within)
             if not out.numel():
                 out = image.new_zeros(1, answer.shape[1], height, width)
             out[:, :, rows, columns] += answer * fade
             if frame == 0:
                 weights[:, :, rows, columns] += fade
             done += 1
-            if progress is not None:
-                progress(done, total)
+            within(1, 1)
         frames.append(out / weights)
     return torch.cat(frames)

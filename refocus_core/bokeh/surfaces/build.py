@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from ...images import push_pull, put, take
+from ...progress import shares, silent
+from ...types import Progress
 from .hidden import FLOOD_GRAIN_PX, far_side, fill_colour, local_mean, smoothed_depth
 from .layers import Layers, Surfaces, jump_threshold
 from .matting import EdgeMatte
@@ -27,6 +29,9 @@ EMPTY_MATTE = 0.02
 
 HIDDEN_MARGIN_PX = 2
 """Added to the step of the radius, the distance up to which a blurred edge opens the view on what lies behind it."""
+
+WORK = (3.0, 2.0, 4.0, 1.0)
+"""What the flood, unmixing, the colours behind and the elements take of the time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,26 +47,31 @@ class _Hidden:
     depth: Tensor
 
 
-def split(image: Tensor, depth: Tensor, matte: EdgeMatte | None = None) -> Surfaces:
+def split(image: Tensor, depth: Tensor, matte: EdgeMatte | None = None, progress: Progress = silent) -> Surfaces:
     """Find the surfaces behind depth edges of a picture [3,H,W] (linear).
 
     Args:
         depth: [H,W] px of blur, larger = farther: a signed radius, or disparity at the largest gain it is wanted for.
         matte: of its soft transitions, which are steps in `depth` (`EdgeMatte.stepped`).
+        progress: called at each step of the flood and after each slab of colours.
     """
+    flooding, unmixing, filling, _ = shares(progress, WORK)
     span = float(depth.max() - depth.min())
-    far_depth, distance = far_side(depth, math.ceil(span) + HIDDEN_MARGIN_PX)
+    far_depth, distance = far_side(depth, math.ceil(span) + HIDDEN_MARGIN_PX, flooding)
     if not bool((distance < float("inf")).any()):
         none, colors = depth.new_zeros(0), image.new_zeros(4, 0)
         return Surfaces(torch.zeros(0, dtype=torch.long, device=depth.device), colors, none, colors, none, none)
     is_hidden = distance <= far_depth - depth + HIDDEN_MARGIN_PX
-    mixed = _mixed(image, depth, matte, far_depth, is_hidden)
-    return _elements(image, depth, distance, is_hidden, mixed, _hidden(image, depth, far_depth, distance, is_hidden, mixed))
+    mixed = _mixed(image, depth, matte, far_depth, is_hidden, unmixing)
+    hidden = _hidden(image, depth, far_depth, distance, is_hidden, mixed, filling)
+    return _elements(image, depth, distance, is_hidden, mixed, hidden)
 
 
-def _mixed(image: Tensor, depth: Tensor, matte: EdgeMatte | None, far_depth: Tensor, is_hidden: Tensor) -> Mixed:
+def _mixed(
+    image: Tensor, depth: Tensor, matte: EdgeMatte | None, far_depth: Tensor, is_hidden: Tensor, progress: Progress
+) -> Mixed:
     """The pixels that mix both sides of an edge, by the map at its steps and by the matte where it was soft."""
-    mixed = unmix(image, depth, None if matte is None else matte.band)
+    mixed = unmix(image, depth, None if matte is None else matte.band, progress)
     if matte is not None:
         mixed = mixed.and_also(unmix_matte(image, matte))
     # A small step with a larger one beyond it is part of one surface: split there, nothing would lie behind that pixel.
@@ -70,7 +80,9 @@ def _mixed(image: Tensor, depth: Tensor, matte: EdgeMatte | None, far_depth: Ten
     return mixed.where(~whole)
 
 
-def _hidden(image: Tensor, depth: Tensor, far_depth: Tensor, distance: Tensor, is_hidden: Tensor, mixed: Mixed) -> _Hidden:
+def _hidden(
+    image: Tensor, depth: Tensor, far_depth: Tensor, distance: Tensor, is_hidden: Tensor, mixed: Mixed, progress: Progress
+) -> _Hidden:
     """Depths and colours behind near surfaces, filled in slab by slab of far depth from the far colours that are seen: all
     pixels, and the far part of mixed ones."""
     seen_color, seen_weight, seen_depth = image.clone(), torch.ones_like(depth), depth.clone()
@@ -80,7 +92,7 @@ def _hidden(image: Tensor, depth: Tensor, far_depth: Tensor, distance: Tensor, i
     at = is_hidden.flatten().nonzero()[:, 0]
     calm = (take(distance.flatten(), at) / FLOOD_GRAIN_PX).clamp_(0, 1)
     behind = smoothed_depth(take(far_depth.flatten(), at), take(depth.flatten(), at), calm, at, depth.shape)
-    filled = fill_colour(seen_color, seen_weight, seen_depth, behind, at)
+    filled = fill_colour(seen_color, seen_weight, seen_depth, behind, at, progress)
     return _Hidden(at, torch.lerp(filled, local_mean(filled, at, depth.shape, FLOOD_GRAIN_PX // 2), calm), behind)
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from ...progress import shares, silent
+from ...types import Progress
 from ..parallel import give_back_memory
 from .build import compose, split
 from .layers import Layers, Surfaces
@@ -25,6 +27,9 @@ blurred surfaces at the border of a part, and takes more memory."""
 
 CONTEXT_MARGIN_PX = 8
 """Added to that: what snapping and unmixing look at around a pixel."""
+
+WORK = (2.0, 1.0, 1.0)
+"""What mattes, snapping and splitting take of the time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,24 +93,28 @@ def _radii(reference_coc: Tensor, scale: Scale | None) -> Tensor:
     return reference_coc if scale is None else scale.radius(reference_coc)
 
 
-def prepare(image: Tensor, reference_coc: Tensor, gain: float | None, snap_px: int, part_px: int) -> Prepared:
+def prepare(
+    image: Tensor, reference_coc: Tensor, gain: float | None, snap_px: int, part_px: int, progress: Progress = silent
+) -> Prepared:
     """Find the surfaces of a picture [3,H,W] (linear) with a reference circle of confusion [H,W], part by part.
 
     Args:
         gain: see `Prepared`.
         snap_px: how far soft depth transitions are sharpened to the photo's edges first (see `snap.snap`).
         part_px: side of the parts.
+        progress: called often, along each part.
     """
     h, w = reference_coc.shape
     context = min(2 * math.ceil(float(reference_coc.max() - reference_coc.min())), MOST_CONTEXT_PX) + CONTEXT_MARGIN_PX
     sharp = torch.empty_like(reference_coc)
     parts: list[list[Tensor]] = []
-    for y in range(0, h, part_px):
-        for x in range(0, w, part_px):
-            core = (slice(y, min(y + part_px, h)), slice(x, min(x + part_px, w)))
-            parts.append(_part(image, reference_coc, sharp, core, context, snap_px))
-            if len(parts) > 1:
-                give_back_memory()
+    corners = [(y, x) for y in range(0, h, part_px) for x in range(0, w, part_px)]
+    cores = [(slice(y, min(y + part_px, h)), slice(x, min(x + part_px, w))) for y, x in corners]
+    steps = shares(progress, [(y.stop - y.start) * (x.stop - x.start) for y, x in cores])
+    for core, step in zip(cores, steps, strict=True):
+        parts.append(_part(image, reference_coc, sharp, core, context, snap_px, step))
+        if len(parts) > 1:
+            give_back_memory()
     surfaces = Surfaces(*(torch.cat([p.pop(0) for p in parts], -1) for _ in fields(Surfaces)))  # freed one by one
     slot = None
     if len(surfaces.index):
@@ -119,7 +128,13 @@ def prepare(image: Tensor, reference_coc: Tensor, gain: float | None, snap_px: i
 
 
 def _part(
-    image: Tensor, reference_coc: Tensor, sharp: Tensor, core: tuple[slice, slice], context: int, snap_px: int
+    image: Tensor,
+    reference_coc: Tensor,
+    sharp: Tensor,
+    core: tuple[slice, slice],
+    context: int,
+    snap_px: int,
+    progress: Progress,
 ) -> list[Tensor]:
     """The fields of `Surfaces` of one part, found with so many px around it; its snapped depth is written into `sharp`."""
     (h, w), (y, x) = reference_coc.shape, (core[0].start, core[1].start)
@@ -128,10 +143,11 @@ def _part(
     around = (slice(top, min(y1 + context, h)), slice(left, min(x1 + context, w)))
     photo = image[:, around[0], around[1]]
     depth = reference_coc[around]
-    matte = edge_matte(photo, depth, snap_px) if snap_px else None
-    depth = snap(photo, depth if matte is None else matte.stepped(depth), snap_px)
+    matting, snapping, splitting = shares(progress, WORK)
+    matte = edge_matte(photo, depth, snap_px, matting) if snap_px else None
+    depth = snap(photo, depth if matte is None else matte.stepped(depth), snap_px, snapping)
     sharp[core] = depth[y - top : y1 - top, x - left : x1 - left]
-    surfaces = split(photo, depth, matte)
+    surfaces = split(photo, depth, matte, splitting)
     py, px = surfaces.index // depth.shape[1] + top, surfaces.index % depth.shape[1] + left
     inside = (py >= y) & (py < y1) & (px >= x) & (px < x1)
     return [(py * w + px)[inside], *(getattr(surfaces, f.name)[..., inside] for f in fields(Surfaces)[1:])]
@@ -158,7 +174,15 @@ class SurfaceCache:
         """Forget everything."""
         self._entries.clear()
 
-    def get(self, image: Tensor, reference_coc: Tensor, gain: float | None, snap_px: int, part_px: int) -> Prepared:
+    def get(
+        self,
+        image: Tensor,
+        reference_coc: Tensor,
+        gain: float | None,
+        snap_px: int,
+        part_px: int,
+        progress: Progress = silent,
+    ) -> Prepared:
         """As `prepare`, or what it returned before for the same arguments."""
         sizes = snap_px, part_px
         for i, (kept_image, kept_depth, kept_sizes, prepared) in enumerate(self._entries):
@@ -166,7 +190,7 @@ class SurfaceCache:
                 self._entries.append(self._entries.pop(i))
                 return prepared
         self.misses += 1
-        prepared = prepare(image, reference_coc, gain, *sizes)
+        prepared = prepare(image, reference_coc, gain, *sizes, progress)
         self._entries.append((image.clone(), reference_coc.clone(), sizes, prepared))
         while sum(map(_bytes, self._entries)) > self.max_bytes:
             self._entries.pop(0)

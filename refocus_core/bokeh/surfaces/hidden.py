@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...images import neighbour_pairs, pull, take, weighted_level
+from ...progress import counted, silent
+from ...types import Progress
 from ..parallel import side_by_side
 from .layers import JUMP_PX
 
@@ -84,10 +86,10 @@ class _Seeds:
         self.seed[:, here[0], here[1]] = torch.where(better, candidate, seed)
         self.cost[here] = torch.where(better, d, self.cost[here])
 
-    def flood(self, steps: list[int]) -> None:
+    def flood(self, steps: list[int], progress: Progress = silent) -> None:
         """Offer every pixel the seeds of the eight pixels around it, at each of these distances (jump flooding)."""
         h, w = self.radius.shape
-        for step in steps:
+        for step in counted(steps, len(steps), progress):
             for dy in (-step, 0, step):
                 for dx in (-step, 0, step):
                     if dy == dx == 0 or abs(dy) >= h or abs(dx) >= w:
@@ -97,7 +99,7 @@ class _Seeds:
                     self.offer(here, self.seed[:, rows, cols], self.cost[rows, cols])
 
 
-def far_side(radius: Tensor, halo_px: int) -> tuple[Tensor, Tensor]:
+def far_side(radius: Tensor, halo_px: int, progress: Progress = silent) -> tuple[Tensor, Tensor]:
     """For pixels on the near side of a jump, and those behind it up to `halo_px` deep: the far side that goes on behind them.
 
     Of several jumps that is the one whose distance is the smallest part of its step: a blurred edge opens the view on what
@@ -115,9 +117,9 @@ def far_side(radius: Tensor, halo_px: int) -> tuple[Tensor, Tensor]:
     while f > 1 and halo_px <= f:
         f //= 2
     if f > 1 and min(radius.shape) >= f:
-        _offer_blocks(seeds, _flooded_blocks(seeds, rise, f, halo_px), f)
+        _offer_blocks(seeds, _flooded_blocks(seeds, rise, f, halo_px, progress), f)
     else:
-        seeds.flood([1])
+        seeds.flood([1], progress)
     distance = ((seeds.seed[0] - seeds.ys).square_() + (seeds.seed[1] - seeds.xs).square_()).sqrt_()
     return torch.where(seeds.cost < INFINITY, seeds.seed[2], radius), torch.where(seeds.cost < INFINITY, distance, INFINITY)
 
@@ -137,7 +139,7 @@ def _seeds(radius: Tensor) -> tuple[_Seeds, Tensor]:
     return _Seeds(radius, seed, (1 + RIM_PX) / best, ys, xs), best
 
 
-def _flooded_blocks(seeds: _Seeds, rise: Tensor, f: int, halo_px: int) -> _Seeds:
+def _flooded_blocks(seeds: _Seeds, rise: Tensor, f: int, halo_px: int, progress: Progress) -> _Seeds:
     """The seeds of blocks of f x f px, flooded up to `halo_px`.
 
     Every block is represented by the pixel at its largest jump, else by the nearest one in depth; seeds keep their place.
@@ -153,7 +155,7 @@ def _flooded_blocks(seeds: _Seeds, rise: Tensor, f: int, halo_px: int) -> _Seeds
     middle = (f - 1) / 2
     blocks = _Seeds(radius[y, x], seeds.seed[:, y, x], seeds.cost[y, x], seeds.ys[::f] + middle, seeds.xs[:, ::f] + middle)
     step = 1 << math.ceil(math.log2(max(halo_px / f, 1)))
-    blocks.flood([1, *(step >> i for i in range(step.bit_length()))])
+    blocks.flood([1, *(step >> i for i in range(step.bit_length()))], progress)
     return blocks
 
 
@@ -249,7 +251,9 @@ def smoothed_depth(far: Tensor, near: Tensor, share: Tensor, index: Tensor, size
     return far
 
 
-def fill_colour(color: Tensor, weight: Tensor, depth: Tensor, values: Tensor, index: Tensor) -> Tensor:
+def fill_colour(
+    color: Tensor, weight: Tensor, depth: Tensor, values: Tensor, index: Tensor, progress: Progress = silent
+) -> Tensor:
     """Colours [3,n] at a flat index of the surface at the depths `values` [n], spread from pixels of like depth (soft slabs)."""
     if len(values) == 0:
         return color.new_zeros(3, 0)
@@ -266,7 +270,7 @@ def fill_colour(color: Tensor, weight: Tensor, depth: Tensor, values: Tensor, in
     flat = color.flatten(1)
     out = color.new_zeros(color.shape[0], len(index))
     total = color.new_zeros(len(index))
-    for c in centres.tolist():  # one after the other: a slab takes much memory
+    for c in counted(centres.tolist(), len(centres), progress):  # one after the other: a slab takes much memory
         share = (1 - (values - c).abs() / width).clamp_min(0) if len(centres) > 1 else torch.ones_like(total)
         among = share.nonzero()[:, 0]
         if len(among) == 0:

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from ...images import take
+from ...progress import silent
+from ...types import Progress
 from .transitions import dilated
 
 EPSILON = 3e-4
@@ -105,13 +107,16 @@ class MattingLaplacian:
         return y
 
 
-def solve(laplacian: MattingLaplacian, values: Tensor, prior: Tensor, weight: float, steps: int) -> Tensor:
+def solve(
+    laplacian: MattingLaplacian, values: Tensor, prior: Tensor, weight: float, steps: int, progress: Progress = silent
+) -> Tensor:
     """Minimise x^T L x + weight |x - prior|^2 over the unknown pixels by conjugate gradients, the other pixels being given.
 
     Args:
         values: [h,w] where to begin, and what is given.
         prior: [h,w].
         steps: most that are taken.
+        progress: called after each.
 
     Returns:
         [h,w].
@@ -148,5 +153,6 @@ def solve(laplacian: MattingLaplacian, values: Tensor, prior: Tensor, weight: fl
         x.add_(direction, alpha=length)
         residual.add_(image, alpha=-length)
         before = now
+        progress(step + 1, steps)
     full[at] = x
     return full.view(values.shape)

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from ...color import display_values
 from ...images import box_mean, doubled, pull, push_pull, weighted_level, window_max, window_min, window_range
+from ...progress import shares, silent
+from ...types import Progress
 from .laplacian import MattingLaplacian, solve
 from .transitions import ENLARGED_PX, SCALES, Sides, Transitions, dilated, find_transitions, repeated, sides
 
@@ -66,6 +68,9 @@ EDGE_REACH_PX = 20
 MIXED = 0.1
 """At the next finer scale, pixels are solved for again where coverage around them differs by this."""
 
+WORK = (1.0, 6.0, 2.0)
+"""What finding transitions, solving for coverage and spreading colours take of the time."""
+
 
 @dataclass(frozen=True, eq=False)
 class EdgeMatte:
@@ -96,30 +101,35 @@ def _halved(x: Tensor) -> Tensor:
     return F.avg_pool2d(F.pad(x[None], (0, w % 2, 0, h % 2), mode="replicate"), 2)[0]
 
 
-def edge_matte(image: Tensor, coc: Tensor, votes_px: int) -> EdgeMatte | None:
+def edge_matte(image: Tensor, coc: Tensor, votes_px: int, progress: Progress = silent) -> EdgeMatte | None:
     """Coverage of the nearer surface along the soft steps of a map, coarse to fine; None where it has none.
 
     Args:
         image: [3,H,W] linear.
         coc: [H,W] px of blur, larger = farther.
         votes_px: see `find_transitions`.
+        progress: called at each step of the solution of each scale.
     """
+    finding, solving, colouring = shares(progress, WORK)
     images, maps = [image], [coc]
     while len(maps) < SCALES and min(maps[-1].shape) >= LEAST_SIDE_PX:
         images.append(_halved(images[-1]))
         maps.append(_halved(maps[-1][None])[0])
-    transitions = find_transitions(maps, votes_px)
+    transitions = find_transitions(maps, votes_px, finding)
     band = transitions[0].band | transitions[0].coarser
     if not bool(band.any()):
         return None
     result: _Levels | None = None
-    for picture, values, where in reversed(list(zip(images, maps, transitions, strict=True))):
-        result = _refined(display_values(picture), values, where, result)
+    scales = list(zip(images, maps, transitions, strict=True))[::-1]
+    parts = shares(solving, [values.numel() for _, values, _ in scales])
+    for (picture, values, where), part in zip(scales, parts, strict=True):
+        result = _refined(display_values(picture), values, where, result, part)
     assert result is not None
     coverage = result.coverage().clamp(0, 1)
     # Where the photo shows no edge, coverage is as soft as the map, which is a slope there.
     edge = band & (_range_within(coverage[None], band) > EDGE) & (_range_within(display_values(image), band) > EDGE_COLOR)
     near_color, far_color = _colours(image, coc, band, coverage, result)
+    colouring(1, 1)
     contrast = (display_values(near_color) - display_values(far_color)).square().sum(0) > EDGE_COLOR**2
     band &= dilated(edge, EDGE_REACH_PX) & repeated(contrast, *band.shape)
     return EdgeMatte(band, coverage, result.near, result.far, near_color, far_color) if bool(band.any()) else None
@@ -163,7 +173,7 @@ class _Levels:
         return (self.far - self.depth) / (self.far - self.near).clamp_min(LEAST_SPAN_PX)
 
 
-def _refined(guide: Tensor, coc: Tensor, where: Transitions, coarse: _Levels | None) -> _Levels:
+def _refined(guide: Tensor, coc: Tensor, where: Transitions, coarse: _Levels | None, progress: Progress) -> _Levels:
     """One scale, from the one below.
 
     Args:
@@ -183,7 +193,9 @@ def _refined(guide: Tensor, coc: Tensor, where: Transitions, coarse: _Levels | N
     if not bool(unknown.any()):
         return start
     prior = torch.where(where.band, coc, start.depth)
-    found = replace(start, depth=solve(MattingLaplacian(guide, unknown), start.depth, prior, PRIOR, STEPS))
+    laplacian = MattingLaplacian(guide, unknown)
+    progress(0, 1)
+    found = replace(start, depth=solve(laplacian, start.depth, prior, PRIOR, STEPS, progress))
     return _thin_mended(coc, where.band, level, found) if bool(ridges.any()) else found
 
 

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from ...color import display_values
 from ...images import take, window_indices, window_range
+from ...progress import counted, shares, silent
+from ...types import Progress
 from ..parallel import WINDOWS_AT_A_TIME, side_by_side
 from .layers import JUMP_PX
 
@@ -63,7 +65,7 @@ THIN_GAIN = 3.0
 """Most by which the step at a thin structure is raised above what the blurred map shows of it."""
 
 
-def snap(image: Tensor, radius: Tensor, half_width: int) -> Tensor:
+def snap(image: Tensor, radius: Tensor, half_width: int, progress: Progress = silent) -> Tensor:
     """Turn soft transitions between two surfaces into a step at the photo's edge.
 
     Where the radius changes steeply over several pixels and the photo's colours differ, every pixel takes the radius beside the
@@ -72,6 +74,7 @@ def snap(image: Tensor, radius: Tensor, half_width: int) -> Tensor:
     Args:
         image: [3,H,W] linear; radius: [H,W] px.
         half_width: of such a transition, in px; 0 changes nothing.
+        progress: called after each few thousand pixels, in two passes.
 
     Returns:
         [H,W] radius.
@@ -101,10 +104,10 @@ def snap(image: Tensor, radius: Tensor, half_width: int) -> Tensor:
     index = soft.nonzero()
     if index.numel() == 0:
         return radius
-    return _vote(image, radius, steep <= CALM * span, index, around)
+    return _vote(image, radius, steep <= CALM * span, index, around, progress)
 
 
-def _vote(image: Tensor, radius: Tensor, calm: Tensor, index: Tensor, half_width: int) -> Tensor:
+def _vote(image: Tensor, radius: Tensor, calm: Tensor, index: Tensor, half_width: int, progress: Progress) -> Tensor:
     """Assign each listed pixel to the near or far side of its window, whichever has the more similar colour.
 
     Args:
@@ -116,10 +119,10 @@ def _vote(image: Tensor, radius: Tensor, calm: Tensor, index: Tensor, half_width
     flat, calm = radius.flatten(), calm.flatten()
     out = flat.clone()
     parts = [(part, part[:, 0] * w + part[:, 1]) for part in index.split(WINDOWS_AT_A_TIME)]
+    voting, correcting = shares(progress, (1, 1))
     levels: list[tuple[Tensor, Tensor, Tensor]] = []
-    for (_, at), level in zip(
-        parts, side_by_side(lambda p: _side(display, flat, calm, p[0], p[1], (h, w), half_width), parts, flat.device), strict=True
-    ):
+    voted = side_by_side(lambda p: _side(display, flat, calm, p[0], p[1], (h, w), half_width), parts, flat.device)
+    for (_, at), level in zip(parts, counted(voted, len(parts), voting), strict=True):
         near_level, far_level, is_near = level
         out[at] = torch.where(is_near, near_level, far_level)
         levels.append(level)
@@ -127,7 +130,8 @@ def _vote(image: Tensor, radius: Tensor, calm: Tensor, index: Tensor, half_width
     flatness = window_range(snapped, FLAT_PX)
     thick = (flatness < JUMP_PX).flatten()
     listed = [(part, level) for (part, _), level in zip(parts, levels, strict=True)]
-    corrected = list(side_by_side(lambda p: _thin(flat, out, thick, p[0], p[1], (h, w), half_width), listed, flat.device))
+    thin = side_by_side(lambda p: _thin(flat, out, thick, p[0], p[1], (h, w), half_width), listed, flat.device)
+    corrected = list(counted(thin, len(listed), correcting))
     for (_, at), value in zip(parts, corrected, strict=True):
         out[at] = value
     return out.view(h, w)

@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...images import box_mean, push_pull, window_max, window_min, window_range
+from ...progress import shares, silent
+from ...types import Progress
 
 SCALES = 3
 """Resolutions, each half of the one before, at which transitions are looked for. One more finds transitions twice as wide."""
@@ -101,16 +103,18 @@ def repeated(x: Tensor, h: int, w: int) -> Tensor:
     return x.repeat_interleave(2, 0).repeat_interleave(2, 1)[:h, :w]
 
 
-def find_transitions(maps: list[Tensor], votes_px: int) -> list[Transitions]:
+def find_transitions(maps: list[Tensor], votes_px: int, progress: Progress = silent) -> list[Transitions]:
     """Transitions of a map, each at the finest scale that holds it.
 
     Args:
         maps: [h,w] px of blur, larger = farther, at full size and at half the size of the one before.
         votes_px: half the width of the transitions that `snap` deals with, which are left out.
+        progress: called after each scale, which take a quarter of the time of the one before.
     """
     bands: list[Tensor] = []
     told = settled = torch.zeros_like(maps[0], dtype=torch.bool)
-    for scale, coc in enumerate(maps):
+    parts = shares(progress, [coc.numel() for coc in maps])
+    for scale, (coc, part) in enumerate(zip(maps, parts, strict=True)):
         slope = 0.5 * window_range(coc, 1)
         if scale:
             told, settled = halved_mask(told), halved_mask(settled)
@@ -121,6 +125,7 @@ def find_transitions(maps: list[Tensor], votes_px: int) -> list[Transitions]:
         inside = (slope > TAIL * steepest) & dilated(middle, WINDOW_PX)
         bands.append(dilated(inside, MARGIN_PX[min(scale, 1)]) & ~told)
         settled = settled | dilated(middle, SETTLED_PX)
+        part(1, 1)
     return _nested(bands)
 
 

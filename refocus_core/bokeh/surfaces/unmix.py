@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from ...images import neighbour_pairs, take, window_indices
+from ...progress import counted, silent
+from ...types import Progress
 from ..parallel import WINDOWS_AT_A_TIME, side_by_side
 from .hidden import sampled
 from .layers import JUMP_PX
@@ -73,18 +75,21 @@ class Mixed:
         return [self.at, self.alpha, self.near, self.far, self.near_depth, self.far_depth]
 
 
-def unmix(image: Tensor, radius: Tensor, besides: Tensor | None = None) -> Mixed:
+def unmix(image: Tensor, radius: Tensor, besides: Tensor | None = None, progress: Progress = silent) -> Mixed:
     """Split pixels beside a jump into near and far side, by the colours of the pixels around them.
 
     Args:
         image: [3,H,W] linear; radius: [H,W].
         besides: [H,W] bool, pixels that are left out.
+        progress: called after each few thousand pixels.
     """
     beside = torch.zeros_like(radius, dtype=torch.bool)
     for here, there in neighbour_pairs():
         beside[here] |= (radius[there] - radius[here]).abs() > JUMP_PX
     index = (beside if besides is None else beside & ~besides).nonzero()
-    parts = list(side_by_side(lambda p: _unmixed(image, radius, beside, p), index.split(WINDOWS_AT_A_TIME), radius.device))
+    tasks = index.split(WINDOWS_AT_A_TIME)
+    split = side_by_side(lambda p: _unmixed(image, radius, beside, p), tasks, radius.device)
+    parts = list(counted(split, len(tasks), progress))
     alpha, near_c, far_c, near_d, far_d = (torch.cat(t, -1) for t in zip(*parts, strict=True))
     at = index[:, 0] * radius.shape[1] + index[:, 1]
     own = take(image.flatten(1), at)

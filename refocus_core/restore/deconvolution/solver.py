@@ -24,6 +24,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ... import images
+from ...progress import silent
+from ...types import Progress
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,15 @@ _LEAST_WEIGHT = 1e-6
 """Mean weights are raised to this before they divide."""
 
 
-def solve(y: Tensor, trust: Tensor, clipped: Tensor, kernel: Tensor, sigma: float, c: Constants = CONSTANTS) -> Tensor:
+def solve(
+    y: Tensor,
+    trust: Tensor,
+    clipped: Tensor,
+    kernel: Tensor,
+    sigma: float,
+    c: Constants = CONSTANTS,
+    progress: Progress = silent,
+) -> Tensor:
     """Minimise the functional of the package's docstring for one radius.
 
     Args:
@@ -82,6 +92,7 @@ def solve(y: Tensor, trust: Tensor, clipped: Tensor, kernel: Tensor, sigma: floa
         clipped: [3,h,w] bool, where y is a lower bound.
         kernel: [1 or 3,m,m], sum 1, m odd.
         sigma: noise level, sRGB units.
+        progress: called twice in every iteration.
 
     Returns:
         [3,h,w] the picture, and y where it explains nothing.
@@ -93,11 +104,13 @@ def solve(y: Tensor, trust: Tensor, clipped: Tensor, kernel: Tensor, sigma: floa
         spectrum = _x_update(problem, state)
         x = _picture(spectrum, problem.width)
         blurred = _picture(spectrum.mul_(problem.blur), problem.width)
+        progress(2 * i + 1, 2 * c.iterations)
         if i >= c.first_reweighted and (i - c.first_reweighted) % c.reweighted_every == 0:
             state.reweight(problem, _explained(problem, blurred))
         _data_update(problem, state, blurred)
         _gradient_update(problem, state, x)
         _positive_update(problem, state, x)
+        progress(2 * i + 2, 2 * c.iterations)
     return _unexplained_replaced(problem, x, state.explained)[(..., *inner)]
 
 

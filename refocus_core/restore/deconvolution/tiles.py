@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ... import color, images, psf
 from ...optics import SHARP_RADIUS_PX
+from ...progress import shares
 from ...types import Kernel, Progress, Restored
 from ..request import Request
 from ..tiling import check_tile
@@ -98,7 +99,7 @@ def deconvolve(
         doubt: >= 0, how far the radii may be wrong, for all frames or for each: 1 for a map from depth (a tenth), 0 for exact
             ones.
         tile_px: side of the tiles that bound the memory; None chooses.
-        progress: called after each tile and bin.
+        progress: called after each iteration of each tile and bin.
 
     Returns:
         [B,3,H,W] float32, sRGB-encoded, not negative where it changed. Pixels of radius <= 0.5 px are the photo's, bit for bit.
@@ -107,7 +108,7 @@ def deconvolve(
         return image_srgb.clone()
     mirrored = kernel is not None and not _symmetric(kernel.raster)
     plans = [_plan(r, TILE_PX if tile_px is None else tile_px, mirrored) for r in radius_px]
-    total, done = sum(len(p) for p in plans), 0
+    steps = iter(shares(progress, [_work(tile, bin_) for plan in plans for tile, bin_ in plan]))
     doubts = [doubt] * len(plans) if isinstance(doubt, int | float) else doubt
     out = image_srgb.clone()
     for frame, plan in enumerate(plans):
@@ -120,10 +121,10 @@ def deconvolve(
         change = torch.zeros_like(photo.linear)
         for tile, bin_ in plan:
             blur = _point_spread(kernel, bin_.signed_radius_px).to(image)
-            _add_bin(change, photo, tile, bin_, blur, _error_level(sigma, bin_.radius_px, doubts[frame]) / max(strength, 1.0))
-            done += 1
-            if progress is not None:
-                progress(done, total)
+            error = _error_level(sigma, bin_.radius_px, doubts[frame]) / max(strength, 1.0)
+            step = next(steps)
+            _add_bin(change, photo, tile, bin_, blur, error, step)
+            step(1, 1)
         restored = color.linear_to_srgb(change.mul_(min(strength, 1.0)).add_(photo.linear).clamp_min_(0))
         out[frame] = torch.where((radius.abs() <= SHARP_RADIUS_PX)[None], image, restored)
     return out
@@ -195,13 +196,19 @@ def _plan(radius: Tensor, tile_px: int, mirrored: bool) -> list[tuple[_Box, Bin]
     return jobs
 
 
+def _work(box: _Box, bin_: Bin) -> float:
+    """What a box and bin of a plan take, in proportion: pixels with their surroundings."""
+    around = 2 * (CONTEXT_RADII * bin_.radius_px + CONTEXT_PX)
+    return (box.bottom - box.top + around) * (box.right - box.left + around)
+
+
 def _steps(length: int, tile_px: int) -> list[tuple[int, int]]:
     n = math.ceil(length / tile_px)
     edges = [round(i * length / n) for i in range(n + 1)]
     return list(itertools.pairwise(edges))
 
 
-def _add_bin(change: Tensor, photo: _Photo, tile: _Box, bin_: Bin, blur: Tensor, sigma: float) -> None:
+def _add_bin(change: Tensor, photo: _Photo, tile: _Box, bin_: Bin, blur: Tensor, sigma: float, progress: Progress) -> None:
     """Add this bin's share of (result - photo) to `change` [3,H,W], in linear light."""
     h, w = photo.radius.shape
     box, share = _share(photo.radius, tile, bin_)
@@ -213,7 +220,7 @@ def _add_bin(change: Tensor, photo: _Photo, tile: _Box, bin_: Bin, blur: Tensor,
     # With hardly any pixel around that tells of this blur, the photo is a better guess than a continuation of nothing.
     support = images.box_mean(trust[None], 2 * math.ceil(bin_.radius_px) + 1)[0]
     share = share * (support[inner] / MIN_SUPPORT).clamp(0, 1)
-    x = solve(photo.linear[(..., *window.area)], trust, photo.clipped[(..., *window.area)], blur, sigma)
+    x = solve(photo.linear[(..., *window.area)], trust, photo.clipped[(..., *window.area)], blur, sigma, progress=progress)
     difference = x[(..., *inner)] - photo.linear[(..., *box.area)]
     # How light is spread inside a clipped area is not in the data: no hole may open there.
     difference = torch.where(photo.clipped[(..., *box.area)], difference.clamp_min(0), difference)
