@@ -221,10 +221,11 @@ def fill_holes(values: Tensor, weight: Tensor) -> Tensor:
 
     Unlike in `push_pull`, a pixel of any weight above 0 keeps its value.
     """
-    if min(values.shape[-2:]) < 2 or bool((weight > 0).all()):
+    cell = [min(n, 2) for n in values.shape[-2:]]  # a long and narrow picture goes on being halved along its length
+    if max(cell) < 2 or bool((weight > 0).all()):
         return values
-    coarse_weight = F.avg_pool2d(weight[None], 2, ceil_mode=True)[0]
-    coarse = F.avg_pool2d((values * weight)[None], 2, ceil_mode=True)[0] / coarse_weight.clamp_min(LEAST_CELL_WEIGHT)
+    coarse_weight = F.avg_pool2d(weight[None], cell, ceil_mode=True)[0]
+    coarse = F.avg_pool2d((values * weight)[None], cell, ceil_mode=True)[0] / coarse_weight.clamp_min(LEAST_CELL_WEIGHT)
     coarse = fill_holes(coarse, (coarse_weight > 0).float())
     smooth = F.interpolate(coarse[None], size=values.shape[-2:], mode="bilinear", align_corners=False)[0]
     return torch.where(weight > 0, values, smooth)

@@ -102,3 +102,11 @@ def test_transform_lengths_are_fast_and_never_too_short() -> None:
         assert length == 1
         assert n <= 16 or own <= 1.2 * n + 1
     assert len(set(reusable)) < 60
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 9), (9, 1), (2, 70), (125, 150), (33, 257)])
+def test_holes_of_any_picture_are_filled_from_what_is_known(height: int, width: int) -> None:
+    known = torch.zeros(1, height, width)
+    known[:, height // 3 : height // 3 + 1, width // 3 : width // 3 + 1] = 1
+    filled = images.fill_holes(torch.full((3, height, width), 0.7) * known, known)
+    torch.testing.assert_close(filled, torch.full_like(filled, 0.7))

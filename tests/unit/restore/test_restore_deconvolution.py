@@ -257,6 +257,22 @@ def test_a_speckled_map_is_survived() -> None:
     assert psnr(result, sharp) > psnr(blurred, sharp) + 2
 
 
+@pytest.mark.parametrize("radius", [0.8, 3.0, 9.0, 40.0, -40.0, 200.0])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 50), (17, 3), (40, 64), (64, 40)])
+def test_a_uniform_picture_stays_uniform_whatever_the_radius(height: int, width: int, radius: float) -> None:
+    for value in (0.05, 0.5, 1.0):
+        image = torch.full((1, 3, height, width), value)
+        blur = DefocusMap.from_radius(torch.full((1, height, width), radius))
+        result = restore.all_in_focus(image, "deconvolution", blur, noise=0.01).image
+        torch.testing.assert_close(result, image, atol=1e-3, rtol=0)
+
+
+def test_a_uniform_picture_stays_uniform_where_radii_differ() -> None:
+    image, radius = torch.full((1, 3, 40, 64), 0.5), torch.linspace(-40, 40, 64).expand(1, 40, 64).contiguous()
+    result = restore.all_in_focus(image, "deconvolution", DefocusMap.from_radius(radius)).image
+    torch.testing.assert_close(result, image, atol=1e-3, rtol=0)
+
+
 def test_progress_counts_to_the_end_and_can_cancel() -> None:
     image = photo("coffee")[..., :150, :150]
     radius = torch.linspace(-3, 5, 150).expand(1, 150, 150).contiguous()
