@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections.abc import Sequence
@@ -25,11 +26,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 done, 1 some pictures of a batch failed, 2 a mistake in what was given, 130 stopped by the user.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console that lacks a character of a name still tells the rest
+            stream.reconfigure(errors="backslashreplace")
     given = list(sys.argv[1:] if argv is None else argv)
     many = given[:1] == ["batch"]
     args = build_batch_parser().parse_args(given[1:]) if many else build_parser().parse_args(given)
     level = logging.ERROR if args.quiet else logging.INFO if args.verbose else logging.WARNING
     logging.basicConfig(level=level, format="refocus: %(message)s", stream=sys.stderr)
+    logging.captureWarnings(True)  # of packages: as quiet as everything else
     try:
         if many:
             return DONE if run_batch(args) else FAILED

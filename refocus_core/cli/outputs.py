@@ -18,17 +18,22 @@ if TYPE_CHECKING:
     from ..types import DefocusMap, DepthMap
 
 
-def check_outputs(args: argparse.Namespace, photo: Picture) -> dict[Path, int]:
-    """Can everything be written? Bits of each picture. Before the long work, so that it is not done for nothing."""
+def check_outputs(args: argparse.Namespace, photo: Picture | None = None) -> dict[Path, int]:
+    """Can everything be written? Bits of each picture. Before the long work, so that it is not done for nothing.
+
+    Args:
+        photo: None as long as it is not read: then its size, bits and transparency are not asked.
+    """
     from ..files import pictures
 
     given = [args.photo, args.focus_mask, args.defocus, Path(args.depth), Path(args.aperture)]
     protect = () if args.overwrite else tuple(p for p in given if p is not None)
-    size = photo.image.shape[-2], photo.image.shape[-1]
+    size = None if photo is None else (photo.image.shape[-2], photo.image.shape[-1])
+    has_alpha = photo is not None and photo.alpha is not None
     bits: dict[Path, int] = {}
     for path in (args.output, args.save_sharp):
         if path is not None:
-            bits[path] = pictures.check_output(path, _bits(args, path, photo), photo.alpha is not None, protect, size)
+            bits[path] = pictures.check_output(path, _bits(args, path, photo), has_alpha, protect, size)
     if args.save_depth:
         pictures.check_map_output(args.save_depth, protect)
     if args.save_matte:
@@ -43,11 +48,13 @@ def check_outputs(args: argparse.Namespace, photo: Picture) -> dict[Path, int]:
     return bits
 
 
-def _bits(args: argparse.Namespace, path: Path, photo: Picture) -> int | None:
+def _bits(args: argparse.Namespace, path: Path, photo: Picture | None) -> int | None:
     from ..files import pictures
 
     if args.bits:
         return int(args.bits.removesuffix("f"))
+    if photo is None:
+        return None
     suffix = path.suffix.lower()
     able = {*pictures.INTEGER_BITS.get(suffix, ()), *((32,) if suffix in pictures.FLOAT_SUFFIXES else ())}
     return max((b for b in able if b <= photo.bits), default=None)

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import options
-from .networks import Networks, device_named
+from .given import check_camera, check_inputs, is_depth_model
+from .networks import Networks
 from .outputs import check_outputs, summary, write
 from .parser import check
 
@@ -56,15 +57,14 @@ class Stages:
 
             def step(done: int, total: int) -> None:
                 bar.total = max(total, 1)
-                bar.n = min(done, bar.total)
-                bar.refresh()
+                bar.update(min(done, bar.total) - bar.n)
 
             yield step
         print(f"{name:<10} {time.perf_counter() - start:6.1f} s", file=sys.stderr)
 
 
 def _silent(done: int, total: int) -> None:
-    """Progress that nobody sees."""
+    """Progress that nobody sees; that of `progress` would import torch."""
 
 
 def run(args: argparse.Namespace, networks: Networks | None = None) -> None:
@@ -84,9 +84,11 @@ def run(args: argparse.Namespace, networks: Networks | None = None) -> None:
 
     stages = Stages(args.quiet)
     with stages("reading"):
+        device = check_inputs(args)
+        check_outputs(args)
         photo = pictures.load(args.photo)
         bits = check_outputs(args, photo)
-        device = device_named(args.device)
+        check_camera(args, photo.camera)
         image = photo.image.to(device)
         kernel = kernel_of(args)
         focus = focus_of(args)
@@ -205,10 +207,6 @@ def kernel_of(args: argparse.Namespace) -> Kernel:
             return bokeh.make_kernel("star", points=args.blades or int(options.aperture.POINTS.default), **turn)
         return bokeh.make_kernel(args.aperture, **turn)
     path = Path(args.aperture)
-    if not path.exists():
-        raise ValueError(f"--aperture {args.aperture} is neither a shape ({', '.join(shapes)}) nor a file.")
-    if args.rotation:
-        raise ValueError("--rotation turns named shapes. Turn the aperture picture itself.")
     picture = pictures.load(path)
     raster = srgb_to_linear(picture.image)
     if bool((raster == raster[:, :1]).all()):
@@ -231,15 +229,12 @@ def _defocus_file(path: Path, image: Tensor) -> DefocusMap:
     """The map of signed radii in px that --defocus names, for a picture [1,3,H,W].
 
     Raises:
-        ValueError: if the file cannot hold radii in px, or has another size than the picture.
+        ValueError: if the file has another size than the picture.
     """
     from .. import defocus
     from ..checks import same_size
     from ..files import pictures
 
-    suffix = path.suffix.lower()
-    if suffix in pictures.INTEGER_BITS and suffix not in pictures.FLOAT_SUFFIXES:
-        raise ValueError(f"--defocus {path}: a {suffix} file holds no radii in px. Give a .tif, .pfm, .npy or .exr.")
     given = defocus.from_image(same_size(pictures.load_map(path), image.shape[-2], image.shape[-1], "defocus map"))
     largest = float(given.radius_px.abs().max())
     if largest <= LEAST_LIKELY_PX:
@@ -248,24 +243,10 @@ def _defocus_file(path: Path, image: Tensor) -> DefocusMap:
 
 
 def _depth_file(args: argparse.Namespace) -> Tensor | None:
-    """The depth picture, or None for a model.
-
-    Raises:
-        ValueError: if --depth is neither.
-    """
-    from .. import depth
+    """The depth picture, or None for a model."""
     from ..files import pictures
 
-    path = Path(args.depth)
-    if args.depth == "auto" or args.depth in depth.MODELS or path.suffix == ".safetensors":
-        used = {"--depth-near": args.depth_near, "--metres-per-unit": args.metres_per_unit, "--depth-unknown": args.depth_unknown}
-        for name, value in used.items():
-            if value is not None:
-                raise ValueError(f"{name} is about a depth picture. Give one with --depth FILE.")
-        return None
-    if not path.exists():
-        raise ValueError(f"--depth {args.depth} is neither a file nor a model (auto, {', '.join(depth.MODELS)}).")
-    return pictures.load_map(path)
+    return None if is_depth_model(args.depth) else pictures.load_map(args.depth)
 
 
 def _depth(args: argparse.Namespace, image: Tensor, *, file: Tensor | None, networks: Networks, stages: Stages) -> DepthMap:
@@ -284,7 +265,7 @@ def _depth(args: argparse.Namespace, image: Tensor, *, file: Tensor | None, netw
             metres_per_unit=args.metres_per_unit or None,
             unknown=args.depth_unknown,
         )
-        return depth.refine(depth.fit(depth_map.to(image.device), image), image, strength=args.refine)
+        return depth.refine(depth.fit(depth_map.to(image.device), image), image, strength=args.refine, progress=progress)
 
 
 def lens_of(args: argparse.Namespace, camera: CameraData, depth_map: DepthMap) -> Lens | Blur:
@@ -293,8 +274,6 @@ def lens_of(args: argparse.Namespace, camera: CameraData, depth_map: DepthMap) -
 
     f_number = args.f_number or (camera.f_number if args.exif_lens else None)
     if f_number is None:
-        if args.exif_lens:
-            raise ValueError(f"{args.photo} has no f-number in its EXIF. Give --f-number.")
         return Blur(options.defocus.PERCENT.default if args.blur is None else args.blur)
     sensor_mm = args.sensor_mm or camera.sensor_mm or FULL_FRAME_MM
     return defocus.lens_for(depth_map, f_number, args.focal_mm or camera.focal_mm, sensor_mm)
@@ -306,8 +285,5 @@ def _taken_lens(args: argparse.Namespace, camera: CameraData) -> Lens | Blur:
 
     if args.taken_blur is not None:
         return Blur(args.taken_blur)
-    if camera.f_number is None or camera.focal_mm is None:
-        raise ValueError(
-            "Deconvolution must know how blurred the photo is, and its EXIF does not tell the lens: give --taken-blur PERCENT."
-        )
+    assert camera.focal_mm is not None and camera.f_number is not None  # `check_camera` has refused it
     return Lens(camera.focal_mm, camera.f_number, args.sensor_mm or camera.sensor_mm or FULL_FRAME_MM)

@@ -13,6 +13,10 @@ from .pfm_exr import openexr
 
 FLOAT_BITS = 32
 """Bits per channel of floating point."""
+LONGEST_NAME_BYTES = 255
+"""What the usual file systems hold."""
+ANY_MAY_WRITE = 0o222
+"""Bits of a file's mode, of which none is set where it is write-protected, also against who may do everything."""
 
 
 def check_output(
@@ -72,12 +76,19 @@ def check_place(path: Path, protect: tuple[Path, ...]) -> None:
     """Raise PictureError unless a file can be written there that is none of `protect`."""
     if path.suffix.lower() == ".exr":
         openexr(path)
+    if len(os.fsencode(path.name)) > LONGEST_NAME_BYTES:
+        raise PictureError(f"{path}: names of files hold {LONGEST_NAME_BYTES} bytes. Choose a shorter one.")
     if path.is_dir():
         raise PictureError(f"{path} is a folder. Give the name of a file in it.")
     if not path.absolute().parent.is_dir():
         raise PictureError(f"The folder {path.absolute().parent} does not exist. Create it first.")
-    if not os.access(path.absolute().parent, os.W_OK):
-        raise PictureError(f"The folder {path.absolute().parent} cannot be written to.")
+    path = path.resolve()  # a link stays one: what it points to is written
+    if not path.parent.is_dir():
+        raise PictureError(f"{path}: the folder that a link leads to does not exist. Create it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise PictureError(f"The folder {path.parent} cannot be written to.")
+    if path.exists() and not path.stat().st_mode & ANY_MAY_WRITE:
+        raise PictureError(f"{path} is write-protected. Take the protection off, or choose another name.")
     for source in protect:
         if path.exists() and source.exists() and path.samefile(source):
             raise PictureError(f"{path} is the input. Choose another name for the output, or allow --overwrite.")
@@ -88,8 +99,12 @@ def _named(bits: int) -> str:
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
-    """Write to a hidden neighbour, then rename: nobody ever sees half a file, and a failure keeps the old one."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.absolute().parent)
+    """Write to a hidden neighbour, then rename: nobody ever sees half a file, and a failure keeps the old one.
+
+    A link stays one, and what it points to is written.
+    """
+    path = path.resolve()
+    handle, name = tempfile.mkstemp(prefix=".refocus-", suffix=path.suffix, dir=path.parent)
     try:
         with os.fdopen(handle, "w+b") as file:
             write(file)

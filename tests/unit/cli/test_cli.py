@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -270,6 +271,74 @@ def test_mistakes_end_with_one_clear_line(
     assert code == 2 and message in said and said.startswith("refocus: ") and "Traceback" not in said
     assert len(said.splitlines()) == 1
     assert list(tmp_path.iterdir()) == [] and {p: p.read_bytes() for p in small.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--device", "nowhere"],
+        ["--depth", "no_such_model"],
+        ["--depth", "{out}/none.safetensors"],
+        ["--near-m", "5", "--far-m", "2"],
+        ["--aperture", "triangle"],
+        ["--focus-mask", "{out}/none.png"],
+        ["--defocus", "{out}/none.tif"],
+        ["--deblur", "magic"],
+        ["--deblur", "model:{out}/none.safetensors"],
+        ["--bits", "16", "-o", "{out}/o.jpg"],
+        ["--save-depth", "{out}/d.jpg"],
+        ["--save-sharp", "{out}/none/s.png", "--deblur", "auto"],
+    ],
+)
+def test_what_cannot_work_is_refused_before_the_photo_is_read(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError("the photo was read")
+
+    monkeypatch.setattr(pictures, "load", read)
+    arguments = [str(small / "photo.png"), "-o", str(tmp_path / "o.png")]
+    assert main([*arguments, *(o.format(out=tmp_path, small=small) for o in options)]) == 2
+
+
+def test_a_lens_that_exif_lacks_is_missed_before_the_work(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures.save(tmp_path / "plain.png", pictures.load(small / "photo.png").image)
+    monkeypatch.setattr(depth, "estimate", lambda *_, **__: pytest.fail("depth was estimated"))
+    for options in (["--exif-lens"], ["--deblur", "deconvolution"]):
+        assert main([str(tmp_path / "plain.png"), "-o", str(tmp_path / "o.png"), *options]) == 2
+        assert "EXIF" in capsys.readouterr().err
+
+
+def test_a_link_stays_a_link_and_a_protected_file_stays_as_it_is(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "there").mkdir()
+    link, real = tmp_path / "link.png", tmp_path / "there" / "real.png"
+    link.symlink_to(real)
+    assert run(small, link, "-q") == 0
+    assert link.is_symlink() and pictures.load(real).image.shape[-1] > 0
+    assert capsys.readouterr() == ("", ""), "-q says nothing"
+    kept = real.read_bytes()
+    real.chmod(0o444)
+    assert run(small, link, "-q") == 2
+    assert "write-protected" in capsys.readouterr().err and real.read_bytes() == kept
+
+
+@pytest.mark.parametrize("name", ["é" * 125 + ".png", "a" * 251 + ".png"])
+def test_names_as_long_as_file_systems_hold_are_written(small: Path, tmp_path: Path, name: str) -> None:
+    assert run(small, tmp_path / name) == 0 and (tmp_path / name).exists()
+    assert run(small, tmp_path / ("aaaa" + name)) == 2
+
+
+def test_a_console_that_lacks_the_characters_of_a_name_still_gets_its_line(small: Path, tmp_path: Path) -> None:
+    """As a process of its own, whose console knows ASCII only."""
+    command = [sys.executable, "-m", "refocus_core", str(small / "photo.png"), "--depth", str(small / "depth.png")]
+    options = ["--deblur", "none", "--quality", "draft", "-o", str(tmp_path / "東京.png")]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = subprocess.run([*command, *options], env=environment, capture_output=True, check=False)
+    assert done.returncode == 0 and rb"\u6771" in done.stdout and (tmp_path / "東京.png").exists()
 
 
 def test_an_empty_mask_and_an_unfit_depth(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
