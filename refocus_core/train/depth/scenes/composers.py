@@ -145,7 +145,7 @@ KINDS: Mapping[str, tuple[Composer, float]] = {
 def compose(seed: int, index: int, attempt: int = 0, kind: str | None = None) -> Scene:
     """Scene `index` of `seed`: always the same. `attempt` gives another one in its place, `kind` one of `KINDS`."""
     g = generator(seed, index, attempt, _COMPOSE_STREAM)
-    r = random.Random(int(torch.randint(2**62, (1,), generator=g)))
+    r = random.Random(int(torch.randint(2**62, (1,), generator=g)))  # noqa: S311 - scenes, not secrets
     s = Scene()
     s.focal_widths = 0.5 / math.tan(math.radians(r.uniform(*_FIELD_OF_VIEW_DEG)) / 2)
     s.exposure = r.uniform(*_EXPOSURE)
