@@ -113,10 +113,11 @@ def make(seed: int) -> Outline:
     image, radius = pinhole(scene)
     truth, _ = render_reference(scene, bokeh.make_kernel("circle"))
     soft = soften(radius[0], rng.uniform(*SIGMA_PX), rng.uniform(*SHIFT_PX), rng.uniform(0, 2 * math.pi))
-    return Outline(image[0], radius[0], soft, truth[0], _rim(alpha))
+    return Outline(image[0], radius[0], soft, truth[0], rim_of(alpha))
 
 
-def _rim(alpha: Tensor) -> Tensor:
+def rim_of(alpha: Tensor) -> Tensor:
+    """[H,W] bool, what is scored: around the outline of a coverage on the sub-pixel grid, without the frame."""
     m = SUBPIXELS * MARGIN_PX
     cover = F.avg_pool2d(alpha[None, None, m:-m, m:-m], SUBPIXELS)
     side = 2 * RIM_PX + 1

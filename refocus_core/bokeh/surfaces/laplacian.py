@@ -108,13 +108,16 @@ class MattingLaplacian:
 
 
 def solve(
-    laplacian: MattingLaplacian, values: Tensor, prior: Tensor, weight: float, steps: int, progress: Progress = silent
+    laplacian: MattingLaplacian, values: Tensor, prior: Tensor, weight: Tensor, steps: int, progress: Progress = silent
 ) -> Tensor:
-    """Minimise x^T L x + weight |x - prior|^2 over the unknown pixels by conjugate gradients, the other pixels being given.
+    """Minimise x^T L x + (x - prior)^T diag(weight) (x - prior) over the unknown pixels by conjugate gradients.
+
+    The other pixels are given.
 
     Args:
         values: [h,w] where to begin, and what is given.
         prior: [h,w].
+        weight: [n] of the prior at each unknown pixel.
         steps: most that are taken.
         progress: called after each.
 

@@ -10,14 +10,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...color import display_values
-from ...images import box_mean, doubled, pull, push_pull, weighted_level, window_max, window_min, window_range
+from ...images import box_mean, doubled, pull, push_pull, take, weighted_level, window_max, window_min, window_range
 from ...progress import shares, silent
 from ...types import Progress
+from .colour_samples import side_by_colour
 from .laplacian import MattingLaplacian, solve
 from .transitions import ENLARGED_PX, SCALES, Sides, Transitions, dilated, find_transitions, repeated, sides
 
 PRIOR = 3e-4
 """Weight of the map itself within its transitions, against L. A larger one keeps the map's soft edge where colours say little."""
+
+COLOUR_WEIGHT = 1.0
+"""Weight of colours that clearly belong to one side. A larger one leaves crumbs where they err, a smaller one lets coverage
+drift inside wide bands."""
 
 STEPS = 40
 """Most steps of conjugate gradients at each scale."""
@@ -195,8 +200,20 @@ def _refined(guide: Tensor, coc: Tensor, where: Transitions, coarse: _Levels | N
     prior = torch.where(where.band, coc, start.depth)
     laplacian = MattingLaplacian(guide, unknown)
     progress(0, 1)
-    found = replace(start, depth=solve(laplacian, start.depth, prior, PRIOR, STEPS, progress))
+    target, weight = _expected(guide, replace(start, depth=prior), laplacian.at)
+    found = replace(start, depth=solve(laplacian, start.depth, target, weight, STEPS, progress))
     return _thin_mended(coc, where.band, level, found) if bool(ridges.any()) else found
+
+
+def _expected(guide: Tensor, prior: _Levels, at: Tensor) -> tuple[Tensor, Tensor]:
+    """What depth the map and the colours let expect, [h,w], and the weights [n] of that at the listed pixels."""
+    share, sure = side_by_colour(guide, prior.coverage().clamp(0, 1), at)
+    own, near, far = (take(t.flatten(), at) for t in (prior.depth, prior.near, prior.far))
+    voted = COLOUR_WEIGHT * sure
+    weight = voted + PRIOR
+    expected = prior.depth.flatten().clone()
+    expected[at] = (PRIOR * own + voted * (far - share * (far - near))) / weight
+    return expected.view(prior.depth.shape), weight
 
 
 def _continued(fine: _Levels, coarse: _Levels, inside: Tensor) -> _Levels:

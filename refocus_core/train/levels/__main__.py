@@ -20,7 +20,8 @@ from . import shards, sources
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draw views with exact depth.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("fetch", help="download what the views are made from")
+    fetch = commands.add_parser("fetch", help="download what the views are made from")
+    fetch.add_argument("packages", nargs="?", default="", help="only packages whose names begin with this")
     make = commands.add_parser("make", help="draw slices of 64 views")
     make.add_argument("kind", choices=shards.KINDS)
     make.add_argument("--slices", type=int, nargs=2, default=(0, 1), metavar=("FIRST", "COUNT"))
@@ -30,7 +31,7 @@ def main() -> None:
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if args.command == "fetch":
-        sources.fetch()
+        sources.fetch(args.packages)
     else:
         first, count = args.slices
         shards.make(args.folder, args.kind, range(first, first + count), args.seed, held_out=args.held_out)

@@ -44,13 +44,18 @@ def folder() -> Path:
     return Path(os.environ.get("REFOCUS_ASSETS") or Path.home() / ".cache" / "refocus" / "assets")
 
 
-def fetch() -> None:
+def fetch(packages: str = "") -> None:
     """Download and unpack what is missing (about 1.2 GB; nothing is installed).
+
+    Args:
+        packages: only those whose names begin with this.
 
     Raises:
         FetchError: if a package cannot be had.
     """
     for source in SOURCES:
+        if not source.name.startswith(packages):
+            continue
         target = folder() / source.name
         if not target.exists():
             extract_all(Package("debian", source.name, source.version), target)

@@ -35,7 +35,7 @@ def test_coverage_and_both_colours_are_those_of_the_scene(edge_px: float) -> Non
     image, depth_map = scene(alpha, edge_px)
     cut = bokeh.depth_matte(image, depth_map, *bokeh.between(depth_map, 1.0, 0.5))
     error = (cut.coverage[0] - alpha).abs()
-    assert float(error.mean()) < 2e-3 and float(error.max()) < 0.3
+    assert float(error.mean()) < 3e-3 and float(error.max()) < 0.3
     assert float((cut.foreground[0] - FRONT).abs().max()) < 0.06
     assert float((cut.background[0] - BACK).abs().max()) < 0.06
     again = cut.coverage * cut.foreground[0] + (1 - cut.coverage) * cut.background[0]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from refocus_core import bokeh
 from refocus_core.bokeh.renderer import softened
+from refocus_core.bokeh.surfaces.colour_samples import side_by_colour
 from refocus_core.bokeh.surfaces.laplacian import DARK, EPSILON, MattingLaplacian, solve
 from refocus_core.bokeh.surfaces.matting import edge_matte
 from refocus_core.bokeh.surfaces.unmix import unmix_matte
@@ -74,6 +75,39 @@ def test_a_slope_and_a_soft_step_without_an_edge_in_the_photo_stay_as_they_are()
 def test_an_exact_map_is_believed() -> None:
     coverage = outline()
     assert edge_matte(photo(coverage), exact(coverage), VOTES_PX) is None
+
+
+def test_legs_that_the_map_hardly_shows_belong_to_the_body() -> None:
+    """A body on two legs before a striped wall: the map's blur is as wide as the legs, and no wider band has a sample of them."""
+    coverage = torch.zeros(SIZE, SIZE)
+    coverage[24:64, 24:104] = 1.0
+    coverage[64:104, 34:39] = coverage[64:104, 88:93] = 1.0
+    wall = torch.tensor([0.1, 0.2, 0.5]).view(3, 1, 1) * (0.4 + 0.6 * (torch.arange(SIZE) // 3 % 2))
+    noise = torch.rand(3, SIZE, SIZE, generator=torch.Generator().manual_seed(2)) * 0.04
+    image = torch.where(coverage > 0.5, torch.tensor([0.5, 0.25, 0.1]).view(3, 1, 1), wall) + noise
+    matte = edge_matte(image, soft(exact(coverage), 4.0), VOTES_PX)
+    assert matte is not None
+    error = (matte.coverage - coverage).abs()
+    legs = torch.zeros(SIZE, SIZE, dtype=torch.bool)
+    legs[70:96, 35:38] = legs[70:96, 89:92] = True
+    body = torch.zeros(SIZE, SIZE, dtype=torch.bool)
+    body[28:60, 28:100] = True
+    assert bool(matte.band[legs].all())
+    assert float(error[legs].mean()) < 0.1
+    assert float(error[body & matte.band].mean()) < 0.02
+
+
+def test_side_by_colour_is_bayes_rule() -> None:
+    """Between a red and a blue half, red pixels on the map's far side are near; a colour of neither stays with the map."""
+    guide = torch.zeros(3, 16, 32)
+    guide[0, :, :20], guide[2, :, 20:] = 0.8, 0.8
+    guide[:, 8, 17] = torch.tensor([0.0, 0.8, 0.0])
+    cover = torch.linspace(1.2, -0.2, 32).clamp(0, 1).expand(16, 32)
+    at = torch.tensor([4 * 32 + 18, 4 * 32 + 12, 4 * 32 + 21, 8 * 32 + 17])
+    share, sure = side_by_colour(guide, cover, at)
+    assert float(cover[4, 18]) < 0.4 and float(share[0]) > 0.5
+    assert float(share[1]) > 0.95 and float(share[2]) < 0.05
+    assert float(share[3]) == pytest.approx(float(cover[8, 17]), abs=0.1) and float(sure[3]) < 0.05
 
 
 def test_the_parts_of_a_pixel_add_up_to_the_photo() -> None:
