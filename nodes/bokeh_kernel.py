@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -34,10 +35,18 @@ class RefocusBokehKernel(io.ComfyNode):
                     "aperture_image", optional=True, tooltip="Picture as the aperture: bright is open, black closed. First frame."
                 ),
                 io.Mask.Input("aperture_mask", optional=True, tooltip="Mask as the aperture: 1 is open. First frame."),
+                io.Image.Input(
+                    "texture_image",
+                    optional=True,
+                    tooltip="Dust, scratches or a pattern on the lens, for any shape: what is dark stops light. First frame.",
+                ),
             ],
             outputs=[
                 host.KernelType.Output("kernel", tooltip="Aperture for Reblur and All In Focus."),
-                io.Image.Output("preview", tooltip="How an out-of-focus light behind the focal plane looks."),
+                io.Image.Output(
+                    "preview",
+                    tooltip="How an out-of-focus light looks behind the focal plane, and beside it in front, where that differs.",
+                ),
             ],
         )
 
@@ -45,21 +54,26 @@ class RefocusBokehKernel(io.ComfyNode):
     def execute(
         cls,
         shape: str,
-        inner: float,
         softness: float,
         color: bool,
         center: bool,
+        preset: str,
         aperture_image: torch.Tensor | None = None,
         aperture_mask: torch.Tensor | None = None,
+        texture_image: torch.Tensor | None = None,
         **outline: Any,
     ) -> io.NodeOutput:
-        """Make the kernel and show it; `outline` is what else `make_kernel` takes."""
-        if shape == options.aperture.IMAGE:
+        """Make the kernel and show it; `outline` is what else `ApertureSettings` takes."""
+        texture = None if texture_image is None else _opening(texture_image, None, in_color=False)
+        settings = bokeh.ApertureSettings(softness=softness, **outline)
+        if preset != options.aperture.OWN:
+            kernel = bokeh.PRESETS[preset].kernel(texture)
+        elif shape == options.aperture.IMAGE:
             opening = _opening(aperture_image, aperture_mask, in_color=color)
-            kernel = bokeh.kernel_from_image(opening, softness=softness, center=center)
+            made = bokeh.kernel_from_image(opening, softness=softness, center=center)
+            kernel = bokeh.through_lens(made, settings.character(texture))
         else:
-            inner = max(inner, 0.1) if shape == "star" else inner
-            kernel = bokeh.make_kernel(shape, inner=inner, softness=softness, **outline)
+            kernel = replace(settings, shape=shape).kernel(texture)
         preview = host.to_image(bokeh.kernel_preview(kernel))
         page = {**ui.PreviewImage(preview, cls=cls).as_dict(), previews.KERNEL: [kernel.name]}
         return io.NodeOutput(kernel, preview, ui=page)

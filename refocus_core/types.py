@@ -223,6 +223,8 @@ class Kernel:
         raster: [C,n,n] float32, C = 1 or 3, not negative, sum 1 per channel. It spans the square [-1,1]^2 around the
             optical axis; the blur of radius r is this square scaled by r. Row 0 is up, as in a picture. Nothing is re-centred.
         name: what it is, for people.
+        near: the raster in front of the focal plane, upright like `raster` (its blur is point-mirrored), where a lens's
+            aberrations spread the light differently there; None where it is the same.
 
     Raises:
         TypeError, ValueError: on wrong shapes or types, negative or non-finite values, or a channel that does not sum to 1.
@@ -230,21 +232,34 @@ class Kernel:
 
     raster: Tensor
     name: str = "custom"
+    near: Tensor | None = None
 
     def __post_init__(self) -> None:
-        k = check_map(self.raster, "Kernel.raster")
-        if k.dtype != torch.float32:
-            raise TypeError(f"Kernel.raster must be float32, got {k.dtype}.")
-        if k.shape[0] not in (1, 3) or k.shape[1] != k.shape[2]:
-            raise ValueError(f"Kernel.raster must have the shape [1,n,n] or [3,n,n], got {list(k.shape)}.")
-        if float(k.min()) < 0:
-            raise ValueError("Kernel.raster must not be negative: an aperture cannot remove light that is not there.")
-        if bool(((k.sum((1, 2)) - 1).abs() > 1e-3).any()):
-            raise ValueError("Every channel of Kernel.raster must sum to 1; use bokeh.kernel_from_image for any picture.")
+        _check_raster(self.raster, "Kernel.raster")
+        if self.near is not None:
+            _check_raster(self.near, "Kernel.near")
+            if self.near.shape != self.raster.shape:
+                raise ValueError(f"Kernel.near {list(self.near.shape)} and raster {list(self.raster.shape)} differ in shape.")
+
+    def side(self, radius_px: float) -> Tensor:
+        """The raster [C,n,n] of a signed radius, upright."""
+        return self.near if self.near is not None and radius_px < 0 else self.raster
 
     def to(self, device: torch.device | str) -> Kernel:
         """The same kernel on another device."""
-        return replace(self, raster=self.raster.to(device))
+        return replace(self, raster=self.raster.to(device), near=None if self.near is None else self.near.to(device))
+
+
+def _check_raster(raster: Tensor, name: str) -> None:
+    k = check_map(raster, name)
+    if k.dtype != torch.float32:
+        raise TypeError(f"{name} must be float32, got {k.dtype}.")
+    if k.shape[0] not in (1, 3) or k.shape[1] != k.shape[2]:
+        raise ValueError(f"{name} must have the shape [1,n,n] or [3,n,n], got {list(k.shape)}.")
+    if float(k.min()) < 0:
+        raise ValueError(f"{name} must not be negative: an aperture cannot remove light that is not there.")
+    if bool(((k.sum((1, 2)) - 1).abs() > 1e-3).any()):
+        raise ValueError(f"Every channel of {name} must sum to 1; use bokeh.kernel_from_image for any picture.")
 
 
 @dataclass(frozen=True, eq=False)

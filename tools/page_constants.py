@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 
+from refocus_core.bokeh import PRESETS
 from refocus_core.defocus import FocusPoint
 from refocus_core.options import NODES
 
@@ -19,6 +21,7 @@ SOURCES = Path(__file__).resolve().parents[1] / "web_src" / "src"
 NAMES = {
     "refocus_core.color": ("LUMA_WEIGHTS",),
     "refocus_core.optics": ("SHARP_RADIUS_PX",),
+    "refocus_core.bokeh.character": ("MOST_SPHERICAL", "MOST_FRINGE", "ONION_RINGS"),
     "refocus_core.defocus.from_lens": ("FLAT_SHARE",),
     "refocus_core.defocus.thumbnail": ("LEVELS",),
     "refocus_core.defocus.preview": (
@@ -78,7 +81,25 @@ def cases() -> str:
     return "\n".join([*lines, "};"]) + "\n"
 
 
-FILES = {SOURCES / "law" / "constants.ts": numbers, SOURCES / "inputs" / "when.ts": cases}
+def presets() -> str:
+    """The presets of apertures, as TypeScript."""
+    lines = [
+        "/** Presets of Bokeh Kernel. Made by `python -m tools.page_constants` from `bokeh.PRESETS`; do not edit. */",
+        "",
+        'import type { Settings } from "./character";',
+        "",
+        "export const PRESETS: Record<string, Settings> = {",
+        *(f"  {json.dumps(name)}: {json.dumps(asdict(settings))}," for name, settings in PRESETS.items()),
+        "};",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+FILES = {
+    SOURCES / "law" / "constants.ts": numbers,
+    SOURCES / "inputs" / "when.ts": cases,
+    SOURCES / "kernel" / "presets.ts": presets,
+}
 """What the page imports, and what makes it."""
 
 if __name__ == "__main__":

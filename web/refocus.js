@@ -54,6 +54,7 @@ var ZH = {
   "blur radius up to": "模糊半径最大",
   "Run once to see the connected picture as an aperture.": "运行一次以查看作为光圈的图像。",
   "as a light behind the focal plane": "焦平面之后的光点形状",
+  "as a light behind the focal plane, and in front of it": "焦平面之后和之前的光点形状",
   "as of the last run": "上次运行的结果",
   "Timeline. Left and right arrow keys move the frame, Enter sets a key there, Delete removes it.": "时间轴。左右方向键换帧，回车设关键帧，Delete 删除。",
   "How the way to the next key runs": "到下一关键帧的过渡",
@@ -326,6 +327,9 @@ function keepImages(api2, node, output) {
 // src/law/constants.ts
 var LUMA_WEIGHTS = [0.2126, 0.7152, 0.0722];
 var SHARP_RADIUS_PX = 0.5;
+var MOST_SPHERICAL = 0.3;
+var MOST_FRINGE = 0.1;
+var ONION_RINGS = 9;
 var FLAT_SHARE = 1e-6;
 var LEVELS = 32767;
 var NEAR_RGB = [0.05, 0.3, 1];
@@ -1165,13 +1169,13 @@ var Gestures = class {
 function solve(numbers, map, widgets, index, frame = numbers.shown[index]) {
   const s = withCamera(numbers, widgets);
   const keys = readKeyframes(s.keyframes);
-  const plane = focalPlaneOfKeys(numbers, map, keys, frame) ?? focalPlane2(numbers, map, s, index);
-  const strength = s.strength === "camera" ? lensGainPx(numbers, s, plane.disparity) : blurGainPx(numbers, s, index);
+  const plane2 = focalPlaneOfKeys(numbers, map, keys, frame) ?? focalPlane2(numbers, map, s, index);
+  const strength = s.strength === "camera" ? lensGainPx(numbers, s, plane2.disparity) : blurGainPx(numbers, s, index);
   const span = numbers.span[index];
   return {
-    focusDisparity: plane.disparity,
+    focusDisparity: plane2.disparity,
     gainPx: strength * apertureOfKeys(keys, s, frame),
-    sharpHalfWidth: plane.halfWidth + span * s.focus_range / 2,
+    sharpHalfWidth: plane2.halfWidth + span * s.focus_range / 2,
     metric: numbers.metric,
     span
   };
@@ -2585,13 +2589,19 @@ var WHEN = {
     redraw: [{ "method": ["hybrid"] }]
   },
   RefocusBokehKernel: {
-    blades: [{ "shape": ["polygon"] }],
-    curvature: [{ "shape": ["polygon"] }],
-    rotation_deg: [{ "shape": ["polygon", "heart", "star"] }],
-    inner: [{ "shape": ["ring", "star"] }],
-    points: [{ "shape": ["star"] }],
-    color: [{ "shape": ["image"] }],
-    center: [{ "shape": ["image"] }]
+    shape: [{ "preset": ["none"] }],
+    blades: [{ "shape": ["polygon"], "preset": ["none"] }],
+    curvature: [{ "shape": ["polygon", "triangle"], "preset": ["none"] }],
+    rotation_deg: [{ "shape": ["polygon", "heart", "star", "triangle"], "preset": ["none"] }],
+    inner: [{ "shape": ["ring", "star"], "preset": ["none"] }],
+    points: [{ "shape": ["star"], "preset": ["none"] }],
+    softness: [{ "preset": ["none"] }],
+    color: [{ "shape": ["image"], "preset": ["none"] }],
+    center: [{ "shape": ["image"], "preset": ["none"] }],
+    squeeze: [{ "preset": ["none"] }],
+    spherical: [{ "preset": ["none"] }],
+    fringe: [{ "preset": ["none"] }],
+    onion: [{ "preset": ["none"] }]
   },
   RefocusDepthMatte: {
     x: [{ "select": ["point"] }],
@@ -2667,11 +2677,6 @@ function afterCall(owner, name, act) {
 }
 
 // src/kernel/shapes.ts
-var shapes_exports = {};
-__export(shapes_exports, {
-  paintKernel: () => paintKernel,
-  raster: () => raster
-});
 var SUPERSAMPLING = 4;
 var HEART_POINTS = 4097;
 var LEAST_NOTCH = 0.1;
@@ -2830,6 +2835,7 @@ function raster(s, size) {
 }
 function insideOf(s) {
   if (s.shape === "polygon") return polygon(s.blades, s.curvature);
+  if (s.shape === "triangle") return polygon(3, s.curvature);
   if (s.shape === "star") return star(s.points, Math.max(s.inner, LEAST_NOTCH));
   const obstruction2 = s.shape === "ring" ? s.inner ** 2 : 0;
   return (x, y) => x * x + y * y <= 1 && x * x + y * y >= obstruction2;
@@ -2847,16 +2853,98 @@ function sampled(inside, n, turn) {
   }
   return out;
 }
-function paintKernel(cells, rgba) {
-  cells.forEach((v, i) => {
-    const shade = 255 * linearToSrgb(v);
-    rgba.set([shade, shade, shade, 255], 4 * i);
-  });
+function paintKernel(planes2, rgba) {
+  const most = planes2.reduce((a, plane2) => plane2.reduce((b, v) => Math.max(b, v), a), 1e-20);
+  const shade = (plane2, i) => 255 * linearToSrgb(plane2[i] / most);
+  for (let i = 0; i < planes2[0].length; i++)
+    rgba.set([...[0, 1, 2].map((c) => shade(planes2[c % planes2.length], i)), 255], 4 * i);
 }
+
+// src/kernel/character.ts
+var SAMPLES = 2;
+var NEWTON_STEPS = 6;
+function differsInFront(s) {
+  return s.spherical !== 0 || s.fringe !== 0;
+}
+function planes(s, size, side) {
+  const cells = raster(s, size);
+  const isNeutral = s.squeeze === 1 && s.onion === 0 && !differsInFront(s);
+  if (isNeutral) return [scaled(cells)];
+  const fringe = s.fringe * side;
+  const smaller = 1 - MOST_FRINGE * Math.abs(fringe);
+  const radii = fringe === 0 ? [1] : fringe > 0 ? [smaller, 1, smaller] : [1, smaller, 1];
+  return radii.map((radius) => scaled(plane(cells, size, s, side, radius)));
+}
+function scaled(cells) {
+  const sum = cells.reduce((a, b) => a + b, 0);
+  return sum > 0 ? cells.map((v) => v / sum) : cells;
+}
+function plane(cells, size, s, side, radius) {
+  const n = size * SAMPLES;
+  const a = -MOST_SPHERICAL * s.spherical * side;
+  const out = new Float32Array(size * size);
+  for (let j = 0; j < n; j++) {
+    const y = ((j + 0.5) * 2 / n - 1) / radius / Math.min(s.squeeze, 1);
+    for (let i = 0; i < n; i++) {
+      const x = ((i + 0.5) * 2 / n - 1) / radius * Math.max(s.squeeze, 1);
+      const distance = Math.hypot(x, y);
+      const rho = pupilRadius(distance, a);
+      const density = distance <= 1 ? (1 + a) ** 2 / ((1 + a * rho * rho) * (1 + 3 * a * rho * rho)) : 1;
+      const rings = (1 + s.onion * Math.cos(2 * Math.PI * ONION_RINGS * rho)) / 2;
+      const ratio = rho / Math.max(distance, 1e-12);
+      const light = lookedUp(cells, size, x * ratio, y * ratio) * density * rings;
+      out[Math.floor(j / SAMPLES) * size + Math.floor(i / SAMPLES)] += light / SAMPLES ** 2;
+    }
+  }
+  return out;
+}
+function pupilRadius(distance, a) {
+  if (a === 0 || distance > 1) return distance;
+  const target = distance * (1 + a);
+  let rho = distance;
+  for (let k = 0; k < NEWTON_STEPS; k++) {
+    const step = (rho + a * rho ** 3 - target) / (1 + 3 * a * rho * rho);
+    rho = Math.min(Math.max(rho - step, 0), 1);
+  }
+  return rho;
+}
+function lookedUp(cells, size, x, y) {
+  const column = (x + 1) * size / 2 - 0.5;
+  const row = (y + 1) * size / 2 - 0.5;
+  const x0 = Math.floor(column);
+  const y0 = Math.floor(row);
+  const at = (dx, dy) => {
+    const i = x0 + dx;
+    const j = y0 + dy;
+    return i < 0 || j < 0 || i >= size || j >= size ? 0 : cells[j * size + i];
+  };
+  const fx = column - x0;
+  const fy = row - y0;
+  const upper = at(0, 0) * (1 - fx) + at(1, 0) * fx;
+  const lower = at(0, 1) * (1 - fx) + at(1, 1) * fx;
+  return upper * (1 - fy) + lower * fy;
+}
+
+// src/kernel/presets.ts
+var PRESETS = {
+  "soft portrait": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0.9, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0 },
+  "bright-edged bubbles": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.9, "fringe": 0.15, "onion": 0 },
+  "creamy background": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": -0.7, "fringe": 0, "onion": 0 },
+  "mirror lens": { "shape": "ring", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.45, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0 },
+  "classic five blades": { "shape": "polygon", "blades": 5, "curvature": 0.25, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.35, "fringe": 0, "onion": 0 },
+  "modern nine blades": { "shape": "polygon", "blades": 9, "curvature": 0.4, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0 },
+  "old triplet": { "shape": "polygon", "blades": 10, "curvature": 0.9, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 1, "fringe": 0.4, "onion": 0 },
+  "fast prime wide open": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.25, "fringe": 0.7, "onion": 0 },
+  "moulded aspheric": { "shape": "polygon", "blades": 9, "curvature": 0.8, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0.5 },
+  "anamorphic": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 2, "spherical": 0, "fringe": 0.2, "onion": 0 }
+};
 
 // src/kernel/view.ts
 var SIZE = 128;
-var NUMBERS3 = ["blades", "curvature", "rotation_deg", "inner", "points", "softness"];
+var OUTLINE = ["blades", "curvature", "rotation_deg", "inner", "points", "softness"];
+var CHARACTER = ["squeeze", "spherical", "fringe", "onion"];
+var INPUTS = ["shape", "preset", ...OUTLINE, ...CHARACTER];
+var TEXTURE = "texture_image";
 var KernelView = class {
   constructor(app2, api2, node) {
     this.app = app2;
@@ -2872,8 +2960,7 @@ var KernelView = class {
     });
     everyFrame(node, this.root, () => {
       if (this.ran === null) this.take(lastOutputs(this.app, node));
-      const now = this.values.signature(["shape", ...NUMBERS3]);
-      if (now !== this.signature) this.draw();
+      if (this.now() !== this.signature) this.draw();
     });
   }
   app;
@@ -2889,13 +2976,11 @@ var KernelView = class {
   get hasOutputs() {
     return this.ran !== null;
   }
-  /** Only shape = image needs it: the page does not have the connected picture. */
+  /** Only connected pictures need it: the page does not have them. */
   take(output) {
     const [file] = output?.["images"] ?? [];
     if (!file || file.filename === this.ran) return;
     this.ran = file.filename;
-    const [shape] = output?.["refocus_kernel"] ?? [];
-    if (shape !== "image") return;
     loadPicture(address(this.api, file)).then(
       (picture) => {
         this.picture = picture;
@@ -2905,29 +2990,62 @@ var KernelView = class {
       // temporary files are gone after a restart of the server
     );
   }
+  now() {
+    return `${this.values.signature(INPUTS)}|${this.values.linked(TEXTURE)}`;
+  }
+  settings() {
+    const preset = PRESETS[this.values.text("preset")];
+    if (preset) return preset;
+    const numbers = Object.fromEntries([...OUTLINE, ...CHARACTER].map((n) => [n, this.values.number(n)]));
+    return { shape: this.values.text("shape"), ...numbers };
+  }
   draw() {
-    this.signature = this.values.signature(["shape", ...NUMBERS3]);
-    const shape = this.values.text("shape");
+    this.signature = this.now();
+    const settings = this.settings();
+    const preset = this.values.text("preset");
+    const name = preset in PRESETS ? preset : settings.shape;
     const context = this.canvas.getContext("2d");
-    context.clearRect(0, 0, SIZE, SIZE);
     this.empty.textContent = "";
-    let text = `${shape} · ${t("as a light behind the focal plane")}`;
-    if (shape !== "image") {
-      const numbers = Object.fromEntries(NUMBERS3.map((n) => [n, this.values.number(n)]));
-      const pixels = context.createImageData(SIZE, SIZE);
-      paintKernel(raster({ shape, ...numbers }, SIZE), pixels.data);
-      context.putImageData(pixels, 0, 0);
+    let text = `${name} · ${t("as a light behind the focal plane")}`;
+    if (settings.shape !== "image" && !this.values.linked(TEXTURE)) {
+      const isDouble = differsInFront(settings);
+      this.resize(isDouble ? 2 * SIZE : SIZE, SIZE);
+      this.paint(context, planes(settings, SIZE, 1), 0);
+      if (isDouble) {
+        const mirrored = planes(settings, SIZE, -1).map((plane2) => plane2.reverse());
+        this.paint(context, mirrored, SIZE);
+        text = `${name} · ${t("as a light behind the focal plane, and in front of it")}`;
+      }
     } else if (this.picture) {
-      context.drawImage(this.picture, 0, 0, SIZE, SIZE);
-      text = `image · ${t("as of the last run")}`;
+      this.resize(SIZE * this.picture.naturalWidth / this.picture.naturalHeight, SIZE);
+      context.drawImage(this.picture, 0, 0, this.canvas.width, SIZE);
+      text = `${name} · ${t("as of the last run")}`;
     } else {
+      this.resize(SIZE, SIZE);
       this.empty.textContent = t("Run once to see the connected picture as an aperture.");
-      text = "image";
+      text = name;
     }
     this.canvas.setAttribute("aria-label", text);
     this.status.textContent = text;
   }
+  /** Also clears the canvas. */
+  resize(width, height) {
+    this.canvas.width = Math.round(width);
+    this.canvas.height = height;
+  }
+  paint(context, shown, left) {
+    const pixels = context.createImageData(SIZE, SIZE);
+    paintKernel(shown, pixels.data);
+    context.putImageData(pixels, left, 0);
+  }
 };
+
+// src/kernel/index.ts
+var kernel_exports = {};
+__export(kernel_exports, {
+  paintKernel: () => paintKernel,
+  planes: () => planes
+});
 
 // src/law/index.ts
 var law_exports = {};
@@ -2982,6 +3100,6 @@ app.registerExtension({
   }
 });
 export {
-  shapes_exports as kernel,
+  kernel_exports as kernel,
   law_exports as law
 };

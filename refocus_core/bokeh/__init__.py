@@ -1,6 +1,9 @@
 """Aperture shapes and the defocus renderer.
 
-apertures      `make_kernel`, `kernel_from_image`: the aperture as a raster, and cut into segments
+apertures      `make_kernel`, `kernel_from_image`: the aperture as a raster
+character      `through_lens`: aberrations, squeeze, onion rings and dust
+aperture_settings      all of an aperture in one value, as JSON, and presets
+segments       the aperture cut into parts that are composited each by itself
 renderer       `render`: checks, one frame after the other, part by part;  draft: at half the resolution
 cutout         `render_with_alpha`: of pictures with transparency
 frames, limits      one frame and its parts;  how much is worked on at a time
@@ -12,7 +15,9 @@ highlights, revealed      light given back to clipped highlights;  what a render
 reference      the slow twin of the renderer, an integral over the aperture, for tests and bench
 """
 
+from .aperture_settings import PRESETS, ApertureSettings
 from .apertures import SHAPES, kernel_from_image, kernel_preview, make_kernel
+from .character import Character, through_lens
 from .cutout import render_with_alpha
 from .highlights import boost_highlights
 from .keying import DepthMatte, around, between, depth_matte
@@ -23,8 +28,11 @@ from .revealed import revealed
 from .surfaces.cache import SurfaceCache
 
 __all__ = [
+    "PRESETS",
     "QUALITIES",
     "SHAPES",
+    "ApertureSettings",
+    "Character",
     "DepthMatte",
     "Limits",
     "Plate",
@@ -40,4 +48,5 @@ __all__ = [
     "render",
     "render_with_alpha",
     "revealed",
+    "through_lens",
 ]

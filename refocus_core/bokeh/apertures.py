@@ -1,10 +1,9 @@
-"""Aperture shapes as transmission rasters over the unit disc, and apertures cut into segments."""
+"""Aperture shapes as transmission rasters over the unit disc."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,8 +23,8 @@ SUPERSAMPLING = 4
 OUTLINE_POINTS = 4097
 """Points of half the heart's outline: far more than a raster has cells along it."""
 
-DARK = 1e-6
-"""Share of an aperture's light up to which a segment counts as dark."""
+LEAST_NOTCH = 0.1
+"""Least radius of a star's notches. With a smaller one a star has next to no light."""
 
 EDGE_LEVEL = 0.5
 """Transmission, of the brightest, that is the edge of a shape for its softness."""
@@ -80,7 +79,7 @@ def _heart(x: Tensor, y: Tensor) -> Tensor:
     return ((nearest[inverse] > x.abs()[..., None]).sum(-1) % 2) == 1
 
 
-SHAPES = ("circle", "polygon", "ring", "heart", "star")
+SHAPES = ("circle", "polygon", "ring", "heart", "star", "triangle")
 """Names of the shapes that `make_kernel` knows."""
 
 
@@ -100,7 +99,7 @@ def make_kernel(
     Args:
         shape: one of `SHAPES`.
         blades: corners of "polygon", 3..24.
-        curvature: 0 = straight blades, 1 = a full circle ("polygon").
+        curvature: 0 = straight blades, 1 = a full circle ("polygon", "triangle").
         rotation_deg: clockwise; 0 = a corner, tip or lobe axis points up.
         inner: "ring": radius of the central obstruction, 0..0.95; "star": radius of the notches, 0.1..0.95.
         points: tips of "star", 3..24.
@@ -113,11 +112,11 @@ def make_kernel(
     Raises:
         ValueError: on an unknown shape or a value out of range.
     """
-    _within("blades", blades, 3, 24)
-    _within("points", points, 3, 24)
-    _within("curvature", curvature, 0, 1)
-    _within("softness", softness, 0, 1)
-    _within("size", size, 8, 1024)
+    within("blades", blades, 3, 24)
+    within("points", points, 3, 24)
+    within("curvature", curvature, 0, 1)
+    within("softness", softness, 0, 1)
+    within("size", size, 8, 1024)
     if not math.isfinite(rotation_deg):
         raise ValueError(f"rotation_deg must be a finite angle, got {rotation_deg}.")
     inside = _outline(shape, blades, curvature, inner, points)
@@ -142,11 +141,13 @@ def _outline(shape: str, blades: int, curvature: float, inner: float, points: in
         return _circle
     if shape == "polygon":
         return lambda x, y: _polygon(x, y, blades, curvature)
+    if shape == "triangle":
+        return lambda x, y: _polygon(x, y, 3, curvature)
     if shape == "ring":
-        _within("inner", inner, 0, 0.95)
+        within("inner", inner, 0, 0.95)
         return lambda x, y: _circle(x, y) & (x.square() + y.square() >= inner**2)
     if shape == "star":
-        _within("inner", inner, 0.1, 0.95)
+        within("inner", inner, LEAST_NOTCH, 0.95)
         return lambda x, y: _star(x, y, points, inner)
     if shape == "heart":
         return _heart
@@ -172,7 +173,7 @@ def kernel_from_image(raster: Tensor, *, softness: float = 0.0, center: bool = F
         TypeError, ValueError: on wrong shapes, negative or non-finite values, or a channel that is black everywhere.
     """
     k = _square_raster(_checked(raster))
-    _within("softness", softness, 0, 1)
+    within("softness", softness, 0, 1)
     if softness > 0:
         k = k * _falloff((k.amax(0) > EDGE_LEVEL * k.max()).double(), softness)
     total = k.sum((1, 2), keepdim=True)
@@ -217,12 +218,19 @@ def _square_raster(k: Tensor) -> Tensor:
 
 
 def kernel_preview(kernel: Kernel, size: int = 256) -> Tensor:
-    """The aperture as a picture [1,3,size,size] in 0..1 sRGB, brightest cell white."""
-    k = F.interpolate(kernel.raster[None].expand(1, 3, -1, -1), (size, size), mode="area")
-    return linear_to_srgb((k / k.amax().clamp_min(1e-20)).clamp(0, 1))
+    """The aperture as a picture in 0..1 sRGB, brightest cell white.
+
+    Returns:
+        [1,3,size,size]: a light behind the focal plane; where one in front of it differs, that one to the right of it,
+        [1,3,size,2*size], point-mirrored as it appears.
+    """
+    sides = [kernel.raster] if kernel.near is None else [kernel.raster, kernel.near.flip(-2, -1)]
+    shown = [F.interpolate(k[None].expand(1, 3, -1, -1), (size, size), mode="area") for k in sides]
+    return torch.cat([linear_to_srgb((k / k.amax().clamp_min(1e-20)).clamp(0, 1)) for k in shown], -1)
 
 
-def _within(name: str, value: float, low: float, high: float) -> None:
+def within(name: str, value: float, low: float, high: float) -> None:
+    """Raise a ValueError that names an option outside its limits."""
     if not (math.isfinite(value) and low <= value <= high):
         raise ValueError(f"{name} must lie in {low:g}..{high:g}, got {value}.")
 
@@ -256,40 +264,3 @@ def _centred(k: Tensor) -> Tensor:
     cut = min(pad, spare)
     moved = moved[:, cut : moved.shape[1] - cut, cut : moved.shape[2] - cut]
     return moved / moved.sum((1, 2), keepdim=True)
-
-
-@dataclass(frozen=True, eq=False)
-class ApertureSegment:
-    """A part of the aperture: [C,n,n] raster, and its share of the light [C]."""
-
-    raster: Tensor
-    weight: Tensor
-
-
-def cut_aperture(raster: Tensor, count: int) -> list[ApertureSegment]:
-    """Cut the aperture [C,n,n] into `count` segments: a square grid if that is a square number, else sectors.
-
-    Those that pass no light are left out. A coloured aperture of which a segment is dark in one channel only is not cut.
-    """
-    side = math.isqrt(count)
-    n = raster.shape[-1]
-    cell = (torch.arange(n, device=raster.device) + 0.5) / n
-    if side * side == count:
-        index = (cell * side).long()[:, None] * side + (cell * side).long()[None]
-    else:
-        turn = torch.atan2(cell[:, None] - 0.5, cell[None] - 0.5) / (2 * math.pi) + 0.5
-        index = (turn * count).long().clamp_max(count - 1)
-    whole = ApertureSegment(raster, raster.sum((1, 2)))
-    segments: list[ApertureSegment] = []
-    for i in range(count):
-        part = raster * (index == i)
-        weight = part.sum((1, 2))
-        lit = weight > DARK
-        if bool(lit.all()):
-            segments.append(ApertureSegment(part, weight))
-        elif bool(lit.any()):
-            return [whole]
-    if not segments:
-        return [whole]
-    total = torch.stack([p.weight for p in segments]).sum(0)
-    return [ApertureSegment(p.raster, p.weight / total * whole.weight) for p in segments]

@@ -14,8 +14,8 @@ from torch import Tensor
 from .. import psf
 from ..images import window_max
 from ..types import Kernel
-from .apertures import ApertureSegment, cut_aperture
 from .bins import Bins, bin_position
+from .segments import ApertureSegment, cut_aperture
 from .surfaces.layers import Layers
 
 
@@ -122,8 +122,8 @@ class Plan:
         self.size, self._even_from = size or (0, 0), even_from_px(*size) if size else math.inf
         self.bins, self.quality = bins, quality
         self.positions = [p * quality.bin_step for p in bins.positions]
-        self.whole = cut_aperture(kernel.raster, 1)
-        self.segments = cut_aperture(kernel.raster, quality.segments)
+        self.whole = cut_aperture(kernel, 1)
+        self.segments = cut_aperture(kernel, quality.segments)
         self.colour = kernel.raster.shape[0] == 3
         self.downscales = [_downscale(c, quality.resolution_px) for c in bins.centres]
         self.radii = [_coarse_radius(c, s, variance) for c, s in zip(bins.centres, self.downscales, strict=True)]
@@ -202,7 +202,7 @@ class Plan:
         """[C,m,m] normalised blur of bin i through a segment, at the bin's resolution."""
         if not self.is_segmented(i):
             (segment,) = self.whole
-        return psf.rasterize(segment.raster, self.radii[i]) / segment.weight.view(-1, 1, 1)
+        return psf.rasterize(segment.side(self.radii[i]), self.radii[i]) / segment.weight.view(-1, 1, 1)
 
 
 def _downscale(radius_px: float, resolution_px: float) -> int:

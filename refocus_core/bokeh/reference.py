@@ -73,7 +73,12 @@ def aperture_samples(kernel: Kernel, count: int, seed: float = 0.5) -> tuple[Ten
 
     Returns:
         [m,2] points (x, y) in -1..1, and [C,m] weights, sum 1 per channel.
+
+    Raises:
+        ValueError: if the aperture differs in front of the focus, where one ray has two places in it.
     """
+    if kernel.near is not None:
+        raise ValueError("The reference knows one aperture for both sides of the focus. Give Kernel(kernel.side(radius_px)).")
     raster = kernel.raster.double()
     channels, n, _ = raster.shape
     open_share = float((raster.sum(0) > 0).double().mean())

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import opening
 from .networks import Networks, device_named
 from .parser import build_parser, check
-from .stages import Stages, blurred, focus_of, kernel_of, lens_of, sharpened
+from .stages import Stages, blurred, focus_of, lens_of, sharpened
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -110,7 +111,7 @@ class _Clip:
         self.args, self.networks, self.keyframes = args, networks, keyframes
         self.device = device_named(args.device)
         self.model = networks.depth(args, self.device)
-        self.kernel = kernel_of(args)
+        self.kernel = opening.kernel(args)
         self.focus: FocusLike = focus_of(args)
         self.opening: Tensor | None = None
         self.silent = Stages(quiet=True)

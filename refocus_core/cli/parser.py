@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -196,10 +196,18 @@ def _add_aperture(p: argparse.ArgumentParser) -> None:
     g.add_argument(shape.flag, metavar="SHAPE|FILE", default=shape.default, help=f"{shapes}, or a picture: white is open")
     corners = f"{o.aperture.BLADES.text} Or of the star. Default: {o.aperture.BLADES.default}, {o.aperture.POINTS.default}."
     g.add_argument("--blades", metavar="N", type=_number(o.aperture.BLADES), help=corners)
-    _add(g, o.aperture.CURVATURE)
-    _add(g, o.aperture.ROTATION_DEG)
-    _add(g, o.blur.HIGHLIGHT_BOOST)
-    _add(g, o.aperture.SOFTNESS)
+    for option in (o.aperture.CURVATURE, o.aperture.ROTATION_DEG, o.blur.HIGHLIGHT_BOOST, o.aperture.SOFTNESS):
+        _add(g, option)
+    for option in (o.aperture.SQUEEZE, o.aperture.SPHERICAL, o.aperture.FRINGE, o.aperture.ONION, o.aperture.PRESET):
+        _add(g, option)
+    g.add_argument(
+        "--aperture-texture",
+        metavar="FILE",
+        type=Path,
+        help="dust or scratches on the lens, as a picture: what is dark stops light",
+    )
+    g.add_argument("--aperture-file", metavar="FILE", type=Path, help="all of these settings from a JSON file, in their place")
+    g.add_argument("--save-aperture", metavar="FILE", type=Path, help="keep the settings of a named shape, for --aperture-file")
 
 
 def _add_deblur(p: argparse.ArgumentParser) -> None:
@@ -285,6 +293,16 @@ REPLACED_BY_DEFOCUS = (
 """Options about depth, focus and lens, which have no effect beside `--defocus`."""
 
 
+OF_APERTURE = (
+    *("--aperture", "--blades", "--curvature", "--rotation", "--softness"),
+    *("--squeeze", "--spherical", "--fringe", "--onion"),
+)
+"""Options that a preset or a file stands for."""
+
+GENERATIVE_LACKS = (*OF_APERTURE, "--aperture-preset", "--aperture-file", "--aperture-texture", "--highlights")
+"""Options that only the renderer knows."""
+
+
 def check(args: argparse.Namespace) -> None:
     """Refuse options that contradict each other or lack another one, before anything is read.
 
@@ -308,21 +326,35 @@ def check(args: argparse.Namespace) -> None:
         raise ValueError("--taken-focus and --taken-blur tell deconvolution about the photo: add --deblur deconvolution.")
     if args.save_sharp and args.deblur == "none":
         raise ValueError("--save-sharp needs --deblur: without it nothing is made sharper.")
+    _check_aperture(args)
     _check_generative(args)
     if bool(args.near_m) != bool(args.far_m):
         raise ValueError("Give both --near-m and --far-m, or neither.")
-    named = (args.output, args.save_depth, args.save_defocus, args.save_sharp, args.save_matte, args.save_recipe)
-    results = [p for p in named if p is not None]
+    every = (args.output, args.save_depth, args.save_defocus, args.save_sharp, args.save_matte, args.save_recipe)
+    results = [p for p in (*every, args.save_aperture) if p is not None]
     if len({p.absolute() for p in results}) < len(results):
         raise ValueError("Two results would have the same name.")
 
 
-def _check_defocus(args: argparse.Namespace) -> None:
+def _given(args: argparse.Namespace, flags: Sequence[str]) -> str | None:
+    """The first of these options that is not at its default."""
     defaults = build_parser()
-    for flag in REPLACED_BY_DEFOCUS:
-        name = flag.removeprefix("--").replace("-", "_")
-        if getattr(args, name) != defaults.get_default(name):
-            raise ValueError(f"--defocus is a finished map, in place of depth, focus and lens: leave out {flag}, or --defocus.")
+    names = {flag: flag.removeprefix("--").replace("-", "_") for flag in flags}
+    return next((flag for flag, name in names.items() if getattr(args, name) != defaults.get_default(name)), None)
+
+
+def _check_aperture(args: argparse.Namespace) -> None:
+    whole = ["--aperture-file"] if args.aperture_file else []
+    whole += ["--aperture-preset"] if args.aperture_preset != o.aperture.OWN else []
+    if len(whole) > 1:
+        raise ValueError("--aperture-file and --aperture-preset both set the whole aperture. Give one of them.")
+    if whole and (flag := _given(args, OF_APERTURE)):
+        raise ValueError(f"{whole[0]} sets the whole aperture: leave out {flag}, or {whole[0]}.")
+
+
+def _check_defocus(args: argparse.Namespace) -> None:
+    if flag := _given(args, REPLACED_BY_DEFOCUS):
+        raise ValueError(f"--defocus is a finished map, in place of depth, focus and lens: leave out {flag}, or --defocus.")
     if args.deblur == "deconvolution":
         raise ValueError("--deblur deconvolution needs depth, which --defocus replaces. Choose another --deblur.")
 
@@ -337,5 +369,5 @@ def _check_generative(args: argparse.Namespace) -> None:
     needs |= {"--bokeh-lora": args.bokeh_lora} if blurs else {}
     if missing := [name for name, value in needs.items() if value is None]:
         raise ValueError(f"The generative method needs {' and '.join(missing)}: files on this machine, nothing is fetched.")
-    if args.method == "generative" and (args.aperture != "circle" or args.highlights):
+    if args.method == "generative" and (_given(args, GENERATIVE_LACKS)):
         raise ValueError("--method generative knows no --aperture and no --highlights. Leave them out, or use --method hybrid.")

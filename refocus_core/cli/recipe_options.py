@@ -16,7 +16,7 @@ from .parser import Parser, build_parser, check
 
 log = logging.getLogger(__name__)
 
-OF_THE_RUN = ("help", "version", "output", "overwrite", "quiet", "verbose", "save-recipe", "keyframes")
+OF_THE_RUN = ("help", "version", "output", "overwrite", "quiet", "verbose", "save-recipe", "save-aperture", "keyframes")
 """Options of one run, which are not of a recipe."""
 RESULTS = ("save-depth", "save-defocus", "save-sharp", "save-matte")
 """Options that name a further result."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import options
+from . import opening
 from .given import check_camera, check_inputs, is_depth_model
 from .networks import Networks
 from .outputs import check_outputs, summary, write
@@ -90,7 +91,7 @@ def run(args: argparse.Namespace, networks: Networks | None = None) -> None:
         bits = check_outputs(args, photo)
         check_camera(args, photo.camera)
         image = photo.image.to(device)
-        kernel = kernel_of(args)
+        kernel = opening.kernel(args)
         focus = focus_of(args)
         given = None if args.defocus is None else _defocus_file(args.defocus, image)
         depth_file = None if given is not None else _depth_file(args)
@@ -190,30 +191,6 @@ def blurred(
         revealed = generative.revealed_mask(bokeh.revealed(defocus_map, kernel))
         drawn = generative.redraw(sharp, radius_px, result, revealed, sample, strength=args.redraw, megapixels=megapixels)
         return drawn, alpha
-
-
-def kernel_of(args: argparse.Namespace) -> Kernel:
-    from .. import bokeh
-    from ..color import srgb_to_linear
-    from ..files import pictures
-
-    shapes = options.aperture.SHAPE.words
-    if args.aperture in shapes:
-        turn = {"rotation_deg": args.rotation, "softness": args.softness}
-        if args.aperture == "polygon":
-            blades = int(options.aperture.BLADES.default) if args.blades is None else args.blades
-            return bokeh.make_kernel("polygon", blades=blades, curvature=args.curvature, **turn)
-        if args.aperture == "star":
-            return bokeh.make_kernel("star", points=args.blades or int(options.aperture.POINTS.default), **turn)
-        return bokeh.make_kernel(args.aperture, **turn)
-    path = Path(args.aperture)
-    picture = pictures.load(path)
-    raster = srgb_to_linear(picture.image)
-    if bool((raster == raster[:, :1]).all()):
-        raster = raster[:, :1]
-    if picture.alpha is not None:
-        raster = raster * picture.alpha
-    return bokeh.kernel_from_image(raster.clamp_min(0), softness=args.softness, name=path.stem)
 
 
 def focus_of(args: argparse.Namespace) -> FocusLike:

@@ -182,24 +182,35 @@ SHAPES: list[dict[str, Any]] = [
     {"shape": "heart"},
     {"shape": "heart", "rotation_deg": 33},
     {"shape": "heart", "rotation_deg": -90, "softness": 0.5},
+    {"shape": "triangle", "curvature": 0.3, "rotation_deg": 20},
+    {"shape": "circle", "onion": 0.7},
+    {"shape": "polygon", "blades": 5, "squeeze": 1.6},
+    {"shape": "ring", "squeeze": 0.6, "rotation_deg": 30},
+    {"shape": "star", "spherical": 0.8, "rotation_deg": 12},
+    {"shape": "heart", "spherical": -1.0, "fringe": 0.6},
+    {"shape": "polygon", "blades": 9, "fringe": -0.9, "softness": 0.2, "onion": 0.3},
 ]
 
 
 def test_aperture_shapes(page: Page) -> None:
-    usual = {"blades": 6, "curvature": 0.0, "rotation_deg": 0.0, "inner": 0.5, "points": 5, "softness": 0.0}
+    """Behind the focal plane, and beside it in front of it."""
+    usual = asdict(bokeh.ApertureSettings())
     asked = [{**usual, **s} for s in SHAPES]
     found = page.page.evaluate(
         """async ([pack, shapes]) => {
           const { kernel } = await import(`/extensions/${pack}/refocus.js`);
-          return shapes.map(s => { const out = new Uint8ClampedArray(4 * 96 * 96);
-            kernel.paintKernel(kernel.raster(s, 96), out); return [...out.filter((_, i) => i % 4 === 0)]; });
+          return shapes.map(s => [1, -1].map(side => { const out = new Uint8ClampedArray(4 * 96 * 96);
+            kernel.paintKernel(kernel.planes(s, 96, side), out); return [...out]; }));
         }""",
         [rig.PACK, asked],
     )
-    for options, pixels in zip(asked, found, strict=True):
-        expected = bokeh.kernel_preview(bokeh.make_kernel(**options, size=96), 96)[0, 0]
-        got = torch.tensor(pixels).view(96, 96) / 255
-        off = (got - expected).abs()
+    for options, sides in zip(asked, found, strict=True):
+        settings = bokeh.ApertureSettings(**options)
+        outline = {k: v for k, v in options.items() if not hasattr(bokeh.Character(), k)}
+        made = bokeh.through_lens(bokeh.make_kernel(**outline, size=96), settings.character())
+        expected = bokeh.kernel_preview(replace(made, near=made.side(-1)), 96)[0]
+        behind, front = (torch.tensor(s).view(96, 96, 4)[..., :3].movedim(-1, 0) / 255 for s in sides)
+        off = (torch.cat([behind, front.flip(-2, -1)], -1) - expected).abs()
         # A sample on the very edge may fall on either side, which is 1/16 of a cell.
         assert float((off > 1.5 / 255).float().mean()) < 2e-3, options
         assert float(off.mean()) < 1e-3, options

@@ -163,12 +163,15 @@ class Twin:
         return made.image, None if made.radius_px is None else DefocusMap.from_radius(made.radius_px)
 
     def BokehKernel(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
+        if i["preset"] != "none":
+            return (bokeh.PRESETS[i["preset"]].kernel(),)
+        character = bokeh.Character(**{k: i[k] for k in ("squeeze", "spherical", "fringe", "onion")})
         if i["shape"] == "image":
             linear = color.srgb_to_linear(self.picture(i["aperture_image"])[:1])
             raster = linear[0] if i["color"] else color.luminance(linear)[0]
-            return (bokeh.kernel_from_image(raster, softness=i["softness"], center=i["center"]),)
+            return (bokeh.through_lens(bokeh.kernel_from_image(raster, softness=i["softness"], center=i["center"]), character),)
         names = ("blades", "curvature", "rotation_deg", "inner", "points", "softness")
-        return (bokeh.make_kernel(i["shape"], **{k: i[k] for k in names}),)
+        return (bokeh.through_lens(bokeh.make_kernel(i["shape"], **{k: i[k] for k in names}), character),)
 
     def Reblur(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
         defocus_map = self.value(i["defocus"])

@@ -61,6 +61,7 @@ def test_names_are_unique_in_a_node() -> None:
 
 def test_words_are_those_of_the_core() -> None:
     assert options.aperture.SHAPE.words == tuple(bokeh.SHAPES)
+    assert options.aperture.PRESET.words == (options.aperture.OWN, *bokeh.PRESETS)
     assert options.blur.QUALITY.words == tuple(bokeh.QUALITIES)
     assert options.restore.OWN_MODEL == restore.MODEL_PREFIX
     assert set(options.restore.METHOD.words) == {"auto", "generative", *restore.METHODS}

@@ -18,7 +18,7 @@ import { KernelView } from "./kernel/view";
 import { useLanguage } from "./ui/words";
 
 // For the tests, which compare the built file with the core.
-export * as kernel from "./kernel/shapes";
+export * as kernel from "./kernel/index";
 export * as law from "./law/index";
 
 const app = hostApp as App;

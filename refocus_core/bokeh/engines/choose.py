@@ -12,7 +12,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..apertures import ApertureSegment
 from ..limits import Limits
 from ..plan import Plan
 from ..surfaces.layers import Layers
@@ -154,9 +153,7 @@ class CpuEngine:
 
     def __init__(self, plan: Plan, limits: Limits) -> None:
         here = copy.copy(plan)
-        here.whole, here.segments = (
-            [ApertureSegment(p.raster.cpu(), p.weight.cpu()) for p in group] for group in (plan.whole, plan.segments)
-        )
+        here.whole, here.segments = ([p.to("cpu") for p in group] for group in (plan.whole, plan.segments))
         self._engine = TileEngine(here, limits)
 
     def composite(

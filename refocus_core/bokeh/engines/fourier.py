@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...images import reusable_fft_length
-from ..apertures import ApertureSegment
 from ..plan import Plan
+from ..segments import ApertureSegment
 from .spans import Box, enclosing
 
 SPECTRA_BYTES = 64 * 2**20

@@ -32,9 +32,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..apertures import ApertureSegment
 from ..bins import Bins
 from ..plan import PRESENT, Plan
+from ..segments import ApertureSegment
 from ..surfaces.layers import Layers
 from .compositing import Stack
 from .fourier import CUBIC_HALO, Blurs, Period, PlacedPlane, convolved, direct, enlarged, shrunk

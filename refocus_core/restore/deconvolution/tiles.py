@@ -106,7 +106,7 @@ def deconvolve(
     """
     if strength == 0:
         return image_srgb.clone()
-    mirrored = kernel is not None and not _symmetric(kernel.raster)
+    mirrored = kernel is not None and (kernel.near is not None or not _symmetric(kernel.raster))
     plans = [_plan(r, TILE_PX if tile_px is None else tile_px, mirrored) for r in radius_px]
     steps = iter(shares(progress, [_work(tile, bin_) for plan in plans for tile, bin_ in plan]))
     doubts = [doubt] * len(plans) if isinstance(doubt, int | float) else doubt
@@ -176,7 +176,7 @@ def _clipped(image: Tensor) -> Tensor:
 
 
 def _point_spread(kernel: Kernel | None, signed_radius_px: float) -> Tensor:
-    return psf.disc(signed_radius_px) if kernel is None else psf.rasterize(kernel.raster, signed_radius_px)
+    return psf.disc(signed_radius_px) if kernel is None else psf.rasterize(kernel.side(signed_radius_px), signed_radius_px)
 
 
 def _error_level(sigma: float, radius_px: float, doubt: float) -> float:

@@ -202,6 +202,17 @@ def test_apertures(small: Path, tmp_path: Path, aperture: str) -> None:
     assert difference(pictures.load(tmp_path / "o.png").image, pictures.load(tmp_path / "c.png").image) > 0.03
 
 
+def test_settings_of_an_aperture_are_kept_and_read_again(small: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "lens.json"
+    options = ("--aperture", "triangle", "--squeeze", 1.5, "--spherical", 0.8, "--fringe", -0.4, "--onion", 0.3, "--rotation", 20)
+    assert run(small, tmp_path / "a.png", "--blur", 6, *options, "--save-aperture", kept) == 0
+    assert run(small, tmp_path / "b.png", "--blur", 6, "--aperture-file", kept) == 0
+    assert run(small, tmp_path / "c.png", "--blur", 6, "--aperture-preset", "mirror lens") == 0
+    assert run(small, tmp_path / "d.png", "--blur", 6, "--aperture-texture", small / "aperture.png") == 0
+    a, b, c, d = (pictures.load(tmp_path / f"{name}.png").image for name in "abcd")
+    assert torch.equal(a, b) and difference(a, c) > 0.05 and difference(c, d) > 0.05
+
+
 def test_lens_from_exif(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """20 mm with an equivalent of 50 mm: a sensor with a diagonal of 17.3 mm, so 14.3 mm wide at 185 x 125 px."""
     assert run(small, tmp_path / "o.png", "--exif-lens", *METRES) == 0
@@ -241,7 +252,9 @@ def test_deconvolution_sharpens_a_blurred_photo(small: Path, tmp_path: Path) -> 
         (["--near-m", "5", "--far-m", "2"], "near_m"),
         (["--depth", "no_such_model"], "neither a file nor a model"),
         (["--depth", "auto", "--depth-near", "dark"], "--depth-near is about a depth picture"),
-        (["--aperture", "triangle"], "neither a shape"),
+        (["--aperture", "sausage"], "neither a shape"),
+        (["--aperture-preset", "mirror lens", "--onion", "0.5"], "leave out --onion"),
+        (["--aperture-preset", "mirror lens", "--aperture-file", "a.json"], "Give one of them"),
         (["--aperture", "polygon", "--blades", "2"], "blades"),
         (["--bits", "16", "-o", "{out}/o.jpg"], "cannot hold 16 bits"),
         (["-o", "{out}/o.gif"], "pictures are written as"),

@@ -198,6 +198,7 @@ export function raster(s: Shape, size: number): Float32Array {
 
 function insideOf(s: Shape): Inside {
   if (s.shape === "polygon") return polygon(s.blades, s.curvature);
+  if (s.shape === "triangle") return polygon(3, s.curvature);
   if (s.shape === "star") return star(s.points, Math.max(s.inner, LEAST_NOTCH));
   const obstruction2 = s.shape === "ring" ? s.inner ** 2 : 0;
   return (x, y) => x * x + y * y <= 1 && x * x + y * y >= obstruction2;
@@ -218,10 +219,10 @@ function sampled(inside: Inside, n: number, turn: number): Float32Array {
   return out;
 }
 
-/** The picture of kernel_preview: sRGB-encoded grey. */
-export function paintKernel(cells: Float32Array, rgba: Uint8ClampedArray): void {
-  cells.forEach((v, i) => {
-    const shade = 255 * linearToSrgb(v);
-    rgba.set([shade, shade, shade, 255], 4 * i);
-  });
+/** The picture of kernel_preview, sRGB-encoded: planes of one colour or of three, the brightest cell white. */
+export function paintKernel(planes: Float32Array[], rgba: Uint8ClampedArray): void {
+  const most = planes.reduce((a, plane) => plane.reduce((b, v) => Math.max(b, v), a), 1e-20);
+  const shade = (plane: Float32Array, i: number): number => 255 * linearToSrgb(plane[i] / most);
+  for (let i = 0; i < planes[0].length; i++)
+    rgba.set([...[0, 1, 2].map((c) => shade(planes[c % planes.length], i)), 255], 4 * i);
 }

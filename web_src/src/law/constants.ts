@@ -6,6 +6,11 @@ export const LUMA_WEIGHTS = [0.2126, 0.7152, 0.0722] as const;
 // refocus_core/optics.py
 export const SHARP_RADIUS_PX = 0.5;
 
+// refocus_core/bokeh/character.py
+export const MOST_SPHERICAL = 0.3;
+export const MOST_FRINGE = 0.1;
+export const ONION_RINGS = 9;
+
 // refocus_core/defocus/from_lens.py
 export const FLAT_SHARE = 1e-06;
 

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .... import psf
-from ...apertures import ApertureSegment
 from ...plan import Plan
+from ...segments import ApertureSegment
 
 TABLE_ELEMENTS = 1 << 22
 """Kernel elements that are worked out at a time; bounds memory."""
@@ -111,17 +111,19 @@ def kernel_tables(segments: list[ApertureSegment], radii: Sequence[float], half:
     The overlap of raster cells and pixels (`psf.rasterize`) as differences of the raster's bilinear summed-area table: on the
     raster's device and for all radii at once.
     """
-    raster = torch.stack([p.raster.double() / p.weight.double().view(-1, 1, 1) for p in segments])
-    n = raster.shape[-1]
-    both = torch.stack([raster.flip(-2, -1), raster])  # behind focus the blur is upright, so it is read mirrored
+    behind, front = (
+        torch.stack([p.side(sign).double() / p.weight.double().view(-1, 1, 1) for p in segments]) for sign in (1, -1)
+    )
+    n = behind.shape[-1]
+    both = torch.stack([behind.flip(-2, -1), front])  # behind focus the blur is upright, so it is read mirrored
     area = F.pad(both.cumsum(-1).cumsum(-2), (1, 0, 1, 0))
-    r = torch.tensor([abs(v) for v in radii], dtype=torch.float64, device=raster.device)
-    near = torch.tensor([int(v < 0) for v in radii], device=raster.device)
-    edges = torch.arange(2 * half + 2, dtype=torch.float64, device=raster.device) - half - 0.5
+    r = torch.tensor([abs(v) for v in radii], dtype=torch.float64, device=behind.device)
+    near = torch.tensor([int(v < 0) for v in radii], device=behind.device)
+    edges = torch.arange(2 * half + 2, dtype=torch.float64, device=behind.device) - half - 0.5
     at = ((edges[None] / r[:, None] + 1) * (n / 2)).clamp(0, n)
     low = at.long().clamp_max(n - 1)
     share = at - low
-    b, q, c, m = len(radii), raster.shape[0], raster.shape[1], edges.numel()
+    b, q, c, m = len(radii), behind.shape[0], behind.shape[1], edges.numel()
     own = area[near]
     rows = low.view(b, 1, 1, m, 1).expand(b, q, c, m, n + 1)
     upper, lower = own.gather(3, rows), own.gather(3, rows + 1)

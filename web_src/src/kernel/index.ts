@@ -1,0 +1,4 @@
+/** What the tests compare with the core. */
+
+export { planes } from "./character";
+export { paintKernel } from "./shapes";
