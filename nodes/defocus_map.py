@@ -78,12 +78,17 @@ class RefocusDefocusMap(io.ComfyNode):
         focus_range: float,
         sensor_mm: float,
         keyframes: str,
+        tilt_deg: float,
+        swing_deg: float,
         image: torch.Tensor | None = None,
         lens: CameraData | None = None,
         **where: Any,
     ) -> io.NodeOutput:
         """One call of `defocus.from_lens`, and its preview; `where` is what `_focus` takes."""
         depth = depth.to(host.device())
+        tilt = None
+        if where["focus"] == "point":
+            tilt = defocus.Tilt(tilt_deg, swing_deg, where["x"], where["y"])
         focus = _focus(camera=lens, **where)
         aperture: Lens | Blur = Blur(percent)
         if strength == options.defocus.CAMERA:
@@ -97,6 +102,7 @@ class RefocusDefocusMap(io.ComfyNode):
             near_gain=near_gain,
             far_gain=far_gain,
             keyframes=defocus.parse_keyframes(keyframes),
+            tilt=tilt,
         )
         photo = None if image is None else host.to_bchw(image)[0]
         preview = host.to_image(defocus.preview(defocus_map, photo, focus=focus))

@@ -28,6 +28,10 @@ SENSORS_MM: dict[str, float] = {
 }
 """Long side of common sensors in mm."""
 
+SHARP_PRINT = 1 / 1200
+"""Diameter of the circle of confusion that still looks sharp in a print, as a share of the long edge: 0.03 mm on full frame, as
+in the usual tables of depth of field. A larger one makes it deeper."""
+
 SHARP_RADIUS_PX = 0.5
 """Largest radius of blur that counts as sharp: the whole disc lies within its pixel. A larger one keeps more of the photo bit for
 bit and lets a step be seen where blur sets in."""
@@ -86,6 +90,30 @@ def lens_gain_px(lens: Lens, focus_disparity: Tensor, long_edge_px: int) -> Tens
         )
     gain = f_mm**2 / (2.0 * lens.f_number) / remaining * (long_edge_px / lens.sensor_mm) / 1000.0
     return gain.to(focus_disparity)
+
+
+def depth_of_field_m(gain_px: float, focus_disparity: float, long_edge_px: int) -> tuple[float, float]:
+    """Nearest and farthest distance in metres that look sharp; the farthest is infinite from the hyperfocal distance on.
+
+    With H = f^2 / (N c) + f and c = `SHARP_PRINT` of the sensor's long side these are s (H - f) / (H + s - 2 f) and
+    s (H - f) / (H - s) (Ray, Applied Photographic Optics, 3rd ed. 2002, chapter 22), written in disparity.
+
+    Args:
+        gain_px: K of the lens, px * m, above 0; focus_disparity: 1/m, not negative.
+    """
+    half = SHARP_PRINT / 2 * long_edge_px / gain_px
+    beyond = focus_disparity - half
+    return 1 / (focus_disparity + half), 1 / beyond if beyond > 0 else math.inf
+
+
+def hyperfocal_m(gain_px: float, focus_disparity: float, focal_mm: float, long_edge_px: int) -> float:
+    """The nearest focus distance in metres with which infinity looks sharp: f^2 / (N c) + f.
+
+    Args:
+        gain_px: K of the lens in px * m with the focus at `focus_disparity` in 1/m.
+    """
+    gain_at_infinity = gain_px * (1 - focal_mm / 1000 * focus_disparity)
+    return gain_at_infinity / (SHARP_PRINT / 2 * long_edge_px) + focal_mm / 1000
 
 
 def blur_gain_px(blur: Blur, span: Tensor, long_edge_px: int) -> Tensor:

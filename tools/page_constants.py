@@ -20,7 +20,7 @@ SOURCES = Path(__file__).resolve().parents[1] / "web_src" / "src"
 
 NAMES = {
     "refocus_core.color": ("LUMA_WEIGHTS",),
-    "refocus_core.optics": ("SHARP_RADIUS_PX",),
+    "refocus_core.optics": ("SHARP_RADIUS_PX", "SHARP_PRINT"),
     "refocus_core.bokeh.character": ("MOST_SPHERICAL", "MOST_FRINGE", "ONION_RINGS"),
     "refocus_core.defocus.from_lens": ("FLAT_SHARE",),
     "refocus_core.defocus.thumbnail": ("LEVELS",),

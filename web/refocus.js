@@ -43,6 +43,7 @@ var ZH = {
   far: "远",
   nearness: "远近",
   infinity: "无穷远",
+  "hyperfocal distance": "超焦距",
   "Before and after. Left and right arrow keys move the divider.": "前后比较。左右方向键移动分隔线。",
   before: "之前",
   after: "之后",
@@ -327,6 +328,7 @@ function keepImages(api2, node, output) {
 // src/law/constants.ts
 var LUMA_WEIGHTS = [0.2126, 0.7152, 0.0722];
 var SHARP_RADIUS_PX = 0.5;
+var SHARP_PRINT = 8333333333333334e-19;
 var MOST_SPHERICAL = 0.3;
 var MOST_FRINGE = 0.1;
 var ONION_RINGS = 9;
@@ -896,7 +898,9 @@ var NUMBERS2 = [
   "near_gain",
   "far_gain",
   "focus_range",
-  "focus_radius"
+  "focus_radius",
+  "tilt_deg",
+  "swing_deg"
 ];
 var OTHERS = ["focus", "strength", "sensor", "keyframes", "sensor_mm"];
 var OWN_SENSOR = "the photo's own";
@@ -1041,10 +1045,10 @@ var FocusEdits = class {
     if (state.kind === "not run" || widgets.linkedFocus.length > 0) return;
     const disparity = state.run.disparityAtShare(share, state.index);
     if (state.kind === "solved" && state.solved.metric && !widgets.distanceIsLinked) {
-      const metres = 1 / Math.max(disparity, 1 / DISTANCE_M.most);
+      const metres2 = 1 / Math.max(disparity, 1 / DISTANCE_M.most);
       this.write({
         focus: "distance",
-        distance_m: Math.round(clamp(metres, DISTANCE_M.least, DISTANCE_M.most) * 100) / 100
+        distance_m: Math.round(clamp(metres2, DISTANCE_M.least, DISTANCE_M.most) * 100) / 100
       });
       return;
     }
@@ -1172,12 +1176,15 @@ function solve(numbers, map, widgets, index, frame = numbers.shown[index]) {
   const plane2 = focalPlaneOfKeys(numbers, map, keys, frame) ?? focalPlane2(numbers, map, s, index);
   const strength = s.strength === "camera" ? lensGainPx(numbers, s, plane2.disparity) : blurGainPx(numbers, s, index);
   const span = numbers.span[index];
+  const gainPx = strength * apertureOfKeys(keys, s, frame);
   return {
     focusDisparity: plane2.disparity,
-    gainPx: strength * apertureOfKeys(keys, s, frame),
+    gainPx,
     sharpHalfWidth: plane2.halfWidth + span * s.focus_range / 2,
     metric: numbers.metric,
-    span
+    span,
+    lean: leanOf(s, spanAbove0(numbers, index)),
+    field: s.strength === "camera" ? depthOfField(numbers, focalOf(numbers, s), plane2.disparity, gainPx) : null
   };
 }
 function withCamera(numbers, s) {
@@ -1224,11 +1231,11 @@ function focalPlane2(numbers, map, s, index) {
     }
   }
 }
-function disparityOf(metres, metric) {
+function disparityOf(metres2, metric) {
   if (!metric)
     throw new Error("a distance needs depth in metres: set near_m and far_m of Depth Estimate, or focus by point");
-  if (metres === 0) throw new Error("the subject's distance is not known: set distance_m");
-  return 1 / metres;
+  if (metres2 === 0) throw new Error("the subject's distance is not known: set distance_m");
+  return 1 / metres2;
 }
 function lensGainPx(numbers, s, focusDisparity) {
   if (!numbers.metric)
@@ -1236,19 +1243,41 @@ function lensGainPx(numbers, s, focusDisparity) {
   if (s.f_number === 0) throw new Error("the photo's f-number is not known: set f_number");
   if (s.sensor_mm === 0) throw new Error("the photo's sensor is not known: set sensor");
   const longEdgePx = Math.max(numbers.width, numbers.height);
-  let focalMm = s.focal_mm;
-  if (focalMm === 0) {
-    if (numbers.focal_px === null) throw new Error("the photo's focal length is not known: set focal_mm");
-    focalMm = numbers.focal_px * s.sensor_mm / longEdgePx;
-  }
+  const focalMm = focalOf(numbers, s);
   const remaining = 1 - focalMm * focusDisparity / 1e3;
   if (remaining <= 0) throw new Error("the focus lies nearer than the focal length");
   return focalMm ** 2 / (2 * s.f_number) / remaining * (longEdgePx / s.sensor_mm) / 1e3;
 }
+function focalOf(numbers, s) {
+  if (s.focal_mm > 0) return s.focal_mm;
+  if (numbers.focal_px === null) throw new Error("the photo's focal length is not known: set focal_mm");
+  return numbers.focal_px * s.sensor_mm / Math.max(numbers.width, numbers.height);
+}
+function depthOfField(numbers, focalMm, focusDisparity, gainPx) {
+  const sharpPx = SHARP_PRINT / 2 * Math.max(numbers.width, numbers.height);
+  const beyond = focusDisparity - sharpPx / gainPx;
+  return {
+    nearM: 1 / (focusDisparity + sharpPx / gainPx),
+    farM: beyond > 0 ? 1 / beyond : Infinity,
+    hyperfocalM: gainPx * (1 - focalMm / 1e3 * focusDisparity) / sharpPx + focalMm / 1e3
+  };
+}
+function leanOf(s, span) {
+  const per = (degrees) => s.focus === "point" ? span * Math.tan(degrees * Math.PI / 180) : 0;
+  return { right: per(s.swing_deg), down: per(s.tilt_deg), x: s.x, y: s.y };
+}
+function leanAt({ lean }, { w, h }, x, y) {
+  return (lean.right * (x - lean.x) * w + lean.down * (y - lean.y) * h) / Math.max(w, h);
+}
+function leans({ lean }) {
+  return lean.right !== 0 || lean.down !== 0;
+}
 function blurGainPx(numbers, s, index) {
+  return s.percent / 100 * Math.max(numbers.width, numbers.height) / spanAbove0(numbers, index);
+}
+function spanAbove0(numbers, index) {
   const nearest = numbers.nearest[index] > 0 ? numbers.nearest[index] : 1;
-  const span = numbers.span[index] > FLAT_SHARE * nearest ? numbers.span[index] : nearest;
-  return s.percent / 100 * Math.max(numbers.width, numbers.height) / span;
+  return numbers.span[index] > FLAT_SHARE * nearest ? numbers.span[index] : nearest;
 }
 function apertureField(s) {
   return s.strength === "camera" ? "f_number" : "percent";
@@ -1266,16 +1295,29 @@ function radiusPx(disparity, solved, s) {
   radius -= Math.min(Math.max(radius, -sharp), sharp);
   return radius < 0 ? radius * s.near_gain : radius * s.far_gain;
 }
-function radiiPx(disparity, solved, s) {
+function radiiPx(disparity, solved, s, size) {
   const out = new Float32Array(disparity.length);
-  for (let i = 0; i < out.length; i++) out[i] = radiusPx(disparity[i], solved, s);
+  for (let i = 0; i < out.length; i++) {
+    const lean = leanAt(solved, size, (i % size.w + 0.5) / size.w, (Math.floor(i / size.w) + 0.5) / size.h);
+    out[i] = radiusPx(disparity[i] - lean, solved, s);
+  }
   return out;
+}
+function extentPx(map, index, solved, s) {
+  const ends = leans(solved) ? radiiPx(map.values[index], solved, s, map) : [map.lowest[index], map.highest[index]].map((end) => radiusPx(end, solved, s));
+  let near = 0;
+  let far = 0;
+  for (const radius of ends) {
+    near = Math.max(near, -radius);
+    far = Math.max(far, radius);
+  }
+  return { near, far };
 }
 function largestRadiusPx(numbers, map, s) {
   let largest = LEAST_SCALE_PX;
   for (let i = 0; i < map.values.length; i++) {
-    const solved = solve(numbers, map, s, i);
-    for (const end of [map.lowest[i], map.highest[i]]) largest = Math.max(largest, Math.abs(radiusPx(end, solved, s)));
+    const { near, far } = extentPx(map, i, solve(numbers, map, s, i), s);
+    largest = Math.max(largest, near, far);
   }
   return largest;
 }
@@ -1356,12 +1398,14 @@ var FocusModel = class {
     const { state } = this;
     if (state.kind !== "solved") return null;
     const { settings, solved } = state;
-    const { lowest, highest } = state.run.map;
+    const { map } = state.run;
+    const ends = map.values.map((_, i) => extentPx(map, i, solved, settings));
     return {
       focusDisparity: solved.focusDisparity,
       metric: solved.metric,
-      nearPx: Math.max(0, -radiusPx(Math.max(...highest), solved, settings)),
-      farPx: Math.max(0, radiusPx(Math.min(...lowest), solved, settings))
+      nearPx: Math.max(...ends.map((e) => e.near)),
+      farPx: Math.max(...ends.map((e) => e.far)),
+      field: solved.field
     };
   }
   /** Disparity (in the unit of the output) and signed radius under a position on the picture. */
@@ -1374,7 +1418,7 @@ var FocusModel = class {
     return {
       disparity: value,
       metric: solved.metric,
-      radiusPx: radiusPx(value, solved, settings)
+      radiusPx: radiusPx(value - leanAt(solved, map, at.x, at.y), solved, settings)
     };
   }
   /** Centre of the pixel whose depth is nearest to a disparity of the thumbnail, of several the one nearest to the point. */
@@ -1416,7 +1460,7 @@ function drawRun(stage, state, mode) {
   }
   const pixels = context.createImageData(map.w, map.h);
   if (mode === "defocus" && state.kind === "solved") {
-    const radius = radiiPx(map.values[index], state.solved, settings);
+    const radius = radiiPx(map.values[index], state.solved, settings, map);
     paintDefocus(radius, run.grey(index), state.largestPx, map, pixels.data);
   } else paintDepth(map, index, pixels.data);
   context.putImageData(pixels, 0, 0);
@@ -2036,7 +2080,8 @@ var StatusLine = class {
   parts() {
     const extent = this.model.extent();
     return extent && {
-      sharp: `${t("sharp")} ${distanceInWords(extent.focusDisparity, extent.metric)}`,
+      sharp: `${t("sharp")} ${distanceInWords(extent.focusDisparity, extent.metric)}${fieldInWords(extent.field)}`,
+      hyperfocal: extent.field ? `, ${t("hyperfocal distance")} ${metres(extent.field.hyperfocalM)}` : "",
       near: `${t("near")} ≤ ${extent.nearPx.toFixed(1)} px`,
       far: `${t("far")} ≤ ${extent.farPx.toFixed(1)} px`
     };
@@ -2048,12 +2093,18 @@ var StatusLine = class {
   }
   summary() {
     const parts = this.parts();
-    return parts ? `${parts.sharp}, ${parts.near}, ${parts.far}` : t(USAGE);
+    return parts ? `${parts.sharp}${parts.hyperfocal}, ${parts.near}, ${parts.far}` : t(USAGE);
   }
 };
 function distanceInWords(disparity, metric) {
   if (!metric) return `${t("nearness")} ${Math.round(disparity * 100)} %`;
-  return disparity > 0 ? `${(1 / disparity).toPrecision(3)} m` : t("infinity");
+  return metres(disparity > 0 ? 1 / disparity : Infinity);
+}
+function metres(distance) {
+  return Number.isFinite(distance) ? `${distance.toPrecision(3)} m` : t("infinity");
+}
+function fieldInWords(field) {
+  return field ? ` (${metres(field.nearM)} – ${metres(field.farM)})` : "";
 }
 
 // src/focus/plot.ts
@@ -2568,7 +2619,9 @@ var WHEN = {
     focus_radius: [{ "focus": ["point", "two points"] }],
     sensor_mm: [{ "strength": ["camera"], "sensor": ["other: sensor_mm"] }],
     x2: [{ "focus": ["two points"] }],
-    y2: [{ "focus": ["two points"] }]
+    y2: [{ "focus": ["two points"] }],
+    tilt_deg: [{ "focus": ["point"] }],
+    swing_deg: [{ "focus": ["point"] }]
   },
   RefocusDefocusFromImage: {
     above: [{ "signs": ["signed", "grey"] }],

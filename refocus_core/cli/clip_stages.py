@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from . import opening
 from .networks import Networks, device_named
 from .parser import build_parser, check
-from .stages import Stages, blurred, focus_of, lens_of, sharpened
+from .stages import Stages, blurred, focus_of, lens_of, sharpened, tilt_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -186,7 +186,7 @@ class _Clip:
         lens = self._opened(lens_of(args, NO_CAMERA_DATA, depth_map), number, len(plan.scale.frames))
         focus = self.focus if plan.focus is None else defocus.FocusDisparity(float(plan.focus[number]))
         ranges = {"focus_range": args.focus_range, "near_gain": args.near_gain, "far_gain": args.far_gain}
-        made = defocus.from_lens(depth_map, lens, focus, **ranges)
+        made = defocus.from_lens(depth_map, lens, focus, tilt=tilt_of(args), **ranges)
         return blurred(args, sharp, None, made, self.kernel, self.networks, self.silent)[0]
 
     def _opened(self, lens: Lens | Blur, number: int, count: int) -> Lens | Blur:

@@ -32,11 +32,6 @@ def kernel(args: argparse.Namespace) -> Kernel:
     if args.save_aperture is not None:
         raise ValueError("--save-aperture keeps the settings of named shapes. The aperture picture is a file already.")
     path = Path(args.aperture)
-    if not path.exists():
-        shapes = ", ".join(options.aperture.SHAPE.words)
-        raise ValueError(f"--aperture {args.aperture} is neither a shape ({shapes}) nor a file.")
-    if args.rotation:
-        raise ValueError("--rotation turns named shapes. Turn the aperture picture itself.")
     made = bokeh.kernel_from_image(_picture(path), softness=args.softness, name=path.stem)
     return bokeh.through_lens(made, bokeh.Character(**_character(args), texture=texture))
 

@@ -27,6 +27,7 @@ def check_outputs(args: argparse.Namespace, photo: Picture | None = None) -> dic
     from ..files import pictures
 
     given = [args.photo, args.focus_mask, args.defocus, Path(args.depth), Path(args.aperture)]
+    given += [args.aperture_file, args.aperture_texture]
     protect = () if args.overwrite else tuple(p for p in given if p is not None)
     size = None if photo is None else (photo.image.shape[-2], photo.image.shape[-1])
     has_alpha = photo is not None and photo.alpha is not None
@@ -34,6 +35,8 @@ def check_outputs(args: argparse.Namespace, photo: Picture | None = None) -> dic
     for path in (args.output, args.save_sharp):
         if path is not None:
             bits[path] = pictures.check_output(path, _bits(args, path, photo), has_alpha, protect, size)
+    if args.save_aperture and args.save_aperture.absolute() in {p.absolute() for p in protect}:
+        raise ValueError(f"--save-aperture {args.save_aperture} would replace an input. Give another name, or --overwrite.")
     if args.save_depth:
         pictures.check_map_output(args.save_depth, protect)
     if args.save_matte:
@@ -158,8 +161,19 @@ def summary(path: Path, lens: Lens | Blur | None, defocus_map: DefocusMap, depth
     metric = depth_map is not None and depth_map.metric
     focus = float(defocus_map.focus_disparity[0])
     where = f"focus at {1 / focus:.2f} m, " if metric and focus > 0 else ""
-    camera = f"{lens.focal_mm:.3g} mm f/{lens.f_number:g} on {lens.sensor_mm:.3g} mm, " if isinstance(lens, Lens) else ""
+    camera = ""
+    if isinstance(lens, Lens):
+        camera = f"{lens.focal_mm:.3g} mm f/{lens.f_number:g} on {lens.sensor_mm:.3g} mm, "
+        where += _depth_of_field(lens, float(defocus_map.gain_px[0]), focus, max(h, w))
     near, far = max(-float(r.min()), 0.0), max(float(r.max()), 0.0)
     blur = f"blur radius up to {near:.1f} px in front and {far:.1f} px behind"
     source = "defocus map as given" if depth_map is None else f"depth: {depth_map.source}"
     return f"{path}: {w} x {h} px, {camera}{where}{blur}, {source}"
+
+
+def _depth_of_field(lens: Lens, gain_px: float, focus_disparity: float, long_edge_px: int) -> str:
+    from ..optics import depth_of_field_m, hyperfocal_m
+
+    near, far = depth_of_field_m(gain_px, focus_disparity, long_edge_px)
+    hyperfocal = hyperfocal_m(gain_px, focus_disparity, lens.focal_mm, long_edge_px)
+    return f"depth of field {near:.3g} to {far:.3g} m, hyperfocal distance {hyperfocal:.3g} m, "

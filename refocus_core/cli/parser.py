@@ -145,6 +145,8 @@ def _add_focus(p: argparse.ArgumentParser) -> None:
     where.add_argument("--focus-mask", metavar="FILE", type=Path, help="what is white in this picture (the median of its depth)")
     _add(where, o.defocus.DISTANCE_M, unset=True, low=1e-3, high=float("inf"))
     _add(g, o.defocus.FOCUS_RANGE)
+    _add(g, o.defocus.TILT_DEG)
+    _add(g, o.defocus.SWING_DEG)
     g.add_argument(
         "--keyframes", metavar="FILE|JSON", help="for a clip: focus and aperture over its frames, as docs/batch.md shows"
     )
@@ -285,7 +287,7 @@ def _add_result(p: argparse.ArgumentParser) -> None:
 
 
 REPLACED_BY_DEFOCUS = (
-    *("--focus", "--focus-mask", "--focus-distance", "--focus-range"),
+    *("--focus", "--focus-mask", "--focus-distance", "--focus-range", "--tilt", "--swing"),
     *("--blur", "--f-number", "--focal-mm", "--sensor-mm", "--exif-lens", "--near-gain", "--far-gain"),
     *("--depth", "--depth-kind", "--depth-near", "--near-m", "--far-m", "--metres-per-unit", "--depth-unknown", "--refine"),
     *("--save-depth", "--save-matte", "--matte-tolerance"),
@@ -311,6 +313,8 @@ def check(args: argparse.Namespace) -> None:
     """
     if args.defocus is not None:
         _check_defocus(args)
+    if (args.tilt or args.swing) and args.focus is None:
+        raise ValueError("--tilt and --swing lean the focal plane around a point: give it with --focus X,Y.")
     camera = {
         "--f-number": args.f_number,
         "--focal-mm": args.focal_mm,

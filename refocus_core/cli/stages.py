@@ -23,7 +23,7 @@ from .parser import check
 if TYPE_CHECKING:  # torch takes seconds to import; a contradiction in the options must not wait for it
     from torch import Tensor
 
-    from ..defocus import FocusLike
+    from ..defocus import FocusLike, Tilt
     from ..files.pictures import CameraData
     from ..optics import Blur, Lens
     from ..types import DefocusMap, DepthMap, Kernel, Progress
@@ -105,7 +105,7 @@ def run(args: argparse.Namespace, networks: Networks | None = None) -> None:
         with stages("defocus"):
             lens = lens_of(args, photo.camera, depth_map)
             ranges = {"focus_range": args.focus_range, "near_gain": args.near_gain, "far_gain": args.far_gain}
-            defocus_map = defocus.from_lens(depth_map, lens, focus, **ranges)
+            defocus_map = defocus.from_lens(depth_map, lens, focus, tilt=tilt_of(args), **ranges)
     result, alpha = blurred(args, sharp, photo.alpha, defocus_map, kernel, kept, stages)
     with stages("writing"):
         write(
@@ -191,6 +191,13 @@ def blurred(
         revealed = generative.revealed_mask(bokeh.revealed(defocus_map, kernel))
         drawn = generative.redraw(sharp, radius_px, result, revealed, sample, strength=args.redraw, megapixels=megapixels)
         return drawn, alpha
+
+
+def tilt_of(args: argparse.Namespace) -> Tilt | None:
+    """How the focal plane leans around the focus point; None without a point."""
+    from .. import defocus
+
+    return None if args.focus is None else defocus.Tilt(args.tilt, args.swing, *args.focus)
 
 
 def focus_of(args: argparse.Namespace) -> FocusLike:

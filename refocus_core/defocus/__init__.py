@@ -4,6 +4,7 @@ focus          the disparity in focus, from a point, a mask, a distance, two poi
 from_lens      depth + lens + focus -> DefocusMap; the law itself is `optics.BlurLaw`
 encoded        maps as pictures of numbers, from other programs and for them
 keyframes      focus and aperture over the frames of a clip
+tilt           a focal plane that leans
 preview, thumbnail      a picture of the map for people;  depth made small for the page
 """
 
@@ -27,6 +28,7 @@ from .from_lens import from_lens, lens_for, subject_distance
 from .keyframes import Key, Keyframes, parse_keyframes
 from .preview import preview
 from .thumbnail import DepthThumbnail, shown_frames, thumbnail
+from .tilt import Tilt
 
 __all__ = [
     "SIGNS",
@@ -42,6 +44,7 @@ __all__ = [
     "FocusPoint",
     "Key",
     "Keyframes",
+    "Tilt",
     "as_focus",
     "focus_disparity",
     "focus_half_width",

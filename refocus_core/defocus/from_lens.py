@@ -12,6 +12,7 @@ from ..optics import Blur, BlurLaw, Lens, blur_gain_px, focal_px_to_mm, lens_gai
 from ..types import DefocusMap, DepthMap
 from .focus import FocusDistance, FocusLike, focus_disparity, focus_half_width
 from .keyframes import Keyframes
+from .tilt import Tilt
 
 if TYPE_CHECKING:
     from ..files.exif import CameraData
@@ -85,6 +86,7 @@ def from_lens(
     near_gain: float = 1.0,
     far_gain: float = 1.0,
     keyframes: Keyframes | None = None,
+    tilt: Tilt | None = None,
 ) -> DefocusMap:
     """Signed circle-of-confusion radius of every pixel for a lens and a focus.
 
@@ -98,10 +100,11 @@ def from_lens(
             span is that of `DepthMap.span`.
         near_gain, far_gain: factors >= 0 on the blur in front of and behind the focal plane; 0 keeps that side sharp.
         keyframes: focus and aperture over the frames of a clip. Where they say nothing, `focus` and `lens` hold.
+        tilt: how the focal plane leans; None and no angle is a plane that faces the camera.
 
     Returns:
         DefocusMap: radius_px > 0 behind the focal plane, < 0 in front of it; `disparity` and `focus_disparity` in the unit of
-        `depth_map`.
+        `depth_map`. With a tilt, `disparity` is that of a scene whose focal plane faces the camera: less by what the plane leans.
 
     Raises:
         TypeError: if `depth_map`, `lens` or `focus` is of the wrong kind.
@@ -118,6 +121,8 @@ def from_lens(
     if keyframes is not None:
         gain_px = gain_px * keyframes.opening(lens, len(gain_px)).to(gain_px)
     half_width = half_width + depth_map.span() * (focus_range / 2)
+    if tilt is not None and (tilt.tilt_deg or tilt.swing_deg):
+        disparity = disparity - tilt.offset(disparity, _span(depth_map))
     law = BlurLaw.thin_lens(gain_px, in_focus, half_width=half_width, near_gain=near_gain, far_gain=far_gain)
     return DefocusMap(law.radius_px(disparity), disparity, in_focus, gain_px, law, depth_map.edge_px)
 
@@ -146,7 +151,12 @@ def _gain_px(depth_map: DepthMap, lens: Lens | Blur, in_focus: Tensor) -> Tensor
     long_edge_px = max(depth_map.disparity.shape[-2:])
     if isinstance(lens, Lens):
         return lens_gain_px(lens, in_focus, long_edge_px)
+    return blur_gain_px(lens, _span(depth_map), long_edge_px)
+
+
+def _span(depth_map: DepthMap) -> Tensor:
+    """The scene's whole span of disparity [B], above 0."""
     # A scene of one plane counts as reaching from there to infinity; at infinity itself any K gives no blur.
     span, nearest = depth_map.span(), depth_map.extremes()[1]
     nearest = nearest.where(nearest > 0, torch.ones_like(nearest))
-    return blur_gain_px(lens, span.where(span > FLAT_SHARE * nearest, nearest), long_edge_px)
+    return span.where(span > FLAT_SHARE * nearest, nearest)

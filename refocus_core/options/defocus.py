@@ -152,6 +152,29 @@ Y2 = Number(
     "Second focus point, for focus = two points: 0 is the top edge, 1 the bottom edge.",
     when=_SECOND_POINT,
 )
+_AT_POINT = ({"focus": ("point",)},)
+"""Where the focal plane has a point to lean around."""
+TILT_DEG = Number(
+    "tilt_deg",
+    0.0,
+    (-89.0, 89.0),
+    1.0,
+    "degrees",
+    "Tilt-shift lens: how the focal plane leans around the focus point. Above 0 it is nearer at the bottom, as the ground is; "
+    "below 0 nearer at the top, which makes a miniature. 45: over the long edge it crosses the scene's whole depth.",
+    flag="--tilt",
+    when=_AT_POINT,
+)
+SWING_DEG = Number(
+    "swing_deg",
+    0.0,
+    (-89.0, 89.0),
+    1.0,
+    "degrees",
+    "The same to the side: above 0 the focal plane is nearer at the right.",
+    flag="--swing",
+    when=_AT_POINT,
+)
 KEYFRAMES = Text(
     "keyframes",
     "Focus and aperture over the frames of a clip, as JSON; empty: the same in all. Easiest made with Timeline below the "
@@ -176,5 +199,7 @@ OPTIONS: tuple[Option, ...] = (
     X2,
     Y2,
     KEYFRAMES,
+    TILT_DEG,
+    SWING_DEG,
 )
 """Of Defocus Map."""

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from refocus_core import bokeh, defocus
+from refocus_core import bokeh, defocus, optics
 from refocus_core.files.pictures import CameraData
 from refocus_core.optics import Blur, Lens
 from refocus_core.types import DepthMap
@@ -37,13 +37,15 @@ SETTINGS: dict[str, Any] = {
     "focus_range": 0.0,
     "focus_radius": 0.03,
     "keyframes": "",
+    "tilt_deg": 0.0,
+    "swing_deg": 0.0,
 }
 CAMERA = {"strength": "camera"}
 PHOTO = CameraData(focal_mm=56.0, f_number=1.9, sensor_mm=23.6, subject_m=1.7)
 """Lens data, connected in these cases."""
 WITH_PHOTO = ("as the photo", "the photo's view at full frame")
 OPEN = {"f_number": 0.0, "focal_mm": 0.0, "sensor_mm": 0.0, "distance_m": 0.0}
-METRIC = ("camera", "distance", "own focal length", *WITH_PHOTO, "percent in metres", "keys of a camera")
+METRIC = ("camera", "tilt of a camera", "distance", "own focal length", *WITH_PHOTO, "percent in metres", "keys of a camera")
 """Cases whose depth is in metres."""
 CASES: dict[str, dict[str, Any]] = {
     "point": {},
@@ -52,6 +54,9 @@ CASES: dict[str, dict[str, Any]] = {
     "two points": {"focus": "two points", "focus_range": 0.1},
     "range and gains": {"focus_range": 0.3, "near_gain": 0.5, "far_gain": 1.7},
     "camera": CAMERA,
+    "tilt and swing": {"tilt_deg": -50.0, "swing_deg": 20.0, "focus_range": 0.05, "far_gain": 0.7},
+    "tilt of a camera": {**CAMERA, "tilt_deg": 70.0},
+    "no tilt without a point": {"focus": "auto", "tilt_deg": 60.0},
     "distance": {**CAMERA, "focus": "distance", "f_number": 1.4, "focus_range": 0.2},
     "own focal length": {**CAMERA, "focal_mm": 0.0},
     "as the photo": {**CAMERA, **OPEN, "focus": "distance"},
@@ -91,6 +96,7 @@ def by_the_core(depth_map: DepthMap, s: dict[str, Any], camera: CameraData | Non
     lens: Lens | Blur = Blur(s["percent"])
     if s["strength"] == "camera":
         lens = defocus.lens_for(depth_map, s["f_number"] or None, s["focal_mm"] or None, s["sensor_mm"] or None, camera)
+    tilt = defocus.Tilt(s["tilt_deg"], s["swing_deg"], s["x"], s["y"])
     return defocus.from_lens(
         depth_map,
         lens,
@@ -99,6 +105,7 @@ def by_the_core(depth_map: DepthMap, s: dict[str, Any], camera: CameraData | Non
         near_gain=s["near_gain"],
         far_gain=s["far_gain"],
         keyframes=defocus.parse_keyframes(s["keyframes"]),
+        tilt=tilt if s["focus"] == "point" else None,
     )
 
 
@@ -140,10 +147,11 @@ def test_defocus_and_its_colours(page: Page, case: str) -> None:
           const largest = law.largestRadiusPx(numbers, map, settings);
           return numbers.shown.map((_, i) => {
             const solved = law.solve(numbers, map, settings, i);
-            const radius = law.radiiPx(map.values[i], solved, settings);
+            const radius = law.radiiPx(map.values[i], solved, settings, map);
             const out = new Uint8ClampedArray(4 * radius.length);
             law.paintDefocus(radius, grey, largest, map, out);
-            return { focus: solved.focusDisparity, gain: solved.gainPx, radius: [...radius], picture: [...out] };
+            const { focusDisparity: focus, gainPx: gain, field } = solved;
+            return { focus, gain, field, radius: [...radius], picture: [...out] };
           });
         }""",
         [
@@ -158,6 +166,13 @@ def test_defocus_and_its_colours(page: Page, case: str) -> None:
     assert float(made.radius_px.abs().max()) > 0.3
     assert [f["focus"] for f in found] == pytest.approx(made.focus_disparity.tolist(), rel=1e-4, abs=1e-5)
     assert [f["gain"] for f in found] == pytest.approx(made.gain_px.tolist(), rel=1e-4)
+    if settings["strength"] == "camera":
+        field = [
+            optics.depth_of_field_m(k, d, max(W, H))
+            for k, d in zip(made.gain_px.tolist(), made.focus_disparity.tolist(), strict=True)
+        ]
+        assert [f["field"]["nearM"] for f in found] == pytest.approx([near for near, _ in field], rel=1e-3)
+        assert [f["field"]["farM"] or float("inf") for f in found] == pytest.approx([far for _, far in field], rel=1e-2)
     radius = torch.tensor([f["radius"] for f in found]).view(3, H, W)
     assert float((radius - made.radius_px).abs().max()) < 2e-3
     colours = torch.tensor([f["picture"] for f in found]).view(3, H, W, 4)[..., :3] / 255

@@ -14,7 +14,9 @@ from refocus_core.optics import (
     BlurLaw,
     Lens,
     blur_gain_px,
+    depth_of_field_m,
     focal_px_to_mm,
+    hyperfocal_m,
     lens_gain_px,
 )
 
@@ -147,3 +149,32 @@ def test_focal_conversions_are_inverse() -> None:
     for sensor in SENSORS_MM.values():
         assert focal_px_to_mm(50 * 4000 / sensor, sensor, 4000) == pytest.approx(50)
     assert focal_px_to_mm(1000, 36, 1000) == pytest.approx(36)
+
+
+@pytest.mark.parametrize(
+    ("focal_mm", "f_number", "focus_m", "hyperfocal", "near", "far"),
+    [
+        (50, 8, 3.0, 10.467, 2.338, 4.186),
+        (50, 1.8, 2.0, 46.346, 1.919, 2.088),
+        (24, 11, 1.0, 1.769, 0.6414, 2.2684),
+        (85, 1.4, 5.0, 172.109, 4.861, 5.147),
+        (35, 16, 3.0, 2.587, 1.3877, math.inf),
+    ],
+)
+def test_depth_of_field_is_that_of_the_tables(
+    focal_mm: float, f_number: float, focus_m: float, hyperfocal: float, near: float, far: float
+) -> None:
+    """With a circle of confusion of 0.03 mm on full frame, by H = f^2 / (N c) + f."""
+    lens = Lens(focal_mm, f_number, 36.0)
+    gain = float(lens_gain_px(lens, torch.tensor([1 / focus_m]), 4000))
+    assert depth_of_field_m(gain, 1 / focus_m, 4000) == pytest.approx((near, far), rel=2e-3)
+    assert hyperfocal_m(gain, 1 / focus_m, focal_mm, 4000) == pytest.approx(hyperfocal, rel=1e-3)
+
+
+def test_from_the_hyperfocal_distance_on_infinity_is_sharp() -> None:
+    lens, size = Lens(35, 8, 23.6), 6000
+    h = 35**2 / (8 * 23.6 / 1200) / 1000 + 0.035
+    for distance, is_sharp in ((h * 0.99, False), (h * 1.01, True)):
+        gain = float(lens_gain_px(lens, torch.tensor([1 / distance]), size))
+        near, far = depth_of_field_m(gain, 1 / distance, size)
+        assert math.isinf(far) == is_sharp and near == pytest.approx(distance / 2, rel=0.02)

@@ -213,6 +213,15 @@ def test_settings_of_an_aperture_are_kept_and_read_again(small: Path, tmp_path: 
     assert torch.equal(a, b) and difference(a, c) > 0.05 and difference(c, d) > 0.05
 
 
+def test_a_focal_plane_that_leans_and_the_depth_of_field(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    camera = ("--focus", "0.5,0.65", "--f-number", "1.4", "--focal-mm", "85", "--sensor-mm", 36, *METRES)
+    assert run(small, tmp_path / "a.png", *camera) == 0
+    assert "depth of field" in capsys.readouterr().out
+    assert run(small, tmp_path / "b.png", *camera, "--tilt", 40, "--swing", -20) == 0
+    a, b = (pictures.load(tmp_path / f"{name}.png").image for name in "ab")
+    assert difference(a, b) > 0.05
+
+
 def test_lens_from_exif(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """20 mm with an equivalent of 50 mm: a sensor with a diagonal of 17.3 mm, so 14.3 mm wide at 185 x 125 px."""
     assert run(small, tmp_path / "o.png", "--exif-lens", *METRES) == 0
@@ -253,6 +262,7 @@ def test_deconvolution_sharpens_a_blurred_photo(small: Path, tmp_path: Path) -> 
         (["--depth", "no_such_model"], "neither a file nor a model"),
         (["--depth", "auto", "--depth-near", "dark"], "--depth-near is about a depth picture"),
         (["--aperture", "sausage"], "neither a shape"),
+        (["--tilt", "30"], "give it with --focus"),
         (["--aperture-preset", "mirror lens", "--onion", "0.5"], "leave out --onion"),
         (["--aperture-preset", "mirror lens", "--aperture-file", "a.json"], "Give one of them"),
         (["--aperture", "polygon", "--blades", "2"], "blades"),

@@ -1,7 +1,16 @@
 /** What the view shows: the run, the frame, and the focus that the widgets give there. Every part of the view reads it here. */
 
 import { track } from "../law/keyframes";
-import { apertureField, largestRadiusPx, radiusPx, type Settings, type Solved, solve } from "../law/solve";
+import {
+  apertureField,
+  extentPx,
+  largestRadiusPx,
+  leanAt,
+  radiusPx,
+  type Settings,
+  type Solved,
+  solve,
+} from "../law/solve";
 import { nearestShown } from "../law/unpack";
 import type { Place } from "../ui/stage";
 import type { Run } from "./run";
@@ -28,6 +37,7 @@ export interface Extent {
   metric: boolean;
   nearPx: number;
   farPx: number;
+  field: Solved["field"];
 }
 
 export class FocusModel {
@@ -110,12 +120,14 @@ export class FocusModel {
     const { state } = this;
     if (state.kind !== "solved") return null;
     const { settings, solved } = state;
-    const { lowest, highest } = state.run.map;
+    const { map } = state.run;
+    const ends = map.values.map((_, i) => extentPx(map, i, solved, settings));
     return {
       focusDisparity: solved.focusDisparity,
       metric: solved.metric,
-      nearPx: Math.max(0, -radiusPx(Math.max(...highest), solved, settings)),
-      farPx: Math.max(0, radiusPx(Math.min(...lowest), solved, settings)),
+      nearPx: Math.max(...ends.map((e) => e.near)),
+      farPx: Math.max(...ends.map((e) => e.far)),
+      field: solved.field,
     };
   }
 
@@ -129,7 +141,7 @@ export class FocusModel {
     return {
       disparity: value,
       metric: solved.metric,
-      radiusPx: radiusPx(value, solved, settings),
+      radiusPx: radiusPx(value - leanAt(solved, map, at.x, at.y), solved, settings),
     };
   }
 

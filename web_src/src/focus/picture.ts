@@ -34,7 +34,7 @@ function drawRun(stage: Stage, state: Exclude<FocusState, { kind: "not run" }>, 
   }
   const pixels = context.createImageData(map.w, map.h);
   if (mode === "defocus" && state.kind === "solved") {
-    const radius = radiiPx(map.values[index], state.solved, settings);
+    const radius = radiiPx(map.values[index], state.solved, settings, map);
     paintDefocus(radius, run.grey(index), state.largestPx, map, pixels.data);
   } else paintDepth(map, index, pixels.data);
   context.putImageData(pixels, 0, 0);

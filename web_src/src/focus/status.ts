@@ -4,6 +4,7 @@ import { setsFocus } from "../law/keyframes";
 import { SHARP_RADIUS_PX } from "../law/constants";
 import { FAR_COLOUR, FOCUS_COLOUR, NEAR_COLOUR } from "../ui/colours";
 import { html } from "../ui/dom";
+import type { Solved } from "../law/solve";
 import type { Place } from "../ui/stage";
 import { t } from "../ui/words";
 import type { FocusModel } from "./model";
@@ -82,11 +83,12 @@ export class StatusLine {
   }
 
   /** Where it is sharp, and the largest radii in front and behind; null before the first run. */
-  private parts(): { sharp: string; near: string; far: string } | null {
+  private parts(): { sharp: string; near: string; far: string; hyperfocal: string } | null {
     const extent = this.model.extent();
     return (
       extent && {
-        sharp: `${t("sharp")} ${distanceInWords(extent.focusDisparity, extent.metric)}`,
+        sharp: `${t("sharp")} ${distanceInWords(extent.focusDisparity, extent.metric)}${fieldInWords(extent.field)}`,
+        hyperfocal: extent.field ? `, ${t("hyperfocal distance")} ${metres(extent.field.hyperfocalM)}` : "",
         near: `${t("near")} ≤ ${extent.nearPx.toFixed(1)} px`,
         far: `${t("far")} ≤ ${extent.farPx.toFixed(1)} px`,
       }
@@ -101,11 +103,20 @@ export class StatusLine {
 
   private summary(): string {
     const parts = this.parts();
-    return parts ? `${parts.sharp}, ${parts.near}, ${parts.far}` : t(USAGE);
+    return parts ? `${parts.sharp}${parts.hyperfocal}, ${parts.near}, ${parts.far}` : t(USAGE);
   }
 }
 
 function distanceInWords(disparity: number, metric: boolean): string {
   if (!metric) return `${t("nearness")} ${Math.round(disparity * 100)} %`;
-  return disparity > 0 ? `${(1 / disparity).toPrecision(3)} m` : t("infinity");
+  return metres(disparity > 0 ? 1 / disparity : Infinity);
+}
+
+function metres(distance: number): string {
+  return Number.isFinite(distance) ? `${distance.toPrecision(3)} m` : t("infinity");
+}
+
+/** The limits of the depth of field. */
+function fieldInWords(field: Solved["field"]): string {
+  return field ? ` (${metres(field.nearM)} – ${metres(field.farM)})` : "";
 }

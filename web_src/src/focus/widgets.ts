@@ -18,6 +18,8 @@ const NUMBERS = [
   "far_gain",
   "focus_range",
   "focus_radius",
+  "tilt_deg",
+  "swing_deg",
 ] as const;
 /** What the drawing depends on beside the numbers. */
 const OTHERS = ["focus", "strength", "sensor", "keyframes", "sensor_mm"] as const;

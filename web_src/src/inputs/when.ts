@@ -40,6 +40,8 @@ export const WHEN: Record<string, Record<string, readonly Case[]>> = {
     sensor_mm: [{"strength": ["camera"], "sensor": ["other: sensor_mm"]}],
     x2: [{"focus": ["two points"]}],
     y2: [{"focus": ["two points"]}],
+    tilt_deg: [{"focus": ["point"]}],
+    swing_deg: [{"focus": ["point"]}],
   },
   RefocusDefocusFromImage: {
     above: [{"signs": ["signed", "grey"]}],

@@ -5,6 +5,7 @@ export const LUMA_WEIGHTS = [0.2126, 0.7152, 0.0722] as const;
 
 // refocus_core/optics.py
 export const SHARP_RADIUS_PX = 0.5;
+export const SHARP_PRINT = 0.0008333333333333334;
 
 // refocus_core/bokeh/character.py
 export const MOST_SPHERICAL = 0.3;

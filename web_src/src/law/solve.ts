@@ -3,7 +3,7 @@
  * numbers. Radii are in pixels of the full picture.
  */
 
-import { FLAT_SHARE, FOCUS_POINT_RADIUS, LEAST_SCALE_PX } from "./constants";
+import { FLAT_SHARE, FOCUS_POINT_RADIUS, LEAST_SCALE_PX, SHARP_PRINT } from "./constants";
 import { type Key, type Keyframes, parseKeyframes, setsFocus, track } from "./keyframes";
 import { disparityAt } from "./measure";
 import { type Frames, nearestShown, type Numbers } from "./unpack";
@@ -46,6 +46,8 @@ export interface Settings {
   focus_range: number;
   focus_radius: number;
   keyframes: string;
+  tilt_deg: number;
+  swing_deg: number;
 }
 
 /** Focus and strength of one frame. Disparities are in the depth map's unit. */
@@ -57,6 +59,10 @@ export interface Solved {
   sharpHalfWidth: number;
   metric: boolean;
   span: number;
+  /** Disparity that the focal plane gains over the long edge, to the right and downwards; it keeps its own at (x, y). */
+  lean: { right: number; down: number; x: number; y: number };
+  /** What looks sharp in a print, and the hyperfocal distance, in metres; null without a camera. */
+  field: { nearM: number; farM: number; hyperfocalM: number } | null;
 }
 
 /**
@@ -76,12 +82,15 @@ export function solve(
   const plane = focalPlaneOfKeys(numbers, map, keys, frame) ?? focalPlane(numbers, map, s, index);
   const strength = s.strength === "camera" ? lensGainPx(numbers, s, plane.disparity) : blurGainPx(numbers, s, index);
   const span = numbers.span[index];
+  const gainPx = strength * apertureOfKeys(keys, s, frame);
   return {
     focusDisparity: plane.disparity,
-    gainPx: strength * apertureOfKeys(keys, s, frame),
+    gainPx,
     sharpHalfWidth: plane.halfWidth + (span * s.focus_range) / 2,
     metric: numbers.metric,
     span,
+    lean: leanOf(s, spanAbove0(numbers, index)),
+    field: s.strength === "camera" ? depthOfField(numbers, focalOf(numbers, s), plane.disparity, gainPx) : null,
   };
 }
 
@@ -159,21 +168,53 @@ function lensGainPx(numbers: FocusNumbers, s: Settings, focusDisparity: number):
   if (s.f_number === 0) throw new Error("the photo's f-number is not known: set f_number");
   if (s.sensor_mm === 0) throw new Error("the photo's sensor is not known: set sensor");
   const longEdgePx = Math.max(numbers.width, numbers.height);
-  let focalMm = s.focal_mm;
-  if (focalMm === 0) {
-    if (numbers.focal_px === null) throw new Error("the photo's focal length is not known: set focal_mm");
-    focalMm = (numbers.focal_px * s.sensor_mm) / longEdgePx;
-  }
+  const focalMm = focalOf(numbers, s);
   const remaining = 1 - (focalMm * focusDisparity) / 1000; // (s_f - f) / s_f
   if (remaining <= 0) throw new Error("the focus lies nearer than the focal length");
   return ((focalMm ** 2 / (2 * s.f_number) / remaining) * (longEdgePx / s.sensor_mm)) / 1000;
 }
 
+/** The focal length in mm: that of the widgets, else what the depth knows. */
+function focalOf(numbers: FocusNumbers, s: Settings): number {
+  if (s.focal_mm > 0) return s.focal_mm;
+  if (numbers.focal_px === null) throw new Error("the photo's focal length is not known: set focal_mm");
+  return (numbers.focal_px * s.sensor_mm) / Math.max(numbers.width, numbers.height);
+}
+
+/** `optics.depth_of_field_m` and `optics.hyperfocal_m`. */
+function depthOfField(numbers: FocusNumbers, focalMm: number, focusDisparity: number, gainPx: number): Solved["field"] {
+  const sharpPx = (SHARP_PRINT / 2) * Math.max(numbers.width, numbers.height);
+  const beyond = focusDisparity - sharpPx / gainPx;
+  return {
+    nearM: 1 / (focusDisparity + sharpPx / gainPx),
+    farM: beyond > 0 ? 1 / beyond : Infinity,
+    hyperfocalM: (gainPx * (1 - (focalMm / 1000) * focusDisparity)) / sharpPx + focalMm / 1000,
+  };
+}
+
+/** `defocus.Tilt`, which leans around a focus point only. */
+function leanOf(s: Settings, span: number): Solved["lean"] {
+  const per = (degrees: number): number => (s.focus === "point" ? span * Math.tan((degrees * Math.PI) / 180) : 0);
+  return { right: per(s.swing_deg), down: per(s.tilt_deg), x: s.x, y: s.y };
+}
+
+/** Disparity of the focal plane at a position of the picture (0..1 along each side), over that at the point. */
+export function leanAt({ lean }: Solved, { w, h }: Size, x: number, y: number): number {
+  return (lean.right * (x - lean.x) * w + lean.down * (y - lean.y) * h) / Math.max(w, h);
+}
+
+function leans({ lean }: Solved): boolean {
+  return lean.right !== 0 || lean.down !== 0;
+}
+
 /** `optics.blur_gain_px`. A scene of one plane counts as reaching from there to infinity. */
 function blurGainPx(numbers: FocusNumbers, s: Settings, index: number): number {
+  return ((s.percent / 100) * Math.max(numbers.width, numbers.height)) / spanAbove0(numbers, index);
+}
+
+function spanAbove0(numbers: FocusNumbers, index: number): number {
   const nearest = numbers.nearest[index] > 0 ? numbers.nearest[index] : 1;
-  const span = numbers.span[index] > FLAT_SHARE * nearest ? numbers.span[index] : nearest;
-  return ((s.percent / 100) * Math.max(numbers.width, numbers.height)) / span;
+  return numbers.span[index] > FLAT_SHARE * nearest ? numbers.span[index] : nearest;
 }
 
 /** Which field of a key sets the aperture while the strength is given in that way. */
@@ -190,7 +231,7 @@ function apertureOfKeys(keys: Keyframes, s: Settings, frame: number): number {
   return s.percent > 0 ? track(apertureKeys, (k) => k.percent!, frame) / s.percent : 0;
 }
 
-/** Signed radius in px for a disparity. */
+/** Signed radius in px for a disparity, less what the focal plane leans there. */
 export function radiusPx(disparity: number, solved: Solved, s: Settings): number {
   let radius = solved.gainPx * (solved.focusDisparity - disparity);
   const sharp = solved.gainPx * solved.sharpHalfWidth;
@@ -199,19 +240,42 @@ export function radiusPx(disparity: number, solved: Solved, s: Settings): number
 }
 
 /** Signed radius in px of every pixel of a thumbnail. */
-export function radiiPx(disparity: Float32Array, solved: Solved, s: Settings): Float32Array {
+export function radiiPx(disparity: Float32Array, solved: Solved, s: Settings, size: Size): Float32Array {
   const out = new Float32Array(disparity.length);
-  for (let i = 0; i < out.length; i++) out[i] = radiusPx(disparity[i], solved, s);
+  for (let i = 0; i < out.length; i++) {
+    const lean = leanAt(solved, size, ((i % size.w) + 0.5) / size.w, (Math.floor(i / size.w) + 0.5) / size.h);
+    out[i] = radiusPx(disparity[i] - lean, solved, s);
+  }
   return out;
+}
+
+/** Width and height of a thumbnail. */
+interface Size {
+  w: number;
+  h: number;
+}
+
+/** The largest radii in front of and behind the focal plane of one thumbnail, in px. */
+export function extentPx(map: Frames, index: number, solved: Solved, s: Settings): { near: number; far: number } {
+  // Without a lean the radius runs monotonically with the disparity.
+  const ends = leans(solved)
+    ? radiiPx(map.values[index], solved, s, map)
+    : [map.lowest[index], map.highest[index]].map((end) => radiusPx(end, solved, s));
+  let near = 0;
+  let far = 0;
+  for (const radius of ends) {
+    near = Math.max(near, -radius);
+    far = Math.max(far, radius);
+  }
+  return { near, far };
 }
 
 /** The largest |radius| in px of all thumbnails: the scale of the colours. */
 export function largestRadiusPx(numbers: FocusNumbers, map: Frames, s: Settings): number {
   let largest = LEAST_SCALE_PX;
   for (let i = 0; i < map.values.length; i++) {
-    const solved = solve(numbers, map, s, i);
-    // The radius runs monotonically with the disparity.
-    for (const end of [map.lowest[i], map.highest[i]]) largest = Math.max(largest, Math.abs(radiusPx(end, solved, s)));
+    const { near, far } = extentPx(map, i, solve(numbers, map, s, i), s);
+    largest = Math.max(largest, near, far);
   }
   return largest;
 }

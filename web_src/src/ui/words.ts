@@ -30,6 +30,7 @@ const ZH: Record<string, string | undefined> = {
   far: "远",
   nearness: "远近",
   infinity: "无穷远",
+  "hyperfocal distance": "超焦距",
   "Before and after. Left and right arrow keys move the divider.": "前后比较。左右方向键移动分隔线。",
   before: "之前",
   after: "之后",
