@@ -1,0 +1,100 @@
+"""No knob is wired to nothing: every option of an aperture and of a focal plane changes what comes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from refocus_core import bokeh, defocus, options
+from refocus_core.optics import SENSORS_MM, Blur, Lens
+from refocus_core.types import DepthMap
+
+OF_PICTURES = ("color", "center")
+"""Options of Bokeh Kernel for connected pictures, which the command line and the settings do not have."""
+APERTURE: dict[str, tuple[dict[str, Any], Any]] = {
+    "shape": ({}, "ring"),
+    "blades": ({"shape": "polygon"}, 5),
+    "curvature": ({"shape": "triangle"}, 0.5),
+    "rotation_deg": ({"shape": "heart"}, 30.0),
+    "inner": ({"shape": "ring"}, 0.7),
+    "points": ({"shape": "star"}, 7),
+    "softness": ({}, 0.5),
+    "squeeze": ({}, 1.5),
+    "spherical": ({}, 0.5),
+    "fringe": ({}, 0.5),
+    "onion": ({}, 0.5),
+}
+"""Option -> settings in which it has an effect, and another value."""
+FOCUS: dict[str, tuple[dict[str, Any], Any]] = {
+    "focus": ({}, "auto"),
+    "x": ({}, 0.8),
+    "y": ({}, 0.9),
+    "distance_m": ({"focus": "distance"}, 3.0),
+    "strength": ({}, "camera"),
+    "percent": ({}, 3.0),
+    "f_number": ({"strength": "camera"}, 4.0),
+    "focal_mm": ({"strength": "camera"}, 85.0),
+    "sensor": ({"strength": "camera"}, "APS-C (23.6 mm)"),
+    "near_gain": ({}, 0.5),
+    "far_gain": ({}, 0.5),
+    "focus_range": ({}, 0.2),
+    "focus_radius": ({}, 0.3),
+    "sensor_mm": ({"strength": "camera", "sensor": options.defocus.OTHER_SENSOR}, 20.0),
+    "x2": ({"focus": "two points"}, 0.9),
+    "y2": ({"focus": "two points"}, 0.9),
+    "keyframes": ({}, '{"keys": [{"frame": 0, "x": 0.9, "y": 0.9}]}'),
+    "tilt_deg": ({}, 30.0),
+    "swing_deg": ({}, 30.0),
+}
+"""The same of Defocus Map."""
+
+
+def _both_sides(settings: dict[str, Any]) -> Tensor:
+    kernel = bokeh.ApertureSettings(**settings).kernel()
+    return torch.cat([kernel.raster.expand(3, -1, -1), kernel.side(-1).expand(3, -1, -1)])
+
+
+def test_every_option_is_asked() -> None:
+    listed = {o.name for o in options.aperture.OPTIONS} - {*OF_PICTURES, "preset"}
+    assert set(APERTURE) == listed and set(FOCUS) == {o.name for o in options.defocus.OPTIONS}
+
+
+@pytest.mark.parametrize("name", APERTURE)
+def test_every_option_of_an_aperture_changes_it(name: str) -> None:
+    settings, other = APERTURE[name]
+    assert float((_both_sides(settings) - _both_sides({**settings, name: other})).abs().sum()) > 0.1
+
+
+def _radius(**changed: Any) -> Tensor:
+    """The defocus map of a scene from 1.5 to 8 m, as the node calls the core."""
+    s: dict[str, Any] = {o.name: o.default for o in options.defocus.OPTIONS} | {"focus": "point", "x2": 0.6, "y2": 0.7} | changed
+    hills = torch.rand(1, 1, 5, 6, generator=torch.Generator().manual_seed(2))
+    disparity = torch.nn.functional.interpolate(hills, (40, 60), mode="bilinear")[:, 0]
+    scene = DepthMap(disparity, metric=False).with_range(1.5, 8.0)
+    point = defocus.FocusPoint(s["x"], s["y"], s["focus_radius"])
+    focus = {
+        "auto": defocus.FocusAuto(),
+        "point": point,
+        "distance": defocus.FocusDistance(s["distance_m"]),
+        "two points": defocus.FocusBetween(point, defocus.FocusPoint(s["x2"], s["y2"], s["focus_radius"])),
+    }[s["focus"]]
+    lens: Lens | Blur = Blur(s["percent"])
+    if s["strength"] == options.defocus.CAMERA:
+        lens = defocus.lens_for(scene, s["f_number"], s["focal_mm"], SENSORS_MM.get(s["sensor"], s["sensor_mm"]))
+    return defocus.from_lens(
+        scene,
+        lens,
+        focus,
+        tilt=defocus.Tilt(s["tilt_deg"], s["swing_deg"], s["x"], s["y"]),
+        keyframes=defocus.parse_keyframes(s["keyframes"]),
+        **{name: s[name] for name in ("focus_range", "near_gain", "far_gain")},
+    ).radius_px
+
+
+@pytest.mark.parametrize("name", FOCUS)
+def test_every_option_of_a_focal_plane_changes_the_defocus(name: str) -> None:
+    settings, other = FOCUS[name]
+    assert float((_radius(**settings) - _radius(**{**settings, name: other})).abs().max()) > 0.02
