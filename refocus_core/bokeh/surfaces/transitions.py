@@ -48,6 +48,15 @@ UNDECIDED = 0.2
 TOGETHER_PX = 8
 """Half the side of the window in which transitions are left to votes together."""
 
+THIN_PX = 3
+"""Half the width of structures that are left to the matte: votes take their depth for that of what is behind them."""
+
+SAME_SIDES = 0.3
+"""Most by which the two sides of such a structure differ, as part of its step. A larger one takes corners for thin structures."""
+
+LEAST_THIN = 30
+"""Pixels of such structures there are at least within TOGETHER_PX. A smaller one takes corners for them, too."""
+
 HARD = 0.75
 """A step of which one pair of neighbours makes up this part is exact: the map itself says where it is."""
 
@@ -63,11 +72,15 @@ ENLARGED_PX = 1
 BLOCK_PX = 8
 """Side of the blocks in which it is found how far a band goes on."""
 
-MOST_BLOCKS = 32
+MOST_BLOCKS = 5
 """How far along a band, in blocks, a thin structure takes the depth of the surface that it hangs on, as hair that of a head."""
 
-SETTLED_PX = 2
-"""How far around the middle of a transition no other one is looked for at a coarser scale."""
+SETTLED_PX = 3
+"""How far around the middle of a transition no other one is looked for at a coarser scale. A smaller one finds the outer slopes
+of thin structures again, where the scale is too coarse for them; a larger one misses wide transitions beside narrow ones."""
+
+RIDGE_PX = 2
+"""How far around a pixel the steepest slope, and the largest step, are looked for."""
 
 MARGIN_PX = (2, 1)
 """How far beyond its ends a transition is widened at the finest scale, and at the others: maps are some pixels off."""
@@ -144,10 +157,34 @@ def _told_by_map_or_votes(coc: Tensor, slope: Tensor, votes_px: int) -> Tensor:
     exact = _largest_step(coc) >= HARD * rise
     steepness = 2 * WINDOW_PX * math.sqrt(votes_px) * slope / rise.clamp_min(LEAST_RISE_PX)
     # What is left to the votes in one place and to the matte in the next has crumbs in between.
-    ridge = (rise > LEAST_STEP_PX) & (slope >= window_max(slope, SETTLED_PX))
+    ridge = (rise > LEAST_STEP_PX) & (slope >= window_max(slope, RIDGE_PX))
     narrow, all_of_it = box_mean(torch.stack([ridge & (steepness > NARROW), ridge]).float(), 2 * TOGETHER_PX + 1)
     least = torch.where(narrow > 0.5 * all_of_it, NARROW * (1 - UNDECIDED), NARROW)
-    return (rise > LEAST_STEP_PX) & (exact | (steepness > least))
+    return (rise > LEAST_STEP_PX) & (exact | ((steepness > least) & ~_thin(coc)))
+
+
+def _thin(coc: Tensor) -> Tensor:
+    """[h,w] bool, on and beside structures no wider than 2 THIN_PX px that have one surface on both sides."""
+    thin = torch.zeros_like(coc, dtype=torch.bool)
+    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        for sign in (1, -1):
+            before, after = (_farthest(sign * coc, side * dy, side * dx) for side in (1, -1))
+            depth = torch.minimum(before, after) - sign * coc
+            thin |= (depth > LEAST_STEP_PX) & ((before - after).abs() < SAME_SIDES * depth)
+    side_px = 2 * TOGETHER_PX + 1
+    return dilated(thin & (box_mean(thin[None].float(), side_px)[0] * side_px**2 >= LEAST_THIN), TOGETHER_PX)
+
+
+def _farthest(coc: Tensor, dy: int, dx: int) -> Tensor:
+    """[h,w] largest value among the next THIN_PX + 1 pixels in a direction."""
+    h, w = coc.shape
+    reach = THIN_PX + 1
+    padded = F.pad(coc[None, None], (reach,) * 4, mode="replicate")[0, 0]
+    largest = coc
+    for step in range(1, reach + 1):
+        y, x = reach + step * dy, reach + step * dx
+        largest = torch.maximum(largest, padded[y : y + h, x : x + w])
+    return largest
 
 
 def _nested(bands: list[Tensor]) -> list[Transitions]:
@@ -170,7 +207,7 @@ def _largest_step(coc: Tensor) -> Tensor:
         for start in (0, 1):
             part = largest.narrow(dim, start, n)
             torch.maximum(part, step, out=part)
-    return window_max(largest, SETTLED_PX)
+    return window_max(largest, RIDGE_PX)
 
 
 @dataclass(frozen=True, eq=False)

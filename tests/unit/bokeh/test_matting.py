@@ -206,3 +206,15 @@ def test_no_soft_edge_falls_between_votes_and_matte(edge_px: float) -> None:
     )
     psnr = -10 * math.log10(float((soft_one - truth).square().mean()))
     assert psnr > 48, "specks along the outline cost 10 dB"
+
+
+def test_a_wire_in_focus_stays_in_focus_where_the_map_does_not_show_its_depth() -> None:
+    """Three pixels wide, the map blurred by 1.2 px, beside a post of the same depth: votes would blur it by several pixels."""
+    coverage = torch.zeros(SIZE, SIZE)
+    coverage[:, 60:63] = coverage[:, 100:112] = 1.0
+    wall = 0.5 + 0.05 * torch.rand(3, SIZE, SIZE, generator=torch.Generator().manual_seed(3))
+    image = torch.where(coverage > 0.5, torch.tensor([0.1, 0.05, 0.03]).view(3, 1, 1), wall)[None]
+    radius = torch.where(coverage > 0.5, 0.0, 20.0)
+    exact_map, soft_map = (bokeh.render(image, DefocusMap.from_radius(r))[0] for r in (radius, soft(radius, 1.2)))
+    on_wire = (slice(None), slice(24, -24), slice(58, 64))
+    assert float((exact_map - soft_map)[on_wire].abs().mean()) < 0.02
