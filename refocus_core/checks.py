@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -45,6 +46,33 @@ def check_map(values: Tensor, name: str, *, finite: bool = True) -> Tensor:
     if finite and not bool(torch.isfinite(values).all()):
         raise ValueError(f"{name} holds NaN or infinite values. Mark those pixels as invalid or fill them first.")
     return values
+
+
+def check_number(value: object, name: str) -> None:
+    """Refuse what is no number that a float holds; NaN and infinity pass, which the caller's own limits are for.
+
+    Raises:
+        TypeError: if it is no real number.
+        ValueError: if it is too large.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {_describe(value)}.")
+    try:
+        float(value)
+    except OverflowError:
+        raise ValueError(f"{name} is a number too large for any use.") from None
+
+
+def check_kind(value: object, kind: type | tuple[type, ...], name: str) -> None:
+    """Refuse what is not of the wanted kind.
+
+    Raises:
+        TypeError: if it is of another one.
+    """
+    if not isinstance(value, kind):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        words = " or ".join("None" if k is type(None) else k.__name__ for k in kinds)
+        raise TypeError(f"{name} must be of type {words}, got {_describe(value)}.")
 
 
 def match_batch(values: Tensor, batch: int, name: str) -> Tensor:

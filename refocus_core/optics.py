@@ -16,6 +16,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from .checks import check_number
+
 SENSORS_MM: dict[str, float] = {
     "full frame (36 mm)": 36.0,
     "medium format 44x33 (43.8 mm)": 43.8,
@@ -52,6 +54,7 @@ class Lens:
     def __post_init__(self) -> None:
         for name in ("focal_mm", "f_number", "sensor_mm"):
             value = getattr(self, name)
+            check_number(value, f"Lens.{name}")
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"Lens.{name} must be a positive number, got {value}.")
 
@@ -70,6 +73,7 @@ class Blur:
     percent: float = 1.5
 
     def __post_init__(self) -> None:
+        check_number(self.percent, "Blur.percent")
         if not (math.isfinite(self.percent) and 0 <= self.percent <= 50):
             raise ValueError(f"Blur.percent must lie in 0..50 (percent of the long edge), got {self.percent}.")
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
+from ..checks import check_kind, check_number
 from ..color import linear_to_srgb
 from ..types import Kernel
 
@@ -112,11 +113,13 @@ def make_kernel(
     Raises:
         ValueError: on an unknown shape or a value out of range.
     """
+    check_kind(shape, str, "shape")
     within("blades", blades, 3, 24)
     within("points", points, 3, 24)
     within("curvature", curvature, 0, 1)
     within("softness", softness, 0, 1)
     within("size", size, 8, 1024)
+    check_number(rotation_deg, "rotation_deg")
     if not math.isfinite(rotation_deg):
         raise ValueError(f"rotation_deg must be a finite angle, got {rotation_deg}.")
     inside = _outline(shape, blades, curvature, inner, points)
@@ -188,8 +191,9 @@ def kernel_from_image(raster: Tensor, *, softness: float = 0.0, center: bool = F
 
 def _checked(raster: Tensor) -> Tensor:
     """The aperture image as [C,h,w] float64 on the CPU; errors as of `kernel_from_image`."""
+    check_kind(raster, Tensor, "raster")
     if not raster.is_floating_point():
-        raise TypeError(f"The aperture image must be a floating-point tensor, got {raster.dtype}.")
+        raise TypeError(f"raster must be a floating-point tensor, the aperture image, got {raster.dtype}.")
     if raster.ndim == 4 and raster.shape[0] == 1:
         raster = raster[0]
     if raster.ndim == 2:
@@ -231,6 +235,7 @@ def kernel_preview(kernel: Kernel, size: int = 256) -> Tensor:
 
 def within(name: str, value: float, low: float, high: float) -> None:
     """Raise a ValueError that names an option outside its limits."""
+    check_number(value, name)
     if not (math.isfinite(value) and low <= value <= high):
         raise ValueError(f"{name} must lie in {low:g}..{high:g}, got {value}.")
 

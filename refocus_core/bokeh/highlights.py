@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..checks import check_image, check_map, check_number
 from ..color import srgb_to_linear
 from ..optics import SHARP_RADIUS_PX
 
@@ -47,6 +48,10 @@ def boost_highlights(image_linear: Tensor, radius_px: Tensor, stops: float, thre
     Raises:
         ValueError: if `stops` or `threshold` is out of range.
     """
+    check_image(image_linear, "image_linear")
+    check_map(radius_px, "radius_px")
+    check_number(stops, "stops")
+    check_number(threshold, "threshold")
     if not (math.isfinite(stops) and 0 <= stops <= MOST_STOPS):
         raise ValueError(f"Highlight boost must lie in 0..8 stops, got {stops}.")
     if not 0 <= threshold < 1:

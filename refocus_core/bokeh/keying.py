@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import check_image, match_batch, same_size
+from ..checks import check_image, check_kind, check_number, match_batch, same_size
 from ..images import gaussian, push_pull
 from ..progress import shares
 from ..types import DepthMap, Progress
@@ -23,6 +23,9 @@ from .surfaces.snap import SNAP_HALF_WIDTH_PX
 SPAN_PX = 48.0
 """What the scene's span of disparity counts in px of blur, by which surfaces are told apart. A larger one finds smaller steps of
 depth, and fills in more of what lies behind pixel by pixel, which takes longer."""
+
+FLAT_SHARE = 1e-6
+"""A scene whose span of disparity is a smaller share of its nearest disparity is one plane: the rest is rounding."""
 
 ALONE = 0.999
 """Coverage from which on a pixel shows the selected part alone, and below 1 minus which it shows the rest alone."""
@@ -58,6 +61,9 @@ def between(depth_map: DepthMap, near: float, far: float) -> tuple[Tensor, Tenso
     Raises:
         ValueError: if `near` lies behind `far`.
     """
+    check_kind(depth_map, DepthMap, "depth_map")
+    for name, value in (("near", near), ("far", far)):
+        check_number(value, name)
     if near < far:
         raise ValueError(f"near must not be less than far (1 is the nearest thing), got near {near:g} and far {far:g}.")
     span = depth_map.span()
@@ -92,6 +98,8 @@ def depth_matte(
         TypeError, ValueError: on wrong shapes or non-finite values, `nearest` below `farthest`, or a softness not above 0.
     """
     check_image(image_linear, "image")
+    check_kind(depth_map, DepthMap, "depth_map")
+    check_number(softness, "softness")
     batch, _, h, w = image_linear.shape
     same_size(depth_map.disparity, h, w, "depth")
     if not softness > 0:
@@ -101,7 +109,7 @@ def depth_matte(
     device, image = image_linear.device, image_linear.float()
     disparity = gaussian(depth_map.disparity, depth_map.edge_px) if depth_map.edge_px else depth_map.disparity
     disparity = match_batch(disparity, batch, "The depth").to(device)
-    span = match_batch(depth_map.span(), batch, "The depth").clamp_min(torch.finfo(torch.float32).tiny).tolist()
+    span = match_batch(_span(depth_map), batch, "The depth").tolist()
     limit = [match_batch(v.view(-1), batch, "The selection").tolist() for v in (nearest, farthest)]
     part_px = (limits or Limits()).part_px(device)
     parts = [
@@ -116,6 +124,13 @@ def depth_matte(
     ]
     coverage, foreground, background = (torch.stack(values) for values in zip(*parts, strict=True))
     return DepthMatte(coverage, foreground, background)
+
+
+def _span(depth_map: DepthMap) -> Tensor:
+    """[B] span of disparity by which surfaces are told apart; of one plane, as if it reached from there to infinity."""
+    span, nearest = depth_map.span(), depth_map.extremes()[1]
+    nearest = nearest.where(nearest > 0, torch.ones_like(nearest))
+    return span.where(span > FLAT_SHARE * nearest, nearest)
 
 
 @dataclass(frozen=True)

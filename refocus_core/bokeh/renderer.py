@@ -13,11 +13,12 @@ import functools
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from types import NoneType
 
 import torch
 from torch import Tensor
 
-from ..checks import check_image, check_map, match_batch, same_size
+from ..checks import check_image, check_kind, check_map, check_number, match_batch, same_size
 from ..images import gaussian, push_pull
 from ..optics import SHARP_RADIUS_PX
 from ..types import DefocusMap, Kernel, Progress
@@ -100,7 +101,7 @@ def render(
         TypeError, ValueError: on wrong shapes, non-finite values, sizes that differ, an unknown quality, or a matte that leaves
             nothing free.
     """
-    check_image(image_linear, "image")
+    _check(image_linear, defocus_map, kernel, highlight_boost)
     batch, _, h, w = image_linear.shape
     settings = _settings(quality)
     same_size(defocus_map.radius_px, h, w, "defocus map")
@@ -123,9 +124,17 @@ def render(
     return out
 
 
+def _check(image: Tensor, defocus_map: DefocusMap, kernel: Kernel | None, highlight_boost: float) -> None:
+    check_image(image, "image")
+    check_kind(defocus_map, DefocusMap, "defocus_map")
+    check_kind(kernel, (Kernel, NoneType), "kernel")
+    check_number(highlight_boost, "highlight_boost")
+
+
 def _settings(quality: str | Quality) -> Quality:
     if isinstance(quality, Quality):
         return quality
+    check_kind(quality, str, "quality")
     if quality not in QUALITIES:
         raise ValueError(f"Unknown quality {quality!r}. Choose one of: {', '.join(QUALITIES)}.")
     return QUALITIES[quality]
@@ -159,6 +168,8 @@ def softened(defocus_map: DefocusMap) -> DefocusMap:
 def _behind(image: Tensor, background: Tensor | Plate | None, matte: Tensor | None) -> tuple[Plate | None, Tensor | None]:
     """What lies behind the foreground, and its matte [B,H,W], once both are known to fit the picture."""
     batch, _, h, w = image.shape
+    check_kind(background, (Tensor, Plate, NoneType), "background")
+    check_kind(matte, (Tensor, NoneType), "matte")
     plate = Plate(background) if isinstance(background, Tensor) else background
     if plate is not None:
         check_image(plate.image, "background")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..checks import check_number
 from ..optics import Blur, BlurLaw, Lens, blur_gain_px, focal_px_to_mm, lens_gain_px
 from ..types import DefocusMap, DepthMap
 from .focus import FocusDistance, FocusLike, focus_disparity, focus_half_width
@@ -134,6 +135,8 @@ def _check(depth_map: DepthMap, lens: Lens | Blur, focus_range: float, near_gain
         )
     if not isinstance(lens, (Lens, Blur)):
         raise TypeError(f"lens must be optics.Lens or optics.Blur, got {type(lens).__name__}.")
+    for name, value in (("focus_range", focus_range), ("near_gain", near_gain), ("far_gain", far_gain)):
+        check_number(value, name)
     if not 0 <= focus_range <= 1:
         raise ValueError(f"focus_range must lie in 0..1 (a fraction of the scene's span of disparity), got {focus_range}.")
     for name, gain in (("near_gain", near_gain), ("far_gain", far_gain)):

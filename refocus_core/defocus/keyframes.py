@@ -25,6 +25,7 @@ from typing import TypeGuard, cast
 import torch
 from torch import Tensor
 
+from ..checks import check_kind
 from ..optics import Blur, Lens
 from ..types import DepthMap
 from .focus import FocusDistance, FocusPoint, focus_disparity
@@ -200,6 +201,7 @@ def parse_keyframes(text: str) -> Keyframes | None:
     Raises:
         ValueError: if it is not JSON of the form above; the message says where and what to write.
     """
+    check_kind(text, str, "text")
     if not text.strip():
         return None
     try:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..checks import check_image, match_batch
+from ..checks import check_image, check_kind, match_batch
 from ..color import linear_to_srgb, luminance, srgb_to_linear
 from ..optics import SHARP_RADIUS_PX
 from ..types import DefocusMap
@@ -60,6 +60,7 @@ def preview(defocus_map: DefocusMap, image_srgb: Tensor | None = None, *, focus:
     Raises:
         TypeError, ValueError: if the image is not one, or its size or number of frames does not fit.
     """
+    check_kind(defocus_map, DefocusMap, "defocus_map")
     radius = defocus_map.radius_px
     b, h, w = radius.shape
     image = None

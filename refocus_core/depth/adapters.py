@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import images
-from ..checks import check_range, match_batch, single_channel
+from ..checks import check_number, check_range, match_batch, single_channel
 from ..types import DepthMap
 from .ranges import fill, in_metres, to_relative
 
@@ -214,6 +214,10 @@ def from_image(
         TypeError: if it is not a floating-point tensor.
         ValueError: on a colour picture, wrong shapes or arguments that do not go together.
     """
+    numbers = {"near_m": near_m, "far_m": far_m, "metres_per_unit": metres_per_unit, "unknown": unknown}
+    for name, value in numbers.items():
+        if value is not None:
+            check_number(value, name)
     v = single_channel(image, "depth picture")
     encoding = _Encoding(kind, near or ("bright" if kind == "disparity" else "dark"), near_m, far_m, metres_per_unit)
     no_data = torch.isnan(v) if unknown is None else torch.isnan(v) | (v == unknown)

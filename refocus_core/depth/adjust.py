@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from .. import images
-from ..checks import check_image, check_map, match_batch
+from ..checks import check_image, check_kind, check_map, check_number, match_batch
 from ..color import luminance
 from ..types import DepthMap
 
@@ -137,6 +137,9 @@ def adjust(
         TypeError, ValueError: if a value is out of its range, mask or picture do not fit, `at` is a distance and the map is not
             in metres, or there is no known depth where one is to be measured.
     """
+    check_kind(depth_map, DepthMap, "depth_map")
+    for name, value in (("gamma", gamma), ("far_limit", far_limit), ("near_limit", near_limit), ("smooth", smooth)):
+        check_number(value, name)
     if not (math.isfinite(gamma) and gamma > 0):
         raise ValueError(f"gamma must be above 0, got {gamma}.")
     if not 0 <= far_limit < near_limit <= 1:
@@ -161,6 +164,7 @@ def isolate(depth_map: DepthMap, at: At | None, *, tolerance: float = 0.05, soft
     Raises:
         ValueError: if a value is out of its range, or as `adjust` for `at`. Pixels that are not valid are 0.
     """
+    check_kind(depth_map, DepthMap, "depth_map")
     for name, value in (("tolerance", tolerance), ("softness", softness)):
         if not 0 <= value <= 1:
             raise ValueError(f"{name} must lie in 0..1 (a share of the range of depth), got {value}.")

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..checks import check_kind
 from ..types import DepthMap
 from .ranges import robust_range
 
@@ -39,6 +40,7 @@ def preview(depth_map: DepthMap, style: Literal["colour", "grey"] = "colour") ->
     Raises:
         ValueError: if `style` is neither "colour" nor "grey".
     """
+    check_kind(depth_map, DepthMap, "depth_map")
     if style not in ("colour", "grey"):
         raise ValueError(f'style must be "colour" or "grey", got {style!r}.')
     d = depth_map.disparity

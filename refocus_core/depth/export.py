@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from ..checks import check_kind
 from ..types import DepthMap
 from .ranges import FLAT, robust_range
 
@@ -29,6 +30,7 @@ def to_image(depth_map: DepthMap, values: str = "near bright", *, farthest_m: fl
     Raises:
         ValueError: if `values` is none of `EXPORTS`, `farthest_m` is not above 0, or metres are asked of relative depth.
     """
+    check_kind(depth_map, DepthMap, "depth_map")
     if values not in EXPORTS:
         raise ValueError(f"values must be one of {', '.join(EXPORTS)}, got {values!r}.")
     if not farthest_m > 0:  # also refuses NaN

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checks import check_kind, check_number
 from ..types import DepthMap
 
 FLAT = 0.5
@@ -61,6 +62,10 @@ def in_metres(depth_map: DepthMap, near_m: float | None, far_m: float | None) ->
     Raises:
         ValueError: if only one of them is given, or as `DepthMap.with_range`.
     """
+    check_kind(depth_map, DepthMap, "depth_map")
+    for name, value in (("near_m", near_m), ("far_m", far_m)):
+        if value is not None:
+            check_number(value, name)
     if near_m is None and far_m is None:
         return depth_map
     if near_m is None or far_m is None:

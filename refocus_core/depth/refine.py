@@ -10,13 +10,14 @@ pixel itself. (Weighted median as depth filter: Ma et al., "Constant Time Weight
 from __future__ import annotations
 
 from dataclasses import replace
+from types import NoneType
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from .. import images
-from ..checks import check_image, match_batch
+from ..checks import check_image, check_kind, check_number, match_batch
 from ..progress import counted, shares
 from ..types import DepthMap, Progress
 from .ranges import robust_range
@@ -59,6 +60,9 @@ def refine(
     Raises:
         TypeError, ValueError: if the picture does not fit the map or `strength` lies outside 0..1.
     """
+    check_kind(depth_map, DepthMap, "depth_map")
+    check_number(strength, "strength")
+    check_kind(radius_px, (int, NoneType), "radius_px")
     if not 0 <= strength <= 1:
         raise ValueError(f"strength must lie in 0..1, got {strength}.")
     if radius_px is not None and radius_px < 1:

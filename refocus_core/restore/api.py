@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from types import NoneType
 
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_image
+from ..checks import check_image, check_kind, check_number
 from ..types import DefocusMap, Kernel, Progress, Restored
 from .methods import Method, choose
 from .request import Request
@@ -62,6 +63,13 @@ def all_in_focus(
         WeightsMissingError, WeightsMismatchError: if the network's file does not exist, or is another one.
     """
     check_image(image_srgb, "image")
+    check_kind(method, str, "method")
+    check_kind(defocus_map, (DefocusMap, NoneType), "defocus_map")
+    check_kind(kernel, (Kernel, NoneType), "kernel")
+    check_kind(tile_px, (int, NoneType), "tile_px")
+    for name, value in (("strength", strength), ("noise", noise)):
+        if value is not None or name == "strength":
+            check_number(value, name)
     if not (math.isfinite(strength) and 0 <= strength <= MOST_STRENGTH):
         raise ValueError(f"strength must lie in 0..{MOST_STRENGTH:g}, got {strength}.")
     if noise is not None and not (math.isfinite(noise) and 0 <= noise <= MOST_NOISE):

@@ -80,3 +80,10 @@ def test_bad_limits_are_named() -> None:
         bokeh.depth_matte(image, depth_map, torch.tensor([0.1]), torch.tensor([0.2]))
     with pytest.raises(ValueError, match="softness"):
         bokeh.depth_matte(image, depth_map, torch.tensor([0.2]), torch.tensor([0.1]), softness=0.0)
+
+
+@pytest.mark.parametrize("disparity", [0.0, 0.5])
+def test_a_scene_of_one_plane_is_selected_whole(disparity: float) -> None:
+    image, wall = torch.rand(1, 3, 8, 9), DepthMap(torch.full((1, 8, 9), disparity), True)
+    cut = bokeh.depth_matte(image, wall, *bokeh.between(wall, 1.0, 0.0))
+    assert bool((cut.coverage == 1).all()) and torch.equal(cut.foreground, image)
