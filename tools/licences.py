@@ -24,6 +24,7 @@ PAGE = REPO / "docs" / "licences.md"
 
 PACKAGES = {
     "accelerate": "Apache-2.0",
+    "av": "BSD-3-Clause (its wheels also LGPL-3.0 and GPL-3.0: FFmpeg, x264, x265)",
     "basedpyright": "MIT",
     "diffusers": "Apache-2.0",
     "huggingface_hub": "Apache-2.0",
