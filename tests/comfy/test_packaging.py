@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from PIL import Image
 
 from tests.helpers import paths, rig
 
@@ -85,6 +86,8 @@ def test_the_description_is_complete() -> None:
     assert "web" not in comfy, "WEB_DIRECTORY says it already; both would load the page's part twice"
     icon = comfy["Icon"]
     assert icon.startswith("https://") and (paths.REPO / "web" / icon.rsplit("/", 1)[1]).is_file()
+    with Image.open(paths.REPO / "web" / comfy["Banner"].rsplit("/", 1)[1]) as banner:
+        assert banner.width * 9 == banner.height * 21
     head = (paths.REPO / "web" / "icon.svg").read_text()[:200]
     assert 'width="400" height="400"' in head  # the largest that the registry takes
 
@@ -92,7 +95,9 @@ def test_the_description_is_complete() -> None:
 def test_placeholders_are_marked_until_all_are_filled_in() -> None:
     """Every address that has no owner yet says OWNER; once one is filled in, all must be."""
     comfy, urls = PROJECT["tool"]["comfy"], PROJECT["project"]["urls"]
-    values = [comfy["PublisherId"], comfy["Icon"], *urls.values()]
+    action = (paths.REPO / ".github" / "workflows" / "publish.yaml").read_text()
+    owner = re.findall(r"repository_owner == '(\w+)'", action)
+    values = [comfy["PublisherId"], comfy["Icon"], comfy["Banner"], *urls.values(), *owner]
     assert len({"OWNER" in value for value in values}) == 1, f"some of these are filled in and some are not: {values}"
 
 
@@ -111,7 +116,7 @@ def test_the_archive_leaves_out_what_only_development_needs() -> None:
     files = archive()
     roots = {f.split("/")[0] for f in files}
     assert {"__init__.py", "nodes", "refocus_core", "web", "workflows", "locales", "subgraphs", "tests", "LICENSE"} <= roots
-    assert not roots & {"bench", "scripts", "docs", ".ci", "web_src", "node_modules"}
+    assert not roots & {"bench", "scripts", "docs", ".ci", ".github", "web_src", "node_modules"}
     assert all(f.startswith("tests/data/") for f in files if f.startswith("tests/"))
 
 
