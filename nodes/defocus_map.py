@@ -89,7 +89,8 @@ class RefocusDefocusMap(io.ComfyNode):
         tilt = None
         if where["focus"] == "point":
             tilt = defocus.Tilt(tilt_deg, swing_deg, where["x"], where["y"])
-        focus = _focus(camera=lens, **where)
+        photo = None if image is None else host.to_bchw(image)[0]
+        focus = _focus(camera=lens, photo=_of_frames(photo, depth), **where)
         aperture: Lens | Blur = Blur(percent)
         if strength == options.defocus.CAMERA:
             long_side_mm = None if sensor == options.defocus.OWN_SENSOR else SENSORS_MM.get(sensor, sensor_mm)
@@ -104,7 +105,6 @@ class RefocusDefocusMap(io.ComfyNode):
             keyframes=defocus.parse_keyframes(keyframes),
             tilt=tilt,
         )
-        photo = None if image is None else host.to_bchw(image)[0]
         preview = host.to_image(defocus.preview(defocus_map, photo, focus=focus))
         in_focus = host.to_mask(defocus_map.in_focus())
         page = previews.focus(preview, cls, depth, photo, focus, lens)
@@ -120,6 +120,7 @@ def _focus(
     x2: float,
     y2: float,
     camera: CameraData | None,
+    photo: torch.Tensor | None,
     focus_mask: torch.Tensor | None = None,
 ) -> defocus.Focus:
     """What is to be sharp, by the widgets of that name."""
@@ -132,7 +133,12 @@ def _focus(
         return defocus.FocusBetween(point, defocus.FocusPoint(x2, y2, focus_radius))
     if focus == "distance":
         return defocus.FocusDistance(distance_m) if distance_m else defocus.subject_distance(camera)
-    return defocus.FocusAuto()
+    return defocus.FocusAuto(photo=photo)
+
+
+def _of_frames(photo: torch.Tensor | None, depth: DepthMap) -> torch.Tensor | None:
+    """The photo's frames where depth has as many, else its first one."""
+    return photo if photo is None or photo.shape[0] == depth.disparity.shape[0] else photo[:1]
 
 
 def _painted(focus_mask: torch.Tensor | None) -> torch.Tensor:

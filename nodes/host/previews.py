@@ -69,7 +69,7 @@ def focus(
         "metric": depth.metric,
         "nearest": sampled.extremes()[1].tolist(),
         "span": sampled.span().tolist(),
-        "auto": defocus.focus_disparity(sampled).tolist() if has_depth else None,
+        "auto": defocus.focus_disparity(sampled, _auto(photo, frames)).tolist() if has_depth else None,
         "mask": defocus.focus_disparity(depth, focus_on)[frames].tolist() if isinstance(focus_on, defocus.FocusMask) else None,
         "focal_px": None if depth.focal_px is None else float(depth.focal_px.median()),
         "camera": None if camera is None else asdict(camera),
@@ -77,6 +77,13 @@ def focus(
         "photos": None if photo is None else _pictures(photo, frames, (h, w)),
     }
     return {**ui.PreviewImage(preview, cls=cls).as_dict(), FOCUS: [numbers]}
+
+
+def _auto(photo: Tensor | None, frames: list[int]) -> defocus.FocusAuto:
+    """Automatic focus on these frames of a clip, with its photo [B,3,H,W]."""
+    if photo is not None:
+        photo = photo[frames] if photo.shape[0] > max(frames) else photo[:1]
+    return defocus.FocusAuto(photo=photo)
 
 
 def compare(preview: Tensor, cls: type, before: Tensor, after: Tensor, defocus_map: DefocusMap) -> dict[str, list[Any]]:

@@ -104,6 +104,7 @@ def run(args: argparse.Namespace, networks: Networks | None = None) -> None:
         sharp, depth_map = _sharp_and_depth(args, image, photo.camera, estimate, kept, stages)
         with stages("defocus"):
             lens = lens_of(args, photo.camera, depth_map)
+            focus = defocus.FocusAuto(photo=image) if focus is None else focus
             ranges = {"focus_range": args.focus_range, "near_gain": args.near_gain, "far_gain": args.far_gain}
             defocus_map = defocus.from_lens(depth_map, lens, focus, tilt=tilt_of(args), **ranges)
     result, alpha = blurred(args, sharp, photo.alpha, defocus_map, kernel, kept, stages)

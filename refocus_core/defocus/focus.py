@@ -14,8 +14,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import images
-from ..checks import check_map, match_batch
+from ..checks import check_image, check_map, match_batch
+from ..color import luminance
 from ..types import DepthMap
+
+_VOTES = 256
+"""About so many pixels of the long edge vote in automatic focus. More find smaller things, and noise."""
+_PLACE = 9
+"""Votes across one place, odd: detail is taken over it. Larger: smoother skin counts with the eyes in it, edges reach farther."""
+_MOST_DETAIL = 4.0
+"""Detail counts up to this multiple of the mean. More lets single lights and letters decide."""
+_NO_DETAIL = 1e-5
+"""A photo with less on average has none: rounding alone. The steps of 8 bits are a hundred times as much."""
+_LEAST_DETAIL = 0.1
+"""What a place without any detail counts for, as a share of the mean. Less ignores skies and walls altogether."""
 
 
 @dataclass(frozen=True)
@@ -100,22 +112,26 @@ class FocusDisparity:
             raise ValueError(f"FocusDisparity.disparity must be finite and not negative, got {self.disparity}.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FocusAuto:
-    """The nearest surface that is prominent in the middle of the picture.
+    """The nearest surface that is prominent in the middle of the picture, and sharp in the photo.
 
-    Pixels vote with a Gaussian weight around the centre into a histogram of disparity. Of its peaks, those that hold at least
-    `prominence` times as much as the largest one count as surfaces; the nearest of them is in focus, at the weighted median
-    of its pixels. A floor that runs through all distances makes no peak; a small near object at the border does not count.
+    Pixels vote with a Gaussian weight around the centre into a histogram of disparity; with a photo, that weight is multiplied
+    by the square of how much fine detail it has there, as its camera was focused on the subject. Of the histogram's peaks,
+    those that hold at least `prominence` times as much as the largest one count as surfaces; the nearest of them is in focus,
+    at the weighted median of its pixels. A floor that runs through all distances makes no peak; a small near object at the
+    border does not count.
 
     Attributes:
         prominence: 0..1; lower values accept smaller near objects.
+        photo: [1,3,H,W] or [B,3,H,W] sRGB in 0..1, one for all frames or one for each, or None. Brought to the depth's size.
 
     Raises:
         ValueError: if `prominence` is not within 0..1.
     """
 
     prominence: float = 0.5
+    photo: Tensor | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.prominence <= 1:
@@ -169,7 +185,10 @@ def focus_disparity(depth_map: DepthMap, focus: FocusLike = None) -> Tensor:
         return d.new_full((d.shape[0],), focus.disparity)
     valid = torch.ones_like(d, dtype=torch.bool) if depth_map.valid is None else depth_map.valid
     if isinstance(focus, FocusAuto):
-        return torch.stack([_auto(d[i], valid[i], focus.prominence) for i in range(d.shape[0])])
+        sharp = None if focus.photo is None else _detail(focus.photo, d)
+        return torch.stack(
+            [_auto(d[i], valid[i], focus.prominence, None if sharp is None else sharp[i]) for i in range(d.shape[0])]
+        )
     if isinstance(focus, FocusBetween):
         return (focus_disparity(depth_map, focus.first) + focus_disparity(depth_map, focus.second)) / 2
     if isinstance(focus, FocusPoint):
@@ -233,10 +252,36 @@ def _resampled(mask: Tensor, d: Tensor) -> Tensor:
     return match_batch(on > 0.5, d.shape[0], "focus mask")
 
 
-def _auto(d: Tensor, valid: Tensor, prominence: float) -> Tensor:
+def _detail(photo: Tensor, d: Tensor) -> Tensor:
+    """Fine detail of the photo around each pixel of the grid of `_auto`: [B,h,w], 1 in the mean, `_MOST_DETAIL` at most.
+
+    Detail is what a mean over 3 × 3 px takes away, as a root mean square over what counts as one place.
+
+    Raises:
+        ValueError: if the photo is none, or its batch is not that of the depth.
+    """
+    check_image(photo)
+    photo = match_batch(photo, d.shape[0], "photo for automatic focus")
+    if photo.shape[-2:] != d.shape[-2:]:
+        photo = images.resized(photo, (d.shape[-2], d.shape[-1]))
+    light = luminance(photo.cpu().float())
+    fine = (light - F.avg_pool2d(F.pad(light, (1, 1, 1, 1), mode="replicate"), 3, 1)).square()
+    stride = _stride(d)
+    places = F.avg_pool2d(fine, stride, ceil_mode=True)
+    reach = _PLACE // 2
+    amount = F.avg_pool2d(F.pad(places, (reach,) * 4, mode="replicate"), _PLACE, 1)[:, 0].sqrt()
+    mean = amount.mean((1, 2), keepdim=True)
+    return torch.where(mean > _NO_DETAIL, amount / mean, torch.ones_like(amount)).clamp_max(_MOST_DETAIL).double()
+
+
+def _stride(d: Tensor) -> int:
+    """Every how manieth pixel votes: a surface that matters is larger than that."""
+    return max(1, max(d.shape[-2:]) // _VOTES)
+
+
+def _auto(d: Tensor, valid: Tensor, prominence: float, sharp: Tensor | None) -> Tensor:
     """See `FocusAuto`; one frame [H,W] -> scalar. On the CPU, so that every device gives the same answer."""
-    h, w = d.shape
-    stride = max(1, max(h, w) // 256)  # a surface that matters is larger than that
+    stride = _stride(d)
     values = d[::stride, ::stride].cpu().double()
     ok = valid[::stride, ::stride].cpu()
     if not bool(ok.any()):
@@ -244,7 +289,10 @@ def _auto(d: Tensor, valid: Tensor, prominence: float) -> Tensor:
     sh, sw = values.shape
     y = (torch.arange(sh, dtype=torch.float64).view(-1, 1) + 0.5) / sh - 0.5
     x = (torch.arange(sw, dtype=torch.float64).view(1, -1) + 0.5) / sw - 0.5
-    weight = torch.exp(-(x.square() + y.square()) / (2 * 0.25**2))[ok]  # sigma: a quarter of each edge
+    weight = torch.exp(-(x.square() + y.square()) / (2 * 0.25**2))  # sigma: a quarter of each edge
+    if sharp is not None:
+        weight = weight * (_LEAST_DETAIL + sharp).square()
+    weight = weight[ok]
     values = values[ok]
     lo, hi = values.min(), values.max()
     if bool(hi <= lo):

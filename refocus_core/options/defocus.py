@@ -8,7 +8,7 @@ FOCUS = Choice(
     "focus",
     "auto",
     {
-        "auto": "under the focus mask if one is connected, else the nearest large thing in the middle.",
+        "auto": "under the focus mask if one is connected, else the nearest large thing in the middle that is sharp in image.",
         "point": "at x, y.",
         "mask": "median depth under the mask.",
         "distance": "at distance_m metres.",

@@ -18,6 +18,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from refocus_core import bokeh, color, defocus, depth, restore
+from refocus_core.files import pictures, stored_depth
 from refocus_core.optics import SENSORS_MM, Blur, Lens
 from refocus_core.types import DefocusMap
 from tests.helpers import rig
@@ -81,7 +82,15 @@ class Twin:
             return None
         return found if link and self.graph[link[0]]["class_type"] in rig.NODE_IDS else found[..., :3].movedim(-1, 1).contiguous()
 
-    def DepthEstimate(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802 - the node's name
+    def LoadPhoto(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802 - the node's name
+        path = self.server.base / "input" / i["image"]
+        photo = pictures.load(path)
+        stored = stored_depth.read_stored_depth(path, photo.camera)
+        assert stored is not None
+        guided = depth.refine(depth.fit(stored, photo.image), photo.image, strength=i["refine"])
+        return photo.image, None, photo.camera, None, guided
+
+    def DepthEstimate(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
         photo = self.picture(i["image"])
         assert photo is not None
         metric = {"auto": None, "metres": True, "relative": False}[i["geometry_units"]]
@@ -119,6 +128,16 @@ class Twin:
         found = self.value(i["depth"])
         return depth.to_image(found, i["values"], farthest_m=i["farthest_m"] or math.inf), depth.known_mask(found)
 
+    def DepthMatte(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
+        photo, found = self.picture(i["image"]), self.value(i["depth"])
+        if i["select"] == "point":
+            limits = bokeh.around(found, defocus.focus_disparity(found, defocus.FocusPoint(i["x"], i["y"])), i["tolerance"])
+        else:
+            limits = bokeh.between(found, i["near"], i["far"])
+        cut = bokeh.depth_matte(color.srgb_to_linear(photo), found, *limits, softness=i["softness"])
+        foreground, background = color.linear_to_srgb(cut.foreground), color.linear_to_srgb(cut.background)
+        return cut.coverage, torch.cat([foreground, cut.coverage[:, None]], 1), background
+
     def DefocusFromImage(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
         encoding = defocus.Encoding(**{name: i[name] for name in ("signs", "measure", "unit", "white", "above")})
         point = defocus.FocusPoint(i["x"], i["y"]) if i["signs"] == "unsigned" and i["focus"] == "point" else None
@@ -132,18 +151,29 @@ class Twin:
         )
 
     def DefocusMap(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
-        where = {
-            "auto": lambda: defocus.FocusMask(self.value(i["focus_mask"])) if "focus_mask" in i else defocus.FocusAuto(),
+        focuses = {
+            "auto": lambda: (
+                defocus.FocusMask(self.value(i["focus_mask"]))
+                if "focus_mask" in i
+                else defocus.FocusAuto(photo=self.picture(i.get("image")))
+            ),
             "point": lambda: defocus.FocusPoint(i["x"], i["y"], i["focus_radius"]),
             "mask": lambda: defocus.FocusMask(self.value(i["focus_mask"])),
             "distance": lambda: defocus.FocusDistance(i["distance_m"]),
             "two points": lambda: defocus.FocusBetween(
                 defocus.FocusPoint(i["x"], i["y"], i["focus_radius"]), defocus.FocusPoint(i["x2"], i["y2"], i["focus_radius"])
             ),
-        }[i["focus"]]()
-        lens = Lens(i["focal_mm"], i["f_number"], SENSORS_MM[i["sensor"]]) if i["strength"] == "camera" else Blur(i["percent"])
+        }
+        camera, depth_map = self.value(i.get("lens")), self.value(i["depth"])
+        if i["focus"] == "distance" and not i["distance_m"]:
+            where = defocus.FocusDistance(camera.subject_m)
+        else:
+            where = focuses[i["focus"]]()
+        lens: Lens | Blur = Blur(i["percent"])
+        if i["strength"] == "camera":
+            lens = defocus.lens_for(depth_map, i["f_number"], i["focal_mm"] or None, SENSORS_MM[i["sensor"]], camera)
         made = defocus.from_lens(
-            self.value(i["depth"]),
+            depth_map,
             lens,
             where,
             focus_range=i["focus_range"],

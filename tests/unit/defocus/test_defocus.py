@@ -145,6 +145,7 @@ def test_distance() -> None:
         (lambda: FocusDistance(math.nan), "above 0 m"),
         (lambda: FocusDisparity(-1), "disparity"),
         (lambda: FocusAuto(2), "prominence"),
+        (lambda: focus_disparity(scene(), FocusAuto(photo=torch.rand(2, 3, 31, 45))), "has 2 frames but"),
         (lambda: focus_disparity(scene(), "middle"), "focus must be"),
         (lambda: focus_disparity(scene(), (1, 2, 3)), "focus must be"),  # type: ignore[arg-type] # that is the point
         (lambda: focus_disparity(scene(), True), "focus must be"),
@@ -163,6 +164,24 @@ def test_auto_takes_the_nearest_prominent_surface_in_the_middle() -> None:
     d[:, 44:46, 60:62] = 1.0  # and a speck in the middle
     assert float(focus_disparity(DepthMap(d, False))) == pytest.approx(0.6)
     assert float(focus_disparity(DepthMap(d, False), FocusAuto(prominence=0.0))) == 1.0
+
+
+def test_auto_takes_what_the_camera_was_focused_on() -> None:
+    d = torch.full((1, 90, 120), 0.1)
+    d[:, 20:70, 30:75] = 0.8  # a large thing in front, out of focus
+    d[:, 30:60, 80:105] = 0.4  # the subject, beside it
+    photo = torch.full((1, 3, 90, 120), 0.5)
+    photo[..., 30:60, 80:105] = torch.rand(30, 25, generator=torch.Generator().manual_seed(0))
+    assert float(focus_disparity(DepthMap(d, False))) == pytest.approx(0.8)
+    assert float(focus_disparity(DepthMap(d, False), FocusAuto(photo=photo))) == pytest.approx(0.4)
+    larger = torch.nn.functional.interpolate(photo, (180, 240))
+    assert float(focus_disparity(DepthMap(d, False), FocusAuto(photo=larger))) == pytest.approx(0.4)
+
+
+def test_auto_takes_a_photo_without_detail_as_none() -> None:
+    d = torch.full((1, 90, 120), 0.1)
+    d[:, 20:70, 40:80] = 0.6
+    assert float(focus_disparity(DepthMap(d, False), FocusAuto(photo=torch.full((1, 3, 90, 120), 0.5)))) == pytest.approx(0.6)
 
 
 def test_auto_is_not_drawn_to_a_floor() -> None:
