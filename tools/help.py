@@ -23,14 +23,12 @@ from refocus_core.types import DefocusMap, DepthMap
 from tests.helpers import portraits
 from tests.helpers.motorcycle import FAR_M, NEAR_M
 from tests.helpers.paths import DATA, REPO
-from tools.samples import tensor
+from tools.samples import BENCH, tensor
 
 OUT = REPO / "web" / "docs"
 """Where the help pages look for their pictures."""
 WIDTH, GAP = 720, 6
 """Width of the help panel, and room between parts, in px."""
-BENCH = ((0.065, 0.22), (0.31, 0.22), (0.3, 0.35), (0.22, 0.33), (0.19, 0.3), (0.16, 0.4), (0.12, 0.6), (0.07, 0.6))
-"""Of the motorcycle photo: outline of the bench behind, which the small network does not see."""
 HEADLIGHT = defocus.FocusPoint(0.735, 0.31)
 """Of the motorcycle photo: the point in focus."""
 

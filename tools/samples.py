@@ -7,25 +7,36 @@ ramp.png                                bright at the bottom: depth for a tilt-s
 missed_focus.jpg                        the motorcycle photo through a lens focused far behind the motorcycle
 portrait.png                            astronaut.png with a mask painted over the face
 small_subject.png                       missed_focus.jpg with a mask painted over the headlight
+mend_depth.png                          motorcycle.png with a mask painted over the bench behind
+distraction.png                         astronaut.png with a mask painted softly over rocket and flag
+phone_photo.jpg                         the motorcycle photo as a phone would store it: lens and depth in the file
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from PIL import ExifTags, Image, ImageChops, ImageDraw, ImageFilter
 
 from refocus_core import bokeh, color, defocus, depth
 from refocus_core.files import pictures
 from refocus_core.optics import Lens
-from tests.helpers.motorcycle import FAR_M, NEAR_M
+from tests.helpers import portraits
+from tests.helpers.motorcycle import FAR_M, FOCAL_PX, NEAR_M
 from tests.helpers.paths import DATA
 
 FINER = 4
 """Shapes are drawn this much larger and reduced, which smooths their edges."""
+BENCH = ((0.065, 0.22), (0.31, 0.22), (0.3, 0.35), (0.22, 0.33), (0.19, 0.3), (0.16, 0.4), (0.12, 0.6), (0.07, 0.6))
+"""Of the motorcycle photo: outline of the bench behind, which the small network does not see."""
+ROCKET = ((0.68, 0.0), (0.9, 0.0), (0.93, 0.35), (1.0, 0.5), (1.0, 0.56), (0.72, 0.56), (0.68, 0.42))
+FLAG = ((0.0, 0.0), (0.14, 0.0), (0.22, 0.4), (0.1, 0.5), (0.0, 0.6))
+"""Of the astronaut's photo: what draws the eye away from her."""
+ENGINE = defocus.FocusPoint(0.6, 0.5)
+"""Of the motorcycle photo: what the phone is focused on."""
 
 
 def cat_on_a_wall(w: int, h: int) -> Image.Image:
@@ -120,11 +131,50 @@ def small_subject() -> None:
     painted("missed_focus.jpg", (497, 110, 575, 195)).save(DATA / "small_subject.png", optimize=True)
 
 
+def mend_depth() -> None:
+    outlined("motorcycle.png", (BENCH,)).save(DATA / "mend_depth.png", optimize=True)
+
+
+def distraction() -> None:
+    outlined("astronaut.png", (ROCKET, FLAG), soft_px=6).save(DATA / "distraction.png", optimize=True)
+
+
+def phone_photo() -> None:
+    """Dynamic Depth beside the pixels, and the lens that sees as wide: 36 mm · focal length in px / width on film."""
+    photo = tensor("motorcycle.png")
+    found = depth.from_image(pictures.load_map(DATA / "motorcycle_near_bright.png"), near_m=NEAR_M, far_m=FAR_M)
+    lens = Image.Exif()
+    details = lens.get_ifd(ExifTags.IFD.Exif)
+    details[ExifTags.Base.FNumber], details[ExifTags.Base.FocalLength] = 1.8, 6.81
+    details[ExifTags.Base.FocalLengthIn35mmFilm] = round(36 * FOCAL_PX / photo.shape[-1])
+    details[ExifTags.Base.SubjectDistance] = round(1 / float(defocus.focus_disparity(found, ENGINE)), 2)
+    pixels = (photo[0].movedim(0, -1) * 255).round().to(torch.uint8).numpy()
+    distance = (1 / found.disparity[0]).double().numpy()
+    stored = portraits.encoded(distance, NEAR_M, FAR_M, "RangeInverse")
+    file = portraits.jpeg(pixels=pixels, lens=lens)
+    said = {"Format": "RangeInverse", "Units": "Meters", "Near": NEAR_M, "Far": FAR_M}
+    (DATA / "phone_photo.jpg").write_bytes(portraits.dynamic_depth(file, stored, **said))
+
+
 def painted(photo: str, box: tuple[int, int, int, int]) -> Image.Image:
-    """The photo with an ellipse painted as its mask, stored as ComfyUI's mask editor does: alpha 0 under the mask."""
+    """The photo with an ellipse painted as its mask."""
     picture = Image.open(DATA / photo).convert("RGB")
     mask = Image.new("L", picture.size, 0)
     ImageDraw.Draw(mask).ellipse(box, fill=255)
+    return masked(picture, mask)
+
+
+def outlined(photo: str, shapes: Sequence[Sequence[tuple[float, float]]], soft_px: float = 0) -> Image.Image:
+    """The photo with polygons painted as its mask, corners in 0..1."""
+    picture = Image.open(DATA / photo).convert("RGB")
+    mask = Image.new("L", picture.size, 0)
+    for shape in shapes:
+        ImageDraw.Draw(mask).polygon([(x * picture.width, y * picture.height) for x, y in shape], fill=255)
+    return masked(picture, mask.filter(ImageFilter.GaussianBlur(soft_px)))
+
+
+def masked(picture: Image.Image, mask: Image.Image) -> Image.Image:
+    """As ComfyUI's mask editor stores a mask: alpha 0 under it."""
     picture.putalpha(ImageChops.invert(mask))
     return picture
 
@@ -139,7 +189,8 @@ def encoded(linear: np.ndarray) -> np.ndarray:
     return (color.linear_to_srgb(torch.from_numpy(linear).clamp(0, 1)).numpy() * 255).round().astype(np.uint8)
 
 
-SAMPLES: dict[str, Callable[[], None]] = {f.__name__: f for f in (city_lights, ramp, missed_focus, portrait, small_subject)}
+DRAWN = (city_lights, ramp, missed_focus, portrait, small_subject, mend_depth, distraction, phone_photo)
+SAMPLES: dict[str, Callable[[], None]] = {f.__name__: f for f in DRAWN}
 """Name -> what draws it."""
 
 

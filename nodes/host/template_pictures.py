@@ -22,14 +22,18 @@ PREFIX = "refocus_"
 """Before each name in the input folder: says where the file comes from, and keeps clear of the user's own."""
 PICTURES = (
     "aperture_cat.png",
+    "bee.jpg",
     "city_lights.jpg",
     "city_lights_depth.png",
     "coffee.png",
+    "distraction.png",
     "friends.jpg",
     "life.jpg",
+    "mend_depth.png",
     "missed_focus.jpg",
     "motorcycle.png",
     "motorcycle_near_bright.png",
+    "phone_photo.jpg",
     "portrait.png",
     "ramp.png",
     "small_subject.png",

@@ -21,21 +21,14 @@ FILES = sorted((paths.REPO / "workflows").glob("*.json"))
 ONE_STEP = 1.5 / 255
 """SaveImage cuts to 8 bits, which is less than one step; the rest is room for rounding."""
 
-IN_HELP_ONLY = {
-    "RefocusLoadPhoto",
-    "RefocusAdjustDepth",
-    "RefocusDepthToImage",
-    "RefocusDefocusFromImage",
-    "RefocusDefocusToImage",
-    "RefocusDepthMatte",
-}
-"""Nodes for which the help page has an example and no template stands."""
-
-
 NOTE_CHARACTERS = 66
 """So many fit in one line of a note, as wide as tools.workflows makes it."""
 FIRST_SCALE = 0.7
 """The graph for beginners is shown at least this large in a window of 1920 × 1080."""
+IN_HELP_ONLY = {"RefocusDepthToImage", "RefocusDefocusToImage"}
+"""Nodes for which the help page has an example and no template stands."""
+PICTURE_LOADERS = {"LoadImage", "RefocusLoadPhoto"}
+"""Their first widget names a picture."""
 MODEL_LOADERS = {"CheckpointLoaderSimple", "UNETLoader", "LoadDA3Model", "LoadMoGeModel"}
 """Their files are not part of the pack; ComfyUI offers the download."""
 
@@ -83,7 +76,7 @@ def test_every_widget_has_its_value_by_name_too(path: Path) -> None:
 
 
 def test_the_pack_brings_every_picture_that_a_workflow_loads_and_no_other(comfy_server: rig.Server) -> None:
-    named = {n["widgets_values"][0] for f in FILES for n in json.loads(f.read_text())["nodes"] if n["type"] == "LoadImage"}
+    named = {n["widgets_values"][0] for f in FILES for n in json.loads(f.read_text())["nodes"] if n["type"] in PICTURE_LOADERS}
     noted = {name for f in FILES for name in re.findall(r"`(\w+\.(?:png|jpg))`", specs()[f.stem].note)}
     (listed, _) = comfy_server.get("/object_info/LoadImage")["LoadImage"]["input"]["required"]["image"]
     assert {name for name in listed if name.startswith("refocus_")} == named | noted
@@ -122,31 +115,46 @@ def test_workflow_gives_what_the_core_gives(path: Path, comfy_server: rig.Server
         if changed.halved and node["class_type"] == "LoadImage":
             node["inputs"]["image"] = f"half_{Path(node['inputs']['image']).stem.removeprefix('refocus_')}.png"
 
-    ((save, saves),) = [(k, n["inputs"]["images"]) for k, n in graph.items() if n["class_type"].startswith("Save")]
+    saves = {k: tuple(n["inputs"]["images"]) for k, n in graph.items() if n["class_type"].startswith("Save")}
     if not changed.exact:
+        (save,) = saves
         runs(comfy_server, graph, save)
         return
-    # The picture that our last node gives: nothing of ours takes it.
-    taken = {
-        tuple(v) for n in graph.values() if n["class_type"] in rig.NODE_IDS for v in n["inputs"].values() if isinstance(v, list)
-    }
-    (reblur,) = [k for k, n in graph.items() if n["class_type"] == "RefocusReblur" and (k, 0) not in taken]
-    run = comfy_server.run(twin.probed(graph, (reblur, 0)))
+    wanted = results(graph)
+    run = comfy_server.run(twin.probed(graph, *wanted))
     assert run.end == "execution_success", run.error
-    expected = twin.Twin(comfy_server, graph).value([reblur, 0])
-
-    exact = twin.read_probe(comfy_server, reblur).movedim(-1, 1)
-    assert exact.shape == expected.shape
-    assert float((exact - expected).abs().max()) <= 1e-4
-    picture = twin.saved(comfy_server, run, save)
-    if saves == [reblur, 0]:
+    computed = twin.Twin(comfy_server, graph)
+    for node, slot in wanted:
+        expected = computed.value([node, slot])
+        exact = twin.read_probe(comfy_server, node, slot).movedim(-1, 1)
+        assert exact.shape == expected.shape
+        assert float((exact - expected).abs().max()) <= 1e-4
+        assert float(torch.std(expected)) > 0.02  # not flat
+        if graph[node]["class_type"] == "RefocusReblur":  # and not what went in
+            assert float((expected - computed.picture(graph[node]["inputs"]["image"])).abs().mean()) > 2e-3
+    for save, source in saves.items():
+        if source not in wanted or graph[save]["class_type"] != "SaveImage":  # a clip is compressed
+            continue
+        expected = computed.value(list(source))[:, :3].clamp(0, 1)
+        picture = twin.saved(comfy_server, run, save)
         assert picture.shape == expected.shape
-        if graph[save]["class_type"] == "SaveImage":  # a clip is compressed
-            assert float((picture - expected.clamp(0, 1)).abs().max()) <= ONE_STEP
-    # And it is a refocused picture: not what went in, and not flat.
-    source = twin.Twin(comfy_server, graph).picture(graph[reblur]["inputs"]["image"])
-    assert float((expected - source).abs().mean()) > 2e-3
-    assert float(torch.std(picture)) > 0.02
+        assert float((picture - expected).abs().max()) <= ONE_STEP
+
+
+def results(graph: rig.Graph) -> list[tuple[str, int]]:
+    """Pictures that our last nodes give: what Reblur gives and no node of ours takes, else what is saved or shown."""
+    links = {
+        kind: {
+            tuple(v)
+            for n in graph.values()
+            if (n["class_type"] in rig.NODE_IDS) == kind
+            for v in n["inputs"].values()
+            if isinstance(v, list)
+        }
+        for kind in (True, False)
+    }
+    refocused = [(k, 0) for k, n in graph.items() if n["class_type"] == "RefocusReblur" and (k, 0) not in links[True]]
+    return refocused or sorted(link for link in links[False] if graph[link[0]]["class_type"] in rig.NODE_IDS)
 
 
 @pytest.mark.timeout(1200)

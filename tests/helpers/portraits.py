@@ -26,12 +26,18 @@ def exif(orientation: int = 1) -> Image.Exif:
     return block
 
 
-def jpeg(width: int = 64, height: int = 48, orientation: int = 1, pixels: npt.NDArray[np.uint8] | None = None) -> bytes:
-    """A plain photo: progressive, so that it has several scans."""
+def jpeg(
+    width: int = 64,
+    height: int = 48,
+    orientation: int = 1,
+    pixels: npt.NDArray[np.uint8] | None = None,
+    lens: Image.Exif | None = None,
+) -> bytes:
+    """A plain photo: progressive, so that it has several scans; `lens` in place of that of `exif`."""
     if pixels is None:
         pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", progressive=True, exif=exif(orientation))
+    Image.fromarray(pixels).save(file, "JPEG", progressive=True, quality=90, exif=exif(orientation) if lens is None else lens)
     return file.getvalue()
 
 

@@ -16,7 +16,13 @@ THUMBNAIL = (480, 320)
 def newest(server: rig.Server) -> list[Image.Image]:
     """The picture or the frames of the clip that was saved last."""
     file = max((p for p in (server.base / "output").iterdir() if p.suffix in (".png", ".webp")), key=lambda p: p.stat().st_mtime)
-    return [frame.convert("RGB") for frame in ImageSequence.Iterator(Image.open(file))]
+    return [opaque(frame) for frame in ImageSequence.Iterator(Image.open(file))]
+
+
+def opaque(picture: Image.Image) -> Image.Image:
+    """What is transparent on white."""
+    picture = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
 
 
 def fitted(picture: Image.Image) -> Image.Image:

@@ -20,8 +20,8 @@ def photo(file: str, title: str = "") -> Node:
     return Node("LoadImage", {"image": PREFIX + file}, title=title, width=NOTE_WIDTH, height=320)
 
 
-def save(source: str, prefix: str) -> Node:
-    return Node("SaveImage", {"images": [source, 0], "filename_prefix": prefix}, width=420, height=400)
+def save(source: str, prefix: str, output: int = 0) -> Node:
+    return Node("SaveImage", {"images": [source, output], "filename_prefix": prefix}, width=420, height=400)
 
 
 def estimated_depth(image: str, *, collapsed: bool = False) -> Node:
