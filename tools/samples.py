@@ -33,8 +33,9 @@ FINER = 4
 BENCH = ((0.065, 0.22), (0.31, 0.22), (0.3, 0.35), (0.22, 0.33), (0.19, 0.3), (0.16, 0.4), (0.12, 0.6), (0.07, 0.6))
 """Of the motorcycle photo: outline of the bench behind, which the small network does not see."""
 ROCKET = ((0.68, 0.0), (0.9, 0.0), (0.93, 0.35), (1.0, 0.5), (1.0, 0.56), (0.72, 0.56), (0.68, 0.42))
+"""Of the astronaut's photo: the rocket, which draws the eye away from her."""
 FLAG = ((0.0, 0.0), (0.14, 0.0), (0.22, 0.4), (0.1, 0.5), (0.0, 0.6))
-"""Of the astronaut's photo: what draws the eye away from her."""
+"""Of the same: the flag."""
 ENGINE = defocus.FocusPoint(0.6, 0.5)
 """Of the motorcycle photo: what the phone is focused on."""
 
@@ -189,8 +190,9 @@ def encoded(linear: np.ndarray) -> np.ndarray:
     return (color.linear_to_srgb(torch.from_numpy(linear).clamp(0, 1)).numpy() * 255).round().astype(np.uint8)
 
 
-DRAWN = (city_lights, ramp, missed_focus, portrait, small_subject, mend_depth, distraction, phone_photo)
-SAMPLES: dict[str, Callable[[], None]] = {f.__name__: f for f in DRAWN}
+SAMPLES: dict[str, Callable[[], None]] = {
+    f.__name__: f for f in (city_lights, ramp, missed_focus, portrait, small_subject, mend_depth, distraction, phone_photo)
+}
 """Name -> what draws it."""
 
 
