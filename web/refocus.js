@@ -3034,6 +3034,8 @@ var KernelView = class {
     const [file] = output?.["images"] ?? [];
     if (!file || file.filename === this.ran) return;
     this.ran = file.filename;
+    const [shape] = output?.["refocus_kernel"] ?? [];
+    if (shape !== "image" && !this.values.linked(TEXTURE)) return;
     loadPicture(address(this.api, file)).then(
       (picture) => {
         this.picture = picture;

@@ -57,6 +57,8 @@ export class KernelView {
     const [file] = (output?.["images"] ?? []) as (ServerFile | undefined)[];
     if (!file || file.filename === this.ran) return;
     this.ran = file.filename;
+    const [shape] = (output?.["refocus_kernel"] ?? []) as (string | undefined)[];
+    if (shape !== "image" && !this.values.linked(TEXTURE)) return;
     loadPicture(address(this.api, file)).then(
       (picture) => {
         this.picture = picture;
