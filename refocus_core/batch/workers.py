@@ -13,8 +13,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess
@@ -105,9 +107,24 @@ def run_jobs(tasks: Sequence[Task], setup: Callable[[int | None], Work], workers
 def _started(context: SpawnContext, setup: Callable[[int | None], Work], threads: int | None) -> _Worker:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, setup, threads), daemon=True)
-    process.start()
+    with _interrupts_held():
+        process.start()
     theirs.close()
     return _Worker(process, ours)  # pyright: ignore[reportArgumentType] - typed as Windows has it, here one of sockets
+
+
+@contextmanager
+def _interrupts_held() -> Generator[None]:
+    """Within the block Ctrl-C waits. A process that is started there never takes it, not even before it can say so itself."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # else the first start would start it, which lets Ctrl-C through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _send(worker: _Worker, task: Task) -> None:

@@ -303,7 +303,7 @@ def test_mistakes_end_with_one_clear_line(
         ["--depth", "no_such_model"],
         ["--depth", "{out}/none.safetensors"],
         ["--near-m", "5", "--far-m", "2"],
-        ["--aperture", "triangle"],
+        ["--aperture", "pentagram"],
         ["--focus-mask", "{out}/none.png"],
         ["--defocus", "{out}/none.tif"],
         ["--deblur", "magic"],

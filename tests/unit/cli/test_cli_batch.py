@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -152,6 +153,8 @@ def test_a_recipe_never_replaces_an_input(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_interrupt_ends_the_workers_and_says_how_to_go_on(photos: Path, tmp_path: Path) -> None:
+    for i in range(40):  # more than are done before the interrupt
+        shutil.copy(motorcycle.PHOTO, photos / f"large{i}{motorcycle.PHOTO.suffix}")
     given = [sys.executable, "-m", "refocus_core", "batch", str(photos), str(tmp_path / "out"), "--recipe"]
     process = subprocess.Popen(
         [*given, str(tmp_path / "recipe.json"), "--workers", "2"],
