@@ -81,10 +81,10 @@ def test_sides_too_long_for_a_file_type_are_refused_before_the_work(tmp_path: Pa
 
 def test_the_command_line_asks_before_it_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Image.new("RGB", (16400, 2)).save(tmp_path / "a.png")
-    Image.new("L", (16400, 2)).save(tmp_path / "d.png")
-    given = [str(tmp_path / "a.png"), "--depth", str(tmp_path / "no.png"), "-o", str(tmp_path / "o.webp"), "-q"]
+    (tmp_path / "d.png").write_text("no picture")
+    given = [str(tmp_path / "a.png"), "--depth", str(tmp_path / "d.png"), "-o", str(tmp_path / "o.webp"), "-q"]
     assert main(given) == 2
-    assert "16400 x 2 px" in capsys.readouterr().err, "before the depth is looked for"
+    assert "16400 x 2 px" in capsys.readouterr().err, "before the depth is read"
 
 
 def broken_files(folder: Path, count: int) -> list[Path]:

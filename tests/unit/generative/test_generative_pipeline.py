@@ -357,7 +357,7 @@ def test_command_line(files, tmp_path, method):
         ("--deblur generative --flux x", "needs --deblur-lora"),
         ("--flux x", "add one"),
         ("--method generative --flux x --bokeh-lora y --aperture heart", "no --aperture"),
-        ("--method generative --flux x --bokeh-lora y", "no FLUX.1 at x"),
+        ("--method generative --flux x --bokeh-lora y", "--flux x: There is no file of this name"),
     ],
 )
 def test_command_line_says_what_is_missing(files, tmp_path, capsys, options, message):
