@@ -152,6 +152,11 @@ def test_a_recipe_never_replaces_an_input(tmp_path: Path, capsys: pytest.Capture
     assert "does not exist. Create it first" in capsys.readouterr().err
 
 
+def _takes_interrupts() -> None:
+    """What runs in the background of a script, as these tests may, has Ctrl-C switched off."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupt_ends_the_workers_and_says_how_to_go_on(photos: Path, tmp_path: Path) -> None:
     for i in range(40):  # more than are done before the interrupt
         shutil.copy(motorcycle.PHOTO, photos / f"large{i}{motorcycle.PHOTO.suffix}")
@@ -163,6 +168,7 @@ def test_interrupt_ends_the_workers_and_says_how_to_go_on(photos: Path, tmp_path
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=_takes_interrupts,
     )
     until = time.monotonic() + 600
     while not (tmp_path / "out" / ".refocus" / "journal.jsonl").exists() and time.monotonic() < until:
