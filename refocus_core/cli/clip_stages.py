@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import opening
-from .networks import Networks, device_named
+from .given import check_inputs
+from .networks import Networks
 from .parser import build_parser, check
 from .stages import Stages, blurred, focus_of, lens_of, sharpened, tilt_of
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from ..defocus import FocusLike, Key, Keyframes
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
     from ..optics import Blur, Lens
     from ..types import DepthMap
 
-NOT_FOR_CLIPS = ("defocus", "bits", "exif_lens", "save_depth", "save_defocus", "save_sharp", "save_matte", "save_recipe")
+NOT_FOR_CLIPS = (
+    *("defocus", "bits", "exif_lens"),
+    *("save_depth", "save_defocus", "save_sharp", "save_matte", "save_recipe", "save_aperture"),
+)
 """Options that are about one photo."""
 
 
@@ -38,13 +43,14 @@ def run_clip(args: argparse.Namespace) -> None:
     Raises:
         ValueError, OSError, RuntimeError, ImportError, MemoryError: whatever stands in the way, in words for the user.
     """
-    _check(args)
     from .. import defocus
     from ..files import clips
 
+    _check(args)
     clips.check_clip_output(args.photo, args.output)
+    device = check_inputs(args)
     keyframes = None if args.keyframes is None else defocus.parse_keyframes(_keyframes_text(args.keyframes))
-    work = _Clip(args, Networks(), keyframes)
+    work = _Clip(args, Networks(), keyframes, device)
     total = clips.frame_count(args.photo)
     with _bar("depth", total, args.quiet) as step:
         plan = work.planned(_counted(clips.frames(args.photo), step))
@@ -107,9 +113,8 @@ class _Plan:
 class _Clip:
     """What is the same for all frames, and the two passes."""
 
-    def __init__(self, args: argparse.Namespace, networks: Networks, keyframes: Keyframes | None) -> None:
-        self.args, self.networks, self.keyframes = args, networks, keyframes
-        self.device = device_named(args.device)
+    def __init__(self, args: argparse.Namespace, networks: Networks, keyframes: Keyframes | None, device: torch.device) -> None:
+        self.args, self.networks, self.keyframes, self.device = args, networks, keyframes, device
         self.model = networks.depth(args, self.device)
         self.kernel = opening.kernel(args)
         self.focus: FocusLike = focus_of(args)
@@ -185,6 +190,7 @@ class _Clip:
         depth_map = self._final(plan.scale, number, found, sharp)
         lens = self._opened(lens_of(args, NO_CAMERA_DATA, depth_map), number, len(plan.scale.frames))
         focus = self.focus if plan.focus is None else defocus.FocusDisparity(float(plan.focus[number]))
+        focus = defocus.FocusAuto(photo=image) if focus is None else focus
         ranges = {"focus_range": args.focus_range, "near_gain": args.near_gain, "far_gain": args.far_gain}
         made = defocus.from_lens(depth_map, lens, focus, tilt=tilt_of(args), **ranges)
         return blurred(args, sharp, None, made, self.kernel, self.networks, self.silent)[0]

@@ -22,6 +22,7 @@ def check_inputs(args: argparse.Namespace) -> torch.device:
         ValueError, OSError, WeightsMissingError: on the first of it; the message names the option and the remedy.
     """
     named = {"PHOTO": args.photo, "--focus-mask": args.focus_mask, "--defocus": args.defocus}
+    named |= {"--aperture-file": args.aperture_file, "--aperture-texture": args.aperture_texture}
     generative = {"--flux": args.flux, "--vae": args.vae, "--deblur-lora": args.deblur_lora, "--bokeh-lora": args.bokeh_lora}
     for name, path in {**named, **generative}.items():
         if path is not None and not path.exists():
@@ -73,6 +74,8 @@ def _check_aperture(args: argparse.Namespace) -> None:
         raise ValueError(f"--aperture {args.aperture} is neither a shape ({', '.join(shapes)}) nor a file.")
     if args.rotation:
         raise ValueError("--rotation turns named shapes. Turn the aperture picture itself.")
+    if args.save_aperture:
+        raise ValueError("--save-aperture keeps the settings of named shapes. The aperture picture is a file already.")
 
 
 def _check_depth(args: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; a contradiction in the optio
 
 
 def kernel(args: argparse.Namespace) -> Kernel:
-    """The aperture, and its settings written where `--save-aperture` says.
+    """The aperture.
 
     Raises:
         ValueError, OSError: if a file cannot be read or holds something else.
@@ -26,14 +26,20 @@ def kernel(args: argparse.Namespace) -> Kernel:
     texture = None if args.aperture_texture is None else _picture(args.aperture_texture).mean(0, keepdim=True)
     settings = _settings(args)
     if settings is not None:
-        if args.save_aperture is not None:
-            args.save_aperture.write_text(settings.to_json(), encoding="utf-8")
         return settings.kernel(texture)
-    if args.save_aperture is not None:
-        raise ValueError("--save-aperture keeps the settings of named shapes. The aperture picture is a file already.")
     path = Path(args.aperture)
     made = bokeh.kernel_from_image(_picture(path), softness=args.softness, name=path.stem)
     return bokeh.through_lens(made, bokeh.Character(**_character(args), texture=texture))
+
+
+def save(path: Path, args: argparse.Namespace) -> None:
+    """Write the settings of the aperture, which is no picture (see `given.check_inputs`)."""
+    from ..files.output import write_whole
+
+    settings = _settings(args)
+    assert settings is not None
+    text = settings.to_json().encode()
+    write_whole(path, lambda file: file.writelines([text]))
 
 
 def _settings(args: argparse.Namespace) -> ApertureSettings | None:

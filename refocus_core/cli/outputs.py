@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .recipe_options import check_recipe_output, save_recipe
+from . import opening
+from .recipe_options import check_json_output, save_recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,14 +36,13 @@ def check_outputs(args: argparse.Namespace, photo: Picture | None = None) -> dic
     for path in (args.output, args.save_sharp):
         if path is not None:
             bits[path] = pictures.check_output(path, _bits(args, path, photo), has_alpha, protect, size)
-    if args.save_aperture and args.save_aperture.absolute() in {p.absolute() for p in protect}:
-        raise ValueError(f"--save-aperture {args.save_aperture} would replace an input. Give another name, or --overwrite.")
     if args.save_depth:
         pictures.check_map_output(args.save_depth, protect)
     if args.save_matte:
         pictures.check_map_output(args.save_matte, protect)
-    if args.save_recipe:
-        check_recipe_output(args.save_recipe, protect)
+    for what, path in (("a recipe", args.save_recipe), ("an aperture", args.save_aperture)):
+        if path is not None:
+            check_json_output(path, what, protect)
     if args.save_defocus:
         if _is_picture(args.save_defocus):
             pictures.check_output(args.save_defocus, 8, False, protect, size)
@@ -121,6 +121,8 @@ def write(
     save(args.output, result, alpha)
     if args.save_recipe:
         save_recipe(args.save_recipe, args)
+    if args.save_aperture:
+        opening.save(args.save_aperture, args)
 
 
 def _matte(sharp: Tensor, depth_map: DepthMap, focus: FocusLike, tolerance: float) -> Tensor:

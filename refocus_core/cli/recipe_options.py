@@ -141,18 +141,18 @@ def _plain(name: str, value: object) -> Value:
     return cast("Value", value)
 
 
-def check_recipe_output(path: Path, protect: tuple[Path, ...]) -> None:
-    """Before long work: can a recipe be written there?
+def check_json_output(path: Path, what: str, protect: tuple[Path, ...]) -> None:
+    """Before long work: can a recipe or another file of settings be written there?
 
     Raises:
         ValueError: if it is no .json file in a folder that exists, or one of `protect`.
     """
     if path.suffix.lower() != ".json":
-        raise ValueError(f"{path}: a recipe is written as .json. Choose this ending.")
+        raise ValueError(f"{path}: {what} is written as .json. Choose this ending.")
     if not path.absolute().parent.is_dir():
         raise ValueError(f"The folder {path.absolute().parent} does not exist. Create it first.")
     if any(path.exists() and p.exists() and path.samefile(p) for p in protect):
-        raise ValueError(f"{path} is an input. Choose another name for the recipe.")
+        raise ValueError(f"{path} is an input. Choose another name for {what}.")
 
 
 def save_recipe(path: Path, args: argparse.Namespace) -> None:

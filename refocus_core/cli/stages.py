@@ -202,6 +202,7 @@ def tilt_of(args: argparse.Namespace) -> Tilt | None:
 
 
 def focus_of(args: argparse.Namespace) -> FocusLike:
+    """What is sharp, as the options say; None is for automatic focus to find."""
     from ..files import pictures
 
     if args.focus_mask is not None:
@@ -254,6 +255,7 @@ def _depth(args: argparse.Namespace, image: Tensor, *, file: Tensor | None, netw
 
 
 def lens_of(args: argparse.Namespace, camera: CameraData, depth_map: DepthMap) -> Lens | Blur:
+    """The lens of the options, and of the photo's EXIF where they ask for it."""
     from .. import defocus
     from ..optics import Blur
 

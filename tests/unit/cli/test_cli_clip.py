@@ -46,10 +46,11 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_frame_after_frame_equals_the_whole_clip_at_once(clip: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("keys", [KEYS, None], ids=["keyframes", "automatic"])
+def test_frame_after_frame_equals_the_whole_clip_at_once(clip: Path, tmp_path: Path, keys: str | None) -> None:
     out = tmp_path / "o.mp4"
-    given = [str(clip), "-o", str(out), "--blur", "3", "--deblur", "none", "--quality", "draft", "--keyframes", KEYS, "-q"]
-    assert main(given) == 0
+    given = [str(clip), "-o", str(out), "--blur", "3", "--deblur", "none", "--quality", "draft", "-q"]
+    assert main([*given, *([] if keys is None else ["--keyframes", keys])]) == 0
     model = depth.load()
     frames = list(clips.frames(clip))
     found = [depth.frame_depth(model, f) for f in frames]
@@ -60,7 +61,9 @@ def test_frame_after_frame_equals_the_whole_clip_at_once(clip: Path, tmp_path: P
     maps = [depth.refine(scale.depth_map(i, f, model), p) for i, (f, p) in enumerate(zip(found, frames, strict=True))]
     assert min(float(m.disparity.min()) for m in maps) < 0.02 and max(float(m.disparity.max()) for m in maps) > 0.98
     together = DepthMap(torch.cat([m.disparity for m in maps]), False, edge_px=maps[0].edge_px)
-    made = defocus.from_lens(together, Blur(3), keyframes=defocus.parse_keyframes(KEYS))
+    automatic = defocus.FocusAuto(photo=torch.cat(frames))
+    moved = {"keyframes": defocus.parse_keyframes(keys)} if keys else {"focus": automatic}
+    made = defocus.from_lens(together, Blur(3), **moved)
     want = linear_to_srgb(bokeh.render(srgb_to_linear(torch.cat(frames)), made, quality="draft")).clamp(0, 1)
     got = torch.cat(list(clips.frames(out)))
     assert float((got - want).abs().mean()) < 0.01, "but for the encoder"
@@ -79,6 +82,8 @@ def test_frame_after_frame_equals_the_whole_clip_at_once(clip: Path, tmp_path: P
         (["-o", "{clip}"], "is the input"),
         (["--keyframes", '{"keys": []}'], "There is no key"),
         (["--keyframes", "{out}/none.json"], "none.json"),
+        (["--aperture", "pentagram"], "is neither a shape"),
+        (["--save-aperture", "{out}/lens.json"], "--save-aperture is about one photo"),
         (["--keyframes", '{"keys": [{"frame": 0, "distance_m": 2}]}'], "needs depth in metres"),
     ],
 )
