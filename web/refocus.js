@@ -3025,6 +3025,8 @@ var KernelView = class {
   values;
   signature = "";
   picture = null;
+  /** The shape that `picture` shows. */
+  pictured = "";
   ran = null;
   get hasOutputs() {
     return this.ran !== null;
@@ -3035,10 +3037,10 @@ var KernelView = class {
     if (!file || file.filename === this.ran) return;
     this.ran = file.filename;
     const [shape] = output?.["refocus_kernel"] ?? [];
-    if (shape !== "image" && !this.values.linked(TEXTURE)) return;
     loadPicture(address(this.api, file)).then(
       (picture) => {
         this.picture = picture;
+        this.pictured = shape ?? "";
         this.draw();
       },
       () => void 0
@@ -3071,7 +3073,7 @@ var KernelView = class {
         this.paint(context, mirrored, SIZE);
         text = `${name} · ${t("as a light behind the focal plane, and in front of it")}`;
       }
-    } else if (this.picture) {
+    } else if (this.picture && this.pictured === settings.shape) {
       this.resize(SIZE * this.picture.naturalWidth / this.picture.naturalHeight, SIZE);
       context.drawImage(this.picture, 0, 0, this.canvas.width, SIZE);
       text = `${name} · ${t("as of the last run")}`;

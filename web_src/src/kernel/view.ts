@@ -26,6 +26,8 @@ export class KernelView {
   private readonly values: Values;
   private signature = "";
   private picture: HTMLImageElement | null = null;
+  /** The shape that `picture` shows. */
+  private pictured = "";
   private ran: string | null = null;
 
   constructor(
@@ -58,10 +60,10 @@ export class KernelView {
     if (!file || file.filename === this.ran) return;
     this.ran = file.filename;
     const [shape] = (output?.["refocus_kernel"] ?? []) as (string | undefined)[];
-    if (shape !== "image" && !this.values.linked(TEXTURE)) return;
     loadPicture(address(this.api, file)).then(
       (picture) => {
         this.picture = picture;
+        this.pictured = shape ?? "";
         this.draw();
       },
       () => undefined, // temporary files are gone after a restart of the server
@@ -96,7 +98,7 @@ export class KernelView {
         this.paint(context, mirrored, SIZE);
         text = `${name} · ${t("as a light behind the focal plane, and in front of it")}`;
       }
-    } else if (this.picture) {
+    } else if (this.picture && this.pictured === settings.shape) {
       this.resize((SIZE * this.picture.naturalWidth) / this.picture.naturalHeight, SIZE);
       context.drawImage(this.picture, 0, 0, this.canvas.width, SIZE);
       text = `${name} · ${t("as of the last run")}`;
