@@ -2689,17 +2689,25 @@ function hideWithoutEffect(node, type) {
     node.setSize([node.size[0], Math.max(height, after)]);
     node.setDirtyCanvas(true, true);
   };
+  let restoring = false;
   const changed = () => {
-    if (!UndoStep.isOpen(node)) update(true);
+    if (!UndoStep.isOpen(node) && !restoring) update(true);
   };
   UndoStep.beforeEnd(node, () => {
     update(true);
   });
   for (const widget of node.widgets ?? []) if (deciding.has(widget.name)) afterCall(widget, "callback", changed);
   afterCall(node, "onConnectionsChange", changed);
-  afterCall(node, "onConfigure", () => {
+  const { configure } = node;
+  node.configure = (...saved) => {
+    restoring = true;
+    try {
+      configure.apply(node, saved);
+    } finally {
+      restoring = false;
+    }
     update(false);
-  });
+  };
   whileAlive(node, () => {
     if (!UndoStep.isOpen(node)) update(false);
   });

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -93,11 +92,8 @@ def test_keys_move_the_point_and_change_the_range(view: View) -> None:
         view.page.keyboard.press(key)
     wanted = [pytest.approx(0.46, abs=6e-3), pytest.approx(0.51, abs=6e-3), 0.01]
     spoken = view.root.locator(".rf-sr")
-    deadline = time.monotonic() + 5  # the page draws, and speaks, when it has a moment
-    while time.monotonic() < deadline and (view.values("x", "y", "focus_range") != wanted or "x 0.4" not in spoken.inner_text()):
-        view.page.wait_for_timeout(50)
-    assert view.values("x", "y", "focus_range") == wanted
-    assert spoken.inner_text().startswith("x 0.4")
+    assert view.pg.until(lambda: view.values("x", "y", "focus_range") == wanted)
+    assert view.pg.until(lambda: spoken.inner_text().startswith("x 0.4"))
     stage = view.root.locator(".rf-stage")
     assert stage.evaluate("e => e === document.activeElement && e.tabIndex === 0")
     assert stage.get_attribute("aria-label")
@@ -109,15 +105,16 @@ def test_undo_takes_back_one_gesture_and_the_picture_stays(view: View) -> None:
     view.click(0.3, 0.3)
     view.drag((0.6, 0.4), (0.66, 0.46))
     assert view.values("x")[0] == pytest.approx(0.6, abs=5e-3)
+    sizes = view.pg.sizes()
     view.page.keyboard.press("Control+z")
-    view.page.wait_for_timeout(700)
-    assert view.values("x", "y", "focus_radius") == [pytest.approx(0.3, abs=5e-3), pytest.approx(0.3, abs=5e-3), 0.01]
+    before = [pytest.approx(0.3, abs=5e-3), pytest.approx(0.3, abs=5e-3), 0.01]
+    assert view.pg.until(lambda: view.values("x", "y", "focus_radius") == before)
     view.show()
+    assert view.pg.sizes() == sizes
     assert len(set(view.pixels())) > 30, "the picture is there again without a run"
     assert view.root.locator("circle.rf-ring").get_attribute("cx") == str(round(view.values("x")[0] * 1000))
     view.page.keyboard.press("Control+y")
-    view.page.wait_for_timeout(700)
-    assert view.values("x")[0] == pytest.approx(0.6, abs=5e-3)
+    assert view.pg.until(lambda: view.values("x")[0] == pytest.approx(0.6, abs=5e-3)), "undo left something to redo"
     view.show()
     view.shot("undo")
     view.click(0.8, 0.2)

@@ -157,11 +157,9 @@ def test_undo_and_redo_bring_back_what_was_shown(graph: Graph) -> None:
     chosen = graph.shown(FOCUS)
     assert chosen != first
     graph.page.keyboard.press("Control+z")
-    graph.page.wait_for_timeout(900)
-    assert (graph.shown(FOCUS), graph.height(FOCUS)) == (first, height)
+    assert graph.pg.until(lambda: (graph.shown(FOCUS), graph.height(FOCUS)) == (first, height))
     graph.page.keyboard.press("Control+y")
-    graph.page.wait_for_timeout(900)
-    assert graph.shown(FOCUS) == chosen
+    assert graph.pg.until(lambda: graph.shown(FOCUS) == chosen)
 
 
 def test_a_click_on_the_picture_moves_nothing_before_it_is_released(graph: Graph) -> None:
@@ -183,8 +181,9 @@ def test_a_click_on_the_picture_moves_nothing_before_it_is_released(graph: Graph
     graph.page.wait_for_timeout(300)
     assert {"x", "y"} <= set(graph.shown(FOCUS)) and graph.height(FOCUS) > height
     graph.page.keyboard.press("Control+z")
-    graph.page.wait_for_timeout(900)
-    assert "x" not in graph.shown(FOCUS) and graph.height(FOCUS) == height, "one click is one step for undo"
+    assert graph.pg.until(lambda: "x" not in graph.shown(FOCUS) and graph.height(FOCUS) == height), (
+        "one click is one step for undo"
+    )
 
 
 def test_a_copy_shows_what_its_original_shows_until_one_of_them_changes(graph: Graph) -> None:

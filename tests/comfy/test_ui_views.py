@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -105,11 +104,7 @@ def test_timeline_sets_moves_and_removes_keys(page: Page) -> None:
         return json.loads(text)["keys"] if text else []
 
     def frames_become(wanted: list[int]) -> bool:
-        """The page undoes and redoes when it has a moment, which a busy machine may give it late."""
-        deadline = time.monotonic() + 10
-        while [k["frame"] for k in keys()] != wanted and time.monotonic() < deadline:
-            page.page.wait_for_timeout(100)
-        return [k["frame"] for k in keys()] == wanted
+        return page.until(lambda: [k["frame"] for k in keys()] == wanted)
 
     page.page.mouse.click(*place(0))
     found.root.get_by_role("button", name="Set a key").click()
@@ -131,13 +126,11 @@ def test_timeline_sets_moves_and_removes_keys(page: Page) -> None:
     assert [k["frame"] for k in keys()] == [0, 20]
     found.shot("timeline")
     page.page.keyboard.press("Control+z")
-    page.page.wait_for_timeout(700)
-    found.show()
     assert frames_become([0, 30]), "a drag is one step for undo"
-    page.page.keyboard.press("Control+y")
-    page.page.wait_for_timeout(700)
     found.show()
+    page.page.keyboard.press("Control+y")
     assert frames_become([0, 20])
+    found.show()
     assert found.root.locator("path.rf-key").count() == 2, "the timeline opens by itself where there are keys"
     page.page.mouse.click(*place(20))
     found.click(0.9, 0.9)

@@ -178,6 +178,19 @@ def test_workflows_open_at_a_zoom_at_which_texts_are_drawn(comfy_page: Page) -> 
         comfy_page.page.set_viewport_size({"width": 1600, "height": 900})
 
 
+def test_opening_what_was_saved_changes_no_node_s_size(comfy_page: Page) -> None:
+    """Undo opens the graph of before in the same way, and takes a size that differs for a change: nothing is left to redo."""
+    comfy_page.vue(True)
+    try:
+        for path in FILES:
+            open_template(comfy_page, path)
+            sizes = comfy_page.sizes()
+            comfy_page.load(comfy_page.page.evaluate("() => JSON.parse(JSON.stringify(window.app.graph.serialize()))"))
+            assert comfy_page.until(lambda sizes=sizes: comfy_page.sizes() == sizes), path.stem
+    finally:
+        comfy_page.vue(False)
+
+
 def open_template(page: Page, path: Path) -> None:
     """As a click in the template browser does."""
     page.page.evaluate(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,18 @@ class Page:
         """Open a UI-format graph, as dropping its file on the page does."""
         self.page.evaluate("wf => window.app.loadGraphData(wf, true, true, null)", workflow)
         self.page.wait_for_timeout(500)
+
+    def until(self, holds: Callable[[], bool], seconds: float = 10) -> bool:
+        """Whether `holds` is true in time: the page undoes, redoes and draws when a busy machine lets it."""
+        deadline = time.monotonic() + seconds
+        while not (held := holds()) and time.monotonic() < deadline:
+            self.page.wait_for_timeout(50)
+        return held
+
+    def sizes(self) -> dict[str, list[float]]:
+        """Width and height of the nodes of the open graph, by id, in whole pixels."""
+        each = "window.app.graph.nodes.map(n => [n.id + ' ' + n.type, [...n.size].map(Math.round)])"
+        return self.page.evaluate(f"() => Object.fromEntries({each})")
 
     def missing(self) -> list[str]:
         """Types of nodes in the open graph that this ComfyUI does not have."""

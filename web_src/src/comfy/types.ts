@@ -29,7 +29,7 @@ export interface ComfyNode {
   constructor: { comfyClass?: string };
   onExecuted?: (output: Outputs) => void;
   onRemoved?: () => void;
-  onConfigure?: (saved: unknown) => void;
+  configure: (...saved: unknown[]) => void;
   onConnectionsChange?: (...change: unknown[]) => void;
   onDrawBackground?: () => void;
   addDOMWidget: (name: string, type: string, element: HTMLElement, options: object) => Widget;

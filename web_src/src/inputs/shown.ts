@@ -31,9 +31,12 @@ export function hideWithoutEffect(node: ComfyNode, type: string): void {
     node.setSize([node.size[0], Math.max(height, after)]);
     node.setDirtyCanvas(true, true);
   };
+  // A saved node brings its size along. It is told of its links before it has its values, and the rows of such a moment
+  // would make it higher with every undo, which undo then takes for a change.
+  let restoring = false;
   /** While the mouse drags on a view of the node, its picture must not move away below. */
   const changed = (): void => {
-    if (!UndoStep.isOpen(node)) update(true);
+    if (!UndoStep.isOpen(node) && !restoring) update(true);
   };
 
   UndoStep.beforeEnd(node, () => {
@@ -41,10 +44,16 @@ export function hideWithoutEffect(node: ComfyNode, type: string): void {
   });
   for (const widget of node.widgets ?? []) if (deciding.has(widget.name)) afterCall(widget, "callback", changed);
   afterCall(node, "onConnectionsChange", changed);
-  // A saved node brings its size along.
-  afterCall(node, "onConfigure", () => {
+  const { configure } = node;
+  node.configure = (...saved) => {
+    restoring = true;
+    try {
+      configure.apply(node, saved);
+    } finally {
+      restoring = false;
+    }
     update(false);
-  });
+  };
   // Values that another extension sets without a word.
   whileAlive(node, () => {
     if (!UndoStep.isOpen(node)) update(false);
