@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..refocus_core import depth as depth_room
 from ..refocus_core import options
@@ -70,8 +70,8 @@ class RefocusAdjustDepth(io.ComfyNode):
         photo = None if image is None else host.to_bchw(image)[0]
         adjusted = depth_room.adjust(depth.to(host.device()), image_srgb=photo, area=area, **tones)
         found = depth_room.isolate(adjusted, at if isolate else None, tolerance=tolerance, softness=softness)
-        preview = ui.PreviewImage(host.to_image(depth_room.preview(adjusted)), cls=cls)
-        return io.NodeOutput(adjusted.to(host.intermediate_device()), host.to_mask(found), ui=preview)
+        page = host.shown(host.to_image(depth_room.preview(adjusted)))
+        return io.NodeOutput(adjusted.to(host.intermediate_device()), host.to_mask(found), ui=page)
 
 
 def _at(target: str, x: float, y: float, level: float, distance_m: float) -> depth_room.At:

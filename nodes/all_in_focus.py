@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..refocus_core import depth, generative, options, restore
 from ..refocus_core.types import DefocusMap, Kernel, Restored
@@ -110,7 +110,7 @@ class RefocusAllInFocus(io.ComfyNode):
             blur = host.blocked(f"All In Focus: method '{method}' does not know the blur of the photo; choose another one.")
         else:
             blur = DefocusMap.from_radius(restored.radius_px).to(host.intermediate_device())
-        return io.NodeOutput(sharp, blur, ui=ui.PreviewImage(sharp, cls=cls))
+        return io.NodeOutput(sharp, blur, ui=host.shown(sharp))
 
 
 def _generated(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..refocus_core import defocus, options
 from ..refocus_core.types import DepthMap
@@ -57,7 +57,7 @@ class RefocusDefocusFromImage(io.ComfyNode):
         point = defocus.FocusPoint(x, y) if meaning.signs == "unsigned" and focus == "point" else None
         depth = None if depth is None else depth.to(values.device)
         made = defocus.from_image(values, meaning, depth_map=depth, focus=point)
-        preview = ui.PreviewImage(host.to_image(defocus.preview(made, focus=point)), cls=cls)
+        preview = host.shown(host.to_image(defocus.preview(made, focus=point)))
         return io.NodeOutput(made.to(host.intermediate_device()), ui=preview)
 
 

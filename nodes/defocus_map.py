@@ -107,7 +107,7 @@ class RefocusDefocusMap(io.ComfyNode):
         )
         preview = host.to_image(defocus.preview(defocus_map, photo, focus=focus))
         in_focus = host.to_mask(defocus_map.in_focus())
-        page = previews.focus(preview, cls, depth, photo, focus, lens)
+        page = previews.focus(preview, depth, photo, focus, lens)
         return io.NodeOutput(defocus_map.to(host.intermediate_device()), preview, in_focus, ui=page)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..refocus_core import depth, models, options
 from ..refocus_core.progress import shares
@@ -83,7 +83,7 @@ class RefocusDepthEstimate(io.ComfyNode):
         depth_map = depth_map.to(host.intermediate_device())
         preview = host.to_image(depth.preview(depth_map))
         length = 0.0 if depth_map.focal_px is None else float(depth_map.focal_px[0])
-        return io.NodeOutput(depth_map, preview, length, ui=ui.PreviewImage(preview, cls=cls))
+        return io.NodeOutput(depth_map, preview, length, ui=host.shown(preview))
 
 
 def _read(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..refocus_core import bokeh, defocus, options
 from ..refocus_core import depth as depths
@@ -62,4 +62,4 @@ class RefocusDepthMatte(io.ComfyNode):
         alpha = cut.coverage[:, None]
         foreground = host.to_image(linear_to_srgb(cut.foreground), alpha)
         background = host.to_image(linear_to_srgb(cut.background))
-        return io.NodeOutput(host.to_mask(cut.coverage), foreground, background, ui=ui.PreviewImage(foreground, cls=cls))
+        return io.NodeOutput(host.to_mask(cut.coverage), foreground, background, ui=host.shown(foreground))

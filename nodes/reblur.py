@@ -94,7 +94,7 @@ class RefocusReblur(io.ComfyNode):
                 photo, defocus.radius_px, result, revealed, sample, strength=redraw, megapixels=genfocus.megapixels
             )
         preview = host.to_image(result, alpha)
-        page = previews.compare(preview[..., :3], cls, photo, result, defocus)
+        page = previews.compare(preview[..., :3], photo, result, defocus)
         return io.NodeOutput(preview, host.to_mask(defocus.in_focus()), ui=page)
 
 

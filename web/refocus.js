@@ -52,6 +52,7 @@ var ZH = {
   "Focal plane": "焦平面",
   "Mark what is in focus": "标出合焦处",
   "Run to compare before and after here.": "运行后在这里比较前后。",
+  "Previews are off in ComfyUI's settings, under Refocus.": "预览已在 ComfyUI 设置的 Refocus 中关闭。",
   "blur radius up to": "模糊半径最大",
   "Run once to see the connected picture as an aperture.": "运行一次以查看作为光圈的图像。",
   "as a light behind the focal plane": "焦平面之后的光点形状",
@@ -599,6 +600,8 @@ var CompareView = class {
   status = html("div", { class: "rf-status" });
   /** The outputs that were taken last; their pictures may still be on the way. */
   payload = null;
+  /** Whether the last run sent no pictures, as the person chose. */
+  isOff = false;
   loaded = null;
   /** Place of the divider in 0..1, and the thumbnail that is shown. */
   split = 0.5;
@@ -611,9 +614,19 @@ var CompareView = class {
   }
   take(output) {
     const [payload] = output?.["refocus_compare"] ?? [];
+    if (payload === null) this.turnOff();
     if (!payload || payload.radius.filename === this.payload?.radius.filename) return;
     this.payload = payload;
+    this.isOff = false;
     void this.load(payload);
+  }
+  /** Show nothing of an earlier run beside the results of this one. */
+  turnOff() {
+    if (this.isOff) return;
+    this.isOff = true;
+    this.payload = this.loaded = null;
+    this.status.textContent = "";
+    this.draw();
   }
   async load(payload) {
     const all = (files) => Promise.all(files.map((f) => loadPicture(address(this.api, f))));
@@ -674,7 +687,8 @@ var CompareView = class {
   draw() {
     this.drawnWidth = this.stage.element.clientWidth;
     const { loaded } = this;
-    this.stage.empty.textContent = loaded ? "" : t("Run to compare before and after here.");
+    const why = this.isOff ? "Previews are off in ComfyUI's settings, under Refocus." : "Run to compare before and after here.";
+    this.stage.empty.textContent = loaded ? "" : t(why);
     for (const element of [this.divider, this.beforeTag, this.afterTag]) element.classList.toggle("rf-hidden", !loaded);
     this.planeToggle.element.disabled = !loaded;
     if (!loaded) {
@@ -3131,6 +3145,7 @@ var VIEWS = {
   RefocusReblur: CompareView,
   RefocusBokehKernel: KernelView
 };
+var PREVIEWS_TOOLTIP = "Which frames of a clip the nodes show, from the next run on. None: no such pictures are written; only Defocus Map and Bokeh Kernel keep what they draw from. Results stay the same.";
 var HISTORY_ENTRIES = 16;
 var views = /* @__PURE__ */ new WeakMap();
 async function restore() {
@@ -3151,6 +3166,17 @@ async function restore() {
 }
 app.registerExtension({
   name: "Refocus",
+  settings: [
+    {
+      // nodes/host/preferences.py reads it from the file in which ComfyUI keeps settings.
+      id: "Refocus.Previews",
+      name: "Previews on nodes",
+      tooltip: PREVIEWS_TOOLTIP,
+      type: "combo",
+      options: ["first frame", "every frame", "none"],
+      defaultValue: "first frame"
+    }
+  ],
   nodeCreated(node) {
     const type = node.constructor.comfyClass ?? "";
     if (hasCases(type)) hideWithoutEffect(node, type);

@@ -7,6 +7,8 @@
     input_folder.py   photos that a person has uploaded
     memory.py     our models in ComfyUI's memory management
     previews.py   what the page draws from
+    pictures_shown.py   the picture on a node
+    preferences.py   what a person chose in ComfyUI's settings
     template_pictures.py   pictures of the example graphs into the input folder
 
 Works with ComfyUI 0.3.64 and later: what an older one lacks is looked up by name, never assumed.
@@ -16,6 +18,7 @@ from .execution import blocked, progress
 from .folders import FOLDER_KEY, model_files, model_folder, model_path
 from .input_folder import fingerprint, photo_files, photo_path, photo_problem
 from .memory import Managed, cached, cached_file
+from .pictures_shown import shown
 from .schema import Defocus, Depth, KernelType, LensType, schema, widgets
 from .template_pictures import bring_examples
 from .tensors import device, intermediate_device, surfaces, to_bchw, to_bhw, to_image, to_mask, transparency
@@ -42,6 +45,7 @@ __all__ = [
     "photo_problem",
     "progress",
     "schema",
+    "shown",
     "surfaces",
     "to_bchw",
     "to_bhw",

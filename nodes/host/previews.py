@@ -6,22 +6,17 @@ here is needed.
 
 from __future__ import annotations
 
-import io
-import uuid
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import folder_paths
-import torch
 import torch.nn.functional as F
-from comfy_api.latest import ui
-from PIL import Image
 from torch import Tensor
 
 from ...refocus_core import defocus
 from ...refocus_core.files.pictures import CameraData
 from ...refocus_core.types import DefocusMap, DepthMap
+from . import preferences
+from .pictures_shown import LONGEST_PX, jpeg, shown, temporary
 
 FOCUS, COMPARE, KERNEL = "refocus_focus", "refocus_compare", "refocus_kernel"
 """Keys of `ui`, beside ComfyUI's own `images`."""
@@ -29,15 +24,12 @@ _DEPTH_PX = 512
 """Long side of the map that the page gets of a photo. Larger: finer edges in its live preview, more to send."""
 _CLIP_PX = 320
 """The same for each frame of a clip."""
-_COMPARE_PX = 1600
-"""Long side of the pictures before and after, about a screen. Larger: more to send."""
-_JPEG_QUALITY = 90
-"""Of these pictures. Larger: fewer artefacts under the divider, more to send."""
+_COMPARE_CLIP_PX = 512
+"""Long side of the pictures before and after, for each frame of a clip that is shown. Larger: more to send at every run."""
 
 
 def focus(
     preview: Tensor,
-    cls: type,
     depth: DepthMap,
     photo: Tensor | None,
     focus_on: defocus.Focus,
@@ -73,30 +65,37 @@ def focus(
         "mask": defocus.focus_disparity(depth, focus_on)[frames].tolist() if isinstance(focus_on, defocus.FocusMask) else None,
         "focal_px": None if depth.focal_px is None else float(depth.focal_px.median()),
         "camera": None if camera is None else asdict(camera),
-        "depth": _temporary("depth.bin", thumbnail.packed()),
+        "depth": temporary("depth.bin", thumbnail.packed()),
         "photos": None if photo is None else _pictures(photo, frames, (h, w)),
     }
-    return {**ui.PreviewImage(preview, cls=cls).as_dict(), FOCUS: [numbers]}
+    return {**shown(preview), FOCUS: [numbers]}
 
 
 def _auto(photo: Tensor | None, frames: list[int]) -> defocus.FocusAuto:
     """Automatic focus on these frames of a clip, with its photo [B,3,H,W]."""
-    if photo is not None:
-        photo = photo[frames] if photo.shape[0] > max(frames) else photo[:1]
+    if photo is not None and photo.shape[0] > max(frames):
+        photo = photo if photo.shape[0] == len(frames) else photo[frames]
+    elif photo is not None:
+        photo = photo[:1]
     return defocus.FocusAuto(photo=photo)
 
 
-def compare(preview: Tensor, cls: type, before: Tensor, after: Tensor, defocus_map: DefocusMap) -> dict[str, list[Any]]:
-    """`ui` of Reblur: the `preview` (an IMAGE), both pictures [B,3,H,W] sRGB at the size of a screen, and the blur radius."""
+def compare(preview: Tensor, before: Tensor, after: Tensor, defocus_map: DefocusMap) -> dict[str, list[Any]]:
+    """`ui` of Reblur: the `preview` (an IMAGE), both pictures [B,3,H,W] sRGB at the size of a node, and the blur radius.
+
+    Where the person chose no previews, the page is told just that, so that it shows no picture of an earlier run.
+    """
+    if preferences.previews() == preferences.NO_FRAME:
+        return {"images": [], COMPARE: [None]}
     batch, _, height, width = after.shape
     frames = defocus.shown_frames(batch)
-    scale = min(1.0, _COMPARE_PX / max(height, width))
+    scale = min(1.0, (LONGEST_PX if batch == 1 else _COMPARE_CLIP_PX) / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     # One defocus map may serve a whole clip.
     radius_px = defocus_map.radius_px
     radius_px = radius_px[frames] if radius_px.shape[0] == batch else radius_px[:1].expand(len(frames), -1, -1)
     thumbnail = defocus.thumbnail(radius_px, _DEPTH_PX if batch == 1 else _CLIP_PX)
-    numbers = {
+    numbers: dict[str, Any] = {
         "width": width,
         "height": height,
         "frames": batch,
@@ -105,11 +104,12 @@ def compare(preview: Tensor, cls: type, before: Tensor, after: Tensor, defocus_m
         "low": thumbnail.low,
         "high": thumbnail.high,
         "largest": float(defocus_map.radius_px.abs().max()),
-        "radius": _temporary("radius.bin", thumbnail.packed()),
+        "radius": temporary("radius.bin", thumbnail.packed()),
         "before": _pictures(before.expand(batch, -1, -1, -1), frames, size),
         "after": _pictures(after, frames, size),
     }
-    return {**ui.PreviewImage(preview, cls=cls).as_dict(), COMPARE: [numbers]}
+    images = {"images": numbers["after"]} if batch == 1 else shown(preview)
+    return {**images, COMPARE: [numbers]}
 
 
 def _pictures(images: Tensor, frames: list[int], size: tuple[int, int]) -> list[dict[str, str]]:
@@ -119,21 +119,5 @@ def _pictures(images: Tensor, frames: list[int], size: tuple[int, int]) -> list[
         image = images[frame if images.shape[0] > 1 else 0][None]
         if image.shape[-2:] != size:
             image = F.interpolate(image, size, mode="area")
-        array = (image[0].clamp(0, 1) * 255).round().to(torch.uint8).movedim(0, -1).cpu().numpy()
-        file = io.BytesIO()
-        Image.fromarray(array).save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
-        out.append(_temporary("photo.jpg", file.getvalue()))
+        out.append(temporary("photo.jpg", jpeg(image[0])))
     return out
-
-
-def _temporary(name: str, data: bytes) -> dict[str, str]:
-    """Write a file for the page into ComfyUI's temporary folder; the entry under which GET /view finds it.
-
-    Args:
-        name: its end, such as "photo.jpg"; something unique comes before it.
-    """
-    folder = Path(folder_paths.get_temp_directory())
-    folder.mkdir(parents=True, exist_ok=True)
-    unique = f"refocus_{uuid.uuid4().hex}_{name}"
-    (folder / unique).write_bytes(data)
-    return {"filename": unique, "subfolder": "", "type": "temp"}

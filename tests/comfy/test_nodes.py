@@ -79,7 +79,7 @@ def test_batch_of_three_equals_three_singles(comfy_server: rig.Server) -> None:
     graph = chain(comfy_server, batch=3)
     run = comfy_server.run(twin.probed(graph, ("6", 0), ("4", 0)))
     assert run.end == "execution_success", run.error
-    assert len(run.ui("6")["images"]) == 3
+    assert len(run.ui("6")["images"]) == 1, "one frame of a clip is shown"
     out = twin.read_probe(comfy_server, "6")
     assert out.shape == (3, 48, 64, 3)
     # Each frame alone, with the defocus that the clip gave it: the depth range is the clip's, so it cannot be made alone.
@@ -204,7 +204,30 @@ def test_depth_and_defocus_go_out_as_pictures_and_come_back(comfy_server: rig.Se
     assert torch.allclose(twin.read_probe(comfy_server, "14").movedim(-1, 1), image, atol=1e-5)
     assert float(image.max()) == pytest.approx(1.0)
     assert torch.allclose(twin.read_probe(comfy_server, "15")["radius_px"].abs(), made.abs(), atol=1e-4), "white_value tells"
-    assert len(run.ui("13")["images"]) == 2, "the map is shown"
+    assert len(run.ui("13")["images"]) == 1, "the map is shown"
+
+
+def test_nodes_show_the_frames_that_the_person_chose_in_small_pictures(comfy_server: rig.Server) -> None:
+    def shown(chosen: object, width: int) -> tuple[list[tuple[str | None, tuple[int, int]]], Any]:
+        comfy_server.raw("/settings/Refocus.Previews", chosen)
+        run = comfy_server.run(chain(comfy_server, batch=3, width=width))
+        assert run.end == "execution_success", run.error
+        pictures = [Image.open(io.BytesIO(comfy_server.view(image))) for image in run.ui("3")["images"]]
+        return [(p.format, p.size) for p in pictures], run.ui("6")
+
+    try:
+        assert shown("none", 80) == ([], {"images": [], "refocus_compare": [None]})
+        pictures, reblur = shown("every frame", 1088)
+        assert pictures == 3 * [("JPEG", (1024, 45))]
+        assert len(reblur["images"]) == 3
+        (numbers,) = reblur["refocus_compare"]
+        assert Image.open(io.BytesIO(comfy_server.view(numbers["after"][0]))).size == (512, 23), "a clip's are smaller"
+        assert len(shown({"damaged": 1}, 112)[0]) == 1
+        assert "Refocus.Previews" in comfy_server.log_text(), "an unknown choice is told of in the log"
+    finally:
+        comfy_server.raw("/settings/Refocus.Previews", "first frame")
+    pictures, reblur = shown("first frame", 96)
+    assert len(pictures) == len(reblur["images"]) == 1
 
 
 def test_unsigned_mask_needs_depth_and_one_picture_is_enough(comfy_server: rig.Server) -> None:

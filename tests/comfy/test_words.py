@@ -18,7 +18,7 @@ UNTRANSLATABLE = re.compile(r"^[\W\d_]*$")
 def texts(language: str) -> dict[str, str]:
     return {
         f"{file}:{key}": text
-        for file in ("main.json", "nodeDefs.json")
+        for file in ("main.json", "nodeDefs.json", "settings.json")
         for key, text in locales.flat(locales.read(language, file))
     }
 

@@ -35,6 +35,11 @@ const VIEWS: Record<string, (new (app: App, api: Api, node: ComfyNode) => View) 
   RefocusBokehKernel: KernelView,
 };
 
+/** Of the setting; locales/ has it in other languages. */
+const PREVIEWS_TOOLTIP =
+  "Which frames of a clip the nodes show, from the next run on. None: no such pictures are written; only Defocus Map and " +
+  "Bokeh Kernel keep what they draw from. Results stay the same.";
+
 /** Runs in which the outputs of a reloaded workflow are looked for. */
 const HISTORY_ENTRIES = 16;
 
@@ -71,6 +76,17 @@ async function restore(): Promise<void> {
 
 app.registerExtension({
   name: "Refocus",
+  settings: [
+    {
+      // nodes/host/preferences.py reads it from the file in which ComfyUI keeps settings.
+      id: "Refocus.Previews",
+      name: "Previews on nodes",
+      tooltip: PREVIEWS_TOOLTIP,
+      type: "combo",
+      options: ["first frame", "every frame", "none"],
+      defaultValue: "first frame",
+    },
+  ],
   nodeCreated(node: ComfyNode) {
     const type = node.constructor.comfyClass ?? "";
     if (hasCases(type)) hideWithoutEffect(node, type);

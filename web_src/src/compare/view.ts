@@ -47,6 +47,8 @@ export class CompareView {
   private readonly status = html("div", { class: "rf-status" });
   /** The outputs that were taken last; their pictures may still be on the way. */
   private payload: Payload | null = null;
+  /** Whether the last run sent no pictures, as the person chose. */
+  private isOff = false;
   private loaded: Loaded | null = null;
   /** Place of the divider in 0..1, and the thumbnail that is shown. */
   private split = 0.5;
@@ -92,10 +94,21 @@ export class CompareView {
   }
 
   take(output: Outputs | undefined): void {
-    const [payload] = (output?.["refocus_compare"] ?? []) as (Payload | undefined)[];
+    const [payload] = (output?.["refocus_compare"] ?? []) as (Payload | null | undefined)[];
+    if (payload === null) this.turnOff();
     if (!payload || payload.radius.filename === this.payload?.radius.filename) return;
     this.payload = payload;
+    this.isOff = false;
     void this.load(payload);
+  }
+
+  /** Show nothing of an earlier run beside the results of this one. */
+  private turnOff(): void {
+    if (this.isOff) return;
+    this.isOff = true;
+    this.payload = this.loaded = null;
+    this.status.textContent = "";
+    this.draw();
   }
 
   private async load(payload: Payload): Promise<void> {
@@ -163,7 +176,10 @@ export class CompareView {
   private draw(): void {
     this.drawnWidth = this.stage.element.clientWidth;
     const { loaded } = this;
-    this.stage.empty.textContent = loaded ? "" : t("Run to compare before and after here.");
+    const why = this.isOff
+      ? "Previews are off in ComfyUI's settings, under Refocus."
+      : "Run to compare before and after here.";
+    this.stage.empty.textContent = loaded ? "" : t(why);
     for (const element of [this.divider, this.beforeTag, this.afterTag]) element.classList.toggle("rf-hidden", !loaded);
     this.planeToggle.element.disabled = !loaded;
     if (!loaded) {
