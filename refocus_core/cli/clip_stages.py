@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import opening
-from .given import check_inputs
+from .given import check_inputs, check_metres
 from .networks import Networks
 from .parser import build_parser, check
 from .stages import Stages, blurred, focus_of, lens_of, sharpened, tilt_of
@@ -116,6 +116,7 @@ class _Clip:
     def __init__(self, args: argparse.Namespace, networks: Networks, keyframes: Keyframes | None, device: torch.device) -> None:
         self.args, self.networks, self.keyframes, self.device = args, networks, keyframes, device
         self.model = networks.depth(args, self.device)
+        check_metres(args, self.model.metric)
         self.kernel = opening.kernel(args)
         self.focus: FocusLike = focus_of(args)
         self.opening: Tensor | None = None

@@ -49,6 +49,23 @@ def check_camera(args: argparse.Namespace, camera: CameraData) -> None:
         )
 
 
+def check_metres(args: argparse.Namespace, metric: bool) -> None:
+    """What the options want of depth, before it is computed. `metric`: whether it will be in metres without further help.
+
+    Raises:
+        ValueError: if a distance or a camera's blur is asked for, and depth is relative and has no limits in metres.
+    """
+    if metric or args.near_m:
+        return
+    needs = {"--focus-distance": args.focus_distance, "--f-number": args.f_number, "--exif-lens": args.exif_lens}
+    needs["--deblur deconvolution without --taken-blur"] = args.deblur == "deconvolution" and args.taken_blur is None
+    if name := next((name for name, value in needs.items() if value), None):
+        raise ValueError(
+            f"{name} needs depth in metres, and --depth {args.depth} is relative. Give --near-m and --far-m, the distances of "
+            "the nearest and the farthest thing, or depth in metres; or set blur by --blur PERCENT and focus by --focus X,Y."
+        )
+
+
 def is_depth_model(name: str) -> bool:
     """Whether --depth names a model; a depth picture otherwise."""
     from .. import depth

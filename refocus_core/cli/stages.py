@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from .. import options
 from . import opening
-from .given import check_camera, check_inputs, is_depth_model
+from .given import check_camera, check_inputs, check_metres, is_depth_model
 from .networks import Networks
 from .outputs import check_outputs, summary, write
 from .parser import check
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace, networks: Networks | None = None) -> None:
     from ..files import pictures
 
     stages = Stages(args.quiet)
-    with stages("reading"):
+    with stages("reading") as progress:
         device = check_inputs(args)
         check_outputs(args)
         photo = pictures.load(args.photo)
@@ -95,7 +95,9 @@ def run(args: argparse.Namespace, networks: Networks | None = None) -> None:
         focus = focus_of(args)
         given = None if args.defocus is None else _defocus_file(args.defocus, image)
         depth_file = None if given is not None else _depth_file(args)
-    kept = networks or Networks()
+        kept = networks or Networks()
+        if given is None:
+            check_metres(args, kept.depth(args, device, progress).metric if depth_file is None else depth_file.metric)
     estimate = functools.partial(_depth, args, file=depth_file, networks=kept, stages=stages)
     depth_map = lens = None
     if given is not None:
@@ -228,30 +230,32 @@ def _defocus_file(path: Path, image: Tensor) -> DefocusMap:
     return given.to(image.device)
 
 
-def _depth_file(args: argparse.Namespace) -> Tensor | None:
-    """The depth picture, or None for a model."""
+def _depth_file(args: argparse.Namespace) -> DepthMap | None:
+    """What the depth picture says, in its own size, or None for a model."""
+    from .. import depth
     from ..files import pictures
 
-    return None if is_depth_model(args.depth) else pictures.load_map(args.depth)
+    if is_depth_model(args.depth):
+        return None
+    return depth.from_image(
+        pictures.load_map(args.depth),
+        args.depth_kind,
+        None if args.depth_near == "auto" else args.depth_near,
+        near_m=args.near_m or None,
+        far_m=args.far_m or None,
+        metres_per_unit=args.metres_per_unit or None,
+        unknown=args.depth_unknown,
+    )
 
 
-def _depth(args: argparse.Namespace, image: Tensor, *, file: Tensor | None, networks: Networks, stages: Stages) -> DepthMap:
+def _depth(args: argparse.Namespace, image: Tensor, *, file: DepthMap | None, networks: Networks, stages: Stages) -> DepthMap:
     from .. import depth
 
     with stages("depth") as progress:
         if file is None:
-            estimated = depth.estimate(image, networks.depth(args, image.device, progress), progress=progress, refine=args.refine)
+            estimated = depth.estimate(image, networks.depth(args, image.device), progress=progress, refine=args.refine)
             return depth.in_metres(estimated, args.near_m or None, args.far_m or None)
-        depth_map = depth.from_image(
-            file,
-            args.depth_kind,
-            None if args.depth_near == "auto" else args.depth_near,
-            near_m=args.near_m or None,
-            far_m=args.far_m or None,
-            metres_per_unit=args.metres_per_unit or None,
-            unknown=args.depth_unknown,
-        )
-        return depth.refine(depth.fit(depth_map.to(image.device), image), image, strength=args.refine, progress=progress)
+        return depth.refine(depth.fit(file.to(image.device), image), image, strength=args.refine, progress=progress)
 
 
 def lens_of(args: argparse.Namespace, camera: CameraData, depth_map: DepthMap) -> Lens | Blur:
