@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -42,6 +43,10 @@ _INTERPOLATION = 0x4 | 0x2000 | 0x4000 | 0x40000
 clip gets darker by half a step of 8 bits."""
 _WHITE = 65535.0
 """White in 16 bits."""
+_BYTE, _WORD = 8, 16
+"""Bits up to which a value of a frame fits into one or two bytes."""
+_RGB = 0
+"""The "matrix" of a clip that holds red, green and blue themselves, as H.273 numbers it."""
 
 Change = Callable[[int, Tensor], Tensor]
 """`change(number, frame)`: a frame [1,3,H,W] sRGB 0..1 -> the same size, what is to be written in its place."""
@@ -203,18 +208,35 @@ def _tensor(source: Path, frame: VideoFrame) -> Tensor:
         raise PictureError(f"{source} is HDR ({_HDR_CURVES[frame.color_trc]}), which is not handled. Convert it to SDR first.")
     if any(part.is_alpha for part in frame.format.components):
         raise PictureError(f"{source} has transparency, which a clip would lose here. Convert it to a clip without.")
+    pixels = _rgb(frame) if frame.format.is_rgb else _converted(frame)
+    upright = np.rot90(pixels, round(frame.rotation / 90) % 4)
+    return torch.from_numpy(np.ascontiguousarray(upright)).permute(2, 0, 1)[None].contiguous()
+
+
+def _converted(frame: VideoFrame) -> npt.NDArray[np.float32]:
+    """[H,W,3] 0..1, by the clip's matrix and range."""
     pixels = frame.reformat(
         format="rgb48le",
         src_colorspace=_matrix(frame),
         src_color_range=frame.color_range or _LIMITED,
         interpolation=_INTERPOLATION,
-    ).to_ndarray()
-    upright = np.rot90(pixels, round(frame.rotation / 90) % 4)
-    return torch.from_numpy(upright.astype(np.float32) / _WHITE).permute(2, 0, 1)[None].contiguous()
+    )
+    return np.divide(pixels.to_ndarray(), _WHITE, dtype=np.float32)
+
+
+def _rgb(frame: VideoFrame) -> npt.NDArray[np.float32]:
+    """[H,W,3] 0..1 of a clip that holds red, green and blue: its numbers as they are, which swscale would round on the way."""
+    bits = frame.format.components[0].bits
+    if bits <= _BYTE:
+        return np.divide(frame.to_ndarray(format="rgb24"), 255, dtype=np.float32)
+    if frame.format.name.startswith(("gbrp", "rgb48")) and bits <= _WORD:
+        return np.divide(frame.to_ndarray(), (1 << bits) - 1, dtype=np.float32)
+    return _converted(frame)
 
 
 def _matrix(frame: VideoFrame) -> int:
-    if frame.colorspace != _UNSPECIFIED:
+    """Of the clip, and of what is written for it; a clip without one is written with that of its size."""
+    if frame.colorspace not in (_UNSPECIFIED, _RGB):
         return frame.colorspace
     return _BT709 if frame.height >= _HD_LINES else _BT601
 

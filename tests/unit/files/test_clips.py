@@ -75,6 +75,26 @@ def test_colours_come_back(tmp_path: Path) -> None:
         assert float((before - after).abs().mean()) < 0.01 and float((before - after).mean().abs()) < 0.004
 
 
+@pytest.mark.parametrize("codec,form", [("libx264rgb", "rgb24"), ("ffv1", "gbrp10le"), ("ffv1", "bgr0")])
+def test_a_clip_of_red_green_and_blue_is_read_as_it_is_and_written_with_a_matrix(tmp_path: Path, codec: str, form: str) -> None:
+    source, target = tmp_path / "a.mkv", tmp_path / "b.mkv"
+    levels = np.linspace(0, 255, 16).round().astype(np.uint8).repeat(4)
+    pixels = np.stack([levels, levels[::-1], levels // 2], -1)[None].repeat(48, 0)
+    with av.open(str(source), "w") as out:
+        video = out.add_stream(codec, rate=25, options={"qp": "0"} if codec == "libx264rgb" else {})
+        video.width, video.height, video.pix_fmt = 64, 48, form
+        out.mux(video.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        out.mux(video.encode(None))
+    (frame,) = clips.frames(source)
+    want = torch.from_numpy(pixels / 255).permute(2, 0, 1)[None].float()
+    assert float((frame - want).abs().max()) < (4 / 1023 if form == "gbrp10le" else 1e-6), "but for how PyAV made it"
+    clips.rewrite(source, target, lambda _, frame: frame)
+    with av.open(str(target)) as container:
+        assert container.streams.video[0].codec_context.colorspace not in (0, 2), "players must know how to undo it"
+    (after,) = clips.frames(target)
+    assert float((after - want).mean((-2, -1)).abs().max()) < 0.01
+
+
 def test_odd_sizes_stay(tmp_path: Path) -> None:
     source, target = made(tmp_path / "a.mp4", None, (63, 47), form="yuv444p"), tmp_path / "b.mp4"
     clips.rewrite(source, target, lambda _, frame: frame)
