@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import sys
 from collections.abc import Callable
@@ -44,9 +45,12 @@ class Truth:
 
 
 def code_key(*modules: Any) -> str:
-    """Changes when the code that a cached truth depends on changes."""
-    text = b"".join(Path(m.__file__).read_bytes() for m in modules)
-    return hashlib.sha256(text.replace(b" ", b"").replace(b"\n", b"")).hexdigest()[:12]
+    """Changes when the code that a cached truth depends on changes; not with its comments, docstrings and layout."""
+    trees = [ast.parse(Path(m.__file__).read_bytes()) for m in modules]
+    for node in (n for tree in trees for n in ast.walk(tree)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            node.body = [n for n in node.body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+    return hashlib.sha256("".join(map(ast.dump, trees)).encode()).hexdigest()[:12]
 
 
 def cached(name: str, make: Callable[[], Truth]) -> Truth:
