@@ -54,19 +54,19 @@ class Journal:
 
     def __init__(self, out: Path) -> None:
         self.out = out.absolute()
-        self.staging = self.out / OWN_FOLDER / f"staged-{os.getpid()}-{os.urandom(4).hex()}"
+        self.folder = self.out / OWN_FOLDER
+        self.staging = self.folder / f"staged-{os.getpid()}-{os.urandom(4).hex()}"
         self._lines: dict[str, dict[str, Any]] = {}
 
     def __enter__(self) -> Journal:
-        folder = self.out / OWN_FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = open(folder / "lock", "ab")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = open(self.folder / "lock", "ab")
         try:
             _take(self._lock)
         except OSError:
             self._lock.close()
             raise ValueError(f"Another run is at work on {self.out}. Wait for it, or choose another folder as OUT.") from None
-        file = folder / "journal.jsonl"
+        file = self.folder / "journal.jsonl"
         torn = self._read(file)
         self._file = open(file, "ab")
         if torn:
@@ -115,7 +115,7 @@ class Journal:
 
     def clean(self) -> None:
         """Remove what earlier runs have left unfinished; after all of `is_done`, which still finds use for some of it."""
-        for left in (self.out / OWN_FOLDER).glob("staged-*"):
+        for left in self.folder.glob("staged-*"):
             if left != self.staging:
                 shutil.rmtree(left, ignore_errors=True)
 

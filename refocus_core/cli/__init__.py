@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from ..files.formats import is_clip
 from .batch_command import build_batch_parser, run_batch
 from .clip_stages import run_clip
+from .frame_stages import run_frames
 from .parser import build_parser
 from .stages import run
 
@@ -38,9 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if many:
             return DONE if run_batch(args) else FAILED
-        run_clip(args) if is_clip(args.photo) else run(args)
+        if args.photo.is_dir():
+            run_frames(args)
+        else:
+            run_clip(args) if is_clip(args.photo) else run(args)
     except KeyboardInterrupt:
-        said = "the same command goes on where it was" if many else "nothing was written"
+        goes_on = many or args.photo.is_dir()
+        said = "the same command goes on where it was" if goes_on else "nothing was written"
         print(f"\nrefocus: stopped, {said}.", file=sys.stderr)
         return STOPPED
     except (ValueError, OSError, RuntimeError, ImportError, MemoryError) as error:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import opening
 from .given import check_inputs, check_metres
@@ -43,22 +43,20 @@ def run_clip(args: argparse.Namespace) -> None:
     Raises:
         ValueError, OSError, RuntimeError, ImportError, MemoryError: whatever stands in the way, in words for the user.
     """
-    from .. import defocus
     from ..files import clips
 
-    _check(args)
+    check_clip_options(args, NOT_FOR_CLIPS)
     clips.check_clip_output(args.photo, args.output)
     device = check_inputs(args)
-    keyframes = None if args.keyframes is None else defocus.parse_keyframes(_keyframes_text(args.keyframes))
-    work = _Clip(args, Networks(), keyframes, device)
+    work = Clip(args, Networks(), keyframes_of(args), device)
     total = clips.frame_count(args.photo)
-    with _bar("depth", total, args.quiet) as step:
+    with bar("depth", total, args.quiet) as step:
         plan = work.planned(_counted(clips.frames(args.photo), step))
-    with _bar("rendering", total, args.quiet) as step:
+    with bar("rendering", total, args.quiet) as step:
 
         def change(number: int, frame: Tensor) -> Tensor:
-            result = work.frame(plan, number, frame)
-            step()
+            result, _ = work.frame(plan, number, frame, None)
+            step(1)
             return result
 
         clips.rewrite(args.photo, args.output, change)
@@ -66,10 +64,15 @@ def run_clip(args: argparse.Namespace) -> None:
         print(f"{args.output}: {len(plan.scale.frames)} frames")
 
 
-def _check(args: argparse.Namespace) -> None:
+def check_clip_options(args: argparse.Namespace, not_for: Sequence[str]) -> None:
+    """Refuse what is about one photo; `not_for` names such options.
+
+    Raises:
+        ValueError: on the first of it; the message names the option and the remedy.
+    """
     check(args)
     plain = build_parser()
-    for name in NOT_FOR_CLIPS:
+    for name in not_for:
         if getattr(args, name) != plain.get_default(name):
             raise ValueError(f"--{name.replace('_', '-')} is about one photo, and {args.photo} is a clip. Leave it out.")
     if Path(args.depth).is_file() and Path(args.depth).suffix != ".safetensors":
@@ -79,26 +82,38 @@ def _check(args: argparse.Namespace) -> None:
 
 
 @contextmanager
-def _bar(name: str, total: int | None, quiet: bool) -> Generator[Callable[[], object]]:
+def bar(name: str, total: int | None, quiet: bool) -> Generator[Callable[[int], object]]:
+    """A bar of frames on the terminal, and what moves it on by so many."""
     from tqdm import tqdm
 
     hidden = True if quiet else None  # None: shown on a terminal only
-    with tqdm(desc=name, total=total, unit="frame", file=sys.stderr, disable=hidden) as bar:
-        yield bar.update
+    with tqdm(desc=name, total=total, unit="frame", file=sys.stderr, disable=hidden) as shown:
+        yield shown.update
 
 
-def _counted(frames: Iterable[Tensor], step: Callable[[], object]) -> Iterator[Tensor]:
+def _counted(frames: Iterable[Tensor], step: Callable[[int], object]) -> Iterator[Tensor]:
     for frame in frames:
         yield frame
-        step()
+        step(1)
 
 
-def _keyframes_text(given: str) -> str:
-    return given if given.lstrip().startswith("{") else Path(given).read_text(encoding="utf-8")
+def keyframes_of(args: argparse.Namespace) -> Keyframes | None:
+    """The keyframes of --keyframes, JSON or a file of it.
+
+    Raises:
+        ValueError: if they cannot be used.
+        OSError: if the file cannot be read.
+    """
+    from .. import defocus
+
+    if args.keyframes is None:
+        return None
+    given: str = args.keyframes
+    return defocus.parse_keyframes(given if given.lstrip().startswith("{") else Path(given).read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
-class _Plan:
+class ClipPlan:
     """What the first pass found.
 
     Attributes:
@@ -109,8 +124,25 @@ class _Plan:
     scale: ClipScale
     focus: Tensor | None
 
+    def values(self) -> dict[str, Any]:
+        """The same as JSON has it, exactly."""
+        return {"scale": asdict(self.scale), "focus": None if self.focus is None else self.focus.tolist()}
 
-class _Clip:
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> ClipPlan:
+        """From `values`.
+
+        Raises:
+            KeyError, TypeError, ValueError: if they are none.
+        """
+        import torch
+
+        from ..depth import ClipScale
+
+        return cls(ClipScale.of(values["scale"]), None if values["focus"] is None else torch.tensor(values["focus"]))
+
+
+class Clip:
     """What is the same for all frames, and the two passes."""
 
     def __init__(self, args: argparse.Namespace, networks: Networks, keyframes: Keyframes | None, device: torch.device) -> None:
@@ -135,7 +167,7 @@ class _Clip:
         refined = depth.refine(on_range, sharp, strength=self.args.refine)
         return depth.in_metres(refined, self.args.near_m or None, self.args.far_m or None) if metres else refined
 
-    def planned(self, frames: Iterable[Tensor]) -> _Plan:
+    def planned(self, frames: Iterable[Tensor]) -> ClipPlan:
         """The first pass."""
         from .. import depth
 
@@ -153,13 +185,13 @@ class _Clip:
             count += 1
         scale = aligner.result()
         if not keys or sharp is None or found is None:
-            return _Plan(scale, None)
+            return ClipPlan(scale, None)
         for key in keys:
             if key.frame >= count:
                 under[key.frame] = count - 1, self._under(key, found, sharp)
         values = [self._in_final_unit(scale, key, *under[key.frame]) for key in keys]
         assert self.keyframes is not None
-        return _Plan(scale, self.keyframes.focus_track(values, count))
+        return ClipPlan(scale, self.keyframes.focus_track(values, count))
 
     def _under(self, key: Key, found: FrameDepth, sharp: Tensor) -> float:
         """What a key puts in focus: its disparity for a distance, else that of the network, whatever the clip's range will be."""
@@ -181,8 +213,8 @@ class _Clip:
             return relative
         return 1 / self.args.far_m + relative * (1 / self.args.near_m - 1 / self.args.far_m)
 
-    def frame(self, plan: _Plan, number: int, image: Tensor) -> Tensor:
-        """The second pass: one frame [1,3,H,W], refocused."""
+    def frame(self, plan: ClipPlan, number: int, image: Tensor, alpha: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The second pass: one frame [1,3,H,W] and its transparency [1,1,H,W], refocused."""
         from .. import defocus
         from ..files.exif import NO_CAMERA_DATA
 
@@ -194,7 +226,7 @@ class _Clip:
         focus = defocus.FocusAuto(photo=image) if focus is None else focus
         ranges = {"focus_range": args.focus_range, "near_gain": args.near_gain, "far_gain": args.far_gain}
         made = defocus.from_lens(depth_map, lens, focus, tilt=tilt_of(args), **ranges)
-        return blurred(args, sharp, None, made, self.kernel, self.networks, self.silent)[0]
+        return blurred(args, sharp, alpha, made, self.kernel, self.networks, self.silent)
 
     def _opened(self, lens: Lens | Blur, number: int, count: int) -> Lens | Blur:
         """The lens at this frame's aperture."""

@@ -35,7 +35,7 @@ def check_outputs(args: argparse.Namespace, photo: Picture | None = None) -> dic
     bits: dict[Path, int] = {}
     for path in (args.output, args.save_sharp):
         if path is not None:
-            bits[path] = pictures.check_output(path, _bits(args, path, photo), has_alpha, protect, size)
+            bits[path] = pictures.check_output(path, bits_of(args, path, photo), has_alpha, protect, size)
     if args.save_depth:
         pictures.check_map_output(args.save_depth, protect)
     if args.save_matte:
@@ -51,7 +51,8 @@ def check_outputs(args: argparse.Namespace, photo: Picture | None = None) -> dic
     return bits
 
 
-def _bits(args: argparse.Namespace, path: Path, photo: Picture | None) -> int | None:
+def bits_of(args: argparse.Namespace, path: Path, photo: Picture | None) -> int | None:
+    """Bits per channel of a picture: those of --bits, else the photo's, as far as the file type holds them; None: its default."""
     from ..files import pictures
 
     if args.bits:

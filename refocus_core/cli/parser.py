@@ -126,9 +126,16 @@ def build_parser(kind: type[Parser] = Parser) -> Parser:
         "photo",
         metavar="PHOTO",
         type=Path,
-        help="photo (JPEG, PNG, TIFF, WebP, float TIFF, PFM, EXR) or clip (MP4, MOV, MKV, WebM, AVI)",
+        help="photo (JPEG, PNG, TIFF, WebP, float TIFF, PFM, EXR), clip (MP4, MOV, MKV, WebM, AVI) or folder of frames",
     )
-    p.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help="the result; its ending decides the file type")
+    p.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        type=Path,
+        required=True,
+        help="the result; its ending decides the file type. Of a folder of frames: a folder",
+    )
     p.add_argument("--version", action="version", version=__version__)
     for add in (_add_focus, _add_strength, _add_depth, _add_defocus, _add_aperture, _add_deblur, _add_method, _add_generative):
         add(p)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import statistics
 from collections import deque
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -60,6 +60,16 @@ class ClipScale:
     low: float
     high: float
     focal_px: float | None = None
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> ClipScale:
+        """From what `dataclasses.asdict` gives, also by way of JSON.
+
+        Raises:
+            KeyError, TypeError, ValueError: if it is none.
+        """
+        frames = tuple(Affine(*map(float, frame)) for frame in values["frames"])
+        return cls(frames, float(values["low"]), float(values["high"]), values["focal_px"])
 
     def relative(self, number: int, value: float) -> float:
         """A disparity of a network's frame as the clip's 0..1."""
