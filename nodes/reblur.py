@@ -9,7 +9,8 @@ from comfy_api.latest import io
 
 from ..refocus_core import bokeh, generative, options
 from ..refocus_core.color import linear_to_srgb, srgb_to_linear
-from ..refocus_core.types import DefocusMap, Kernel
+from ..refocus_core.progress import share
+from ..refocus_core.types import DefocusMap, Kernel, Progress
 from . import flux, host
 from .host import previews
 
@@ -121,8 +122,10 @@ def _render(
     matte: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Decode, render, encode: [B,3,H,W] sRGB, and alpha [B,1,H,W]."""
+    light, progress = srgb_to_linear(photo), host.progress()
+    host.show_meanwhile(lambda: _draft(light, defocus, kernel, quality, highlight_boost, share(progress, 0, 0)))
     light, alpha = bokeh.render_with_alpha(
-        srgb_to_linear(photo),
+        light,
         alpha,
         defocus,
         kernel,
@@ -131,6 +134,14 @@ def _render(
         matte=None if matte is None else host.to_bhw(matte, "matte"),
         highlight_boost=highlight_boost,
         cache=host.surfaces(image),
-        progress=host.progress(),
+        progress=progress,
     )
     return linear_to_srgb(light), alpha
+
+
+def _draft(
+    light: torch.Tensor, defocus: DefocusMap, kernel: Kernel | None, quality: str, highlight_boost: float, progress: Progress
+) -> torch.Tensor | None:
+    """[1,3,h,w] sRGB for the time of a long run."""
+    draft = bokeh.proxy(light, defocus, kernel, quality=quality, highlight_boost=highlight_boost, progress=progress)
+    return None if draft is None else linear_to_srgb(draft)

@@ -53,6 +53,7 @@ var ZH = {
   "Mark what is in focus": "标出合焦处",
   "Run to compare before and after here.": "运行后在这里比较前后。",
   "Previews are off in ComfyUI's settings, under Refocus.": "预览已在 ComfyUI 设置的 Refocus 中关闭。",
+  "a draft, until the run ends": "草图，直到运行结束",
   "blur radius up to": "模糊半径最大",
   "Run once to see the connected picture as an aperture.": "运行一次以查看作为光圈的图像。",
   "as a light behind the focal plane": "焦平面之后的光点形状",
@@ -272,6 +273,7 @@ function linkOf(graph, slot) {
 }
 
 // src/comfy/server.ts
+var ENDS = ["execution_error", "execution_interrupted"];
 function address(api2, file) {
   return api2.apiURL(`/view?${new URLSearchParams({ ...file }).toString()}`);
 }
@@ -324,6 +326,25 @@ function keepImages(api2, node, output) {
     image.src = address(api2, file);
     return image;
   });
+}
+function onMeanwhile(app2, api2, node, take) {
+  const show = (event) => {
+    const { blob, nodeId } = event.detail;
+    const isInSubgraph = node.graph !== void 0 && node.graph !== (app2.rootGraph ?? app2.graph);
+    if (nodeId !== String(node.id) && !(isInSubgraph && nodeId.endsWith(`:${node.id}`))) return;
+    createImageBitmap(blob).then(take, () => void 0);
+  };
+  const end = () => {
+    take(null);
+  };
+  api2.addEventListener("b_preview_with_metadata", show);
+  for (const type of ENDS) api2.addEventListener(type, end);
+  const removed = node.onRemoved;
+  node.onRemoved = () => {
+    api2.removeEventListener("b_preview_with_metadata", show);
+    for (const type of ENDS) api2.removeEventListener(type, end);
+    removed?.call(node);
+  };
 }
 
 // src/law/constants.ts
@@ -582,6 +603,9 @@ var CompareView = class {
     onOutputs(api2, node, (output) => {
       this.take(output);
     });
+    onMeanwhile(app2, api2, node, (picture) => {
+      this.showDraft(picture);
+    });
     everyFrame(node, this.root, () => {
       if (!this.payload) this.take(lastOutputs(this.app, this.node));
       if (this.stage.element.clientWidth !== this.drawnWidth) this.draw();
@@ -603,6 +627,8 @@ var CompareView = class {
   /** Whether the last run sent no pictures, as the person chose. */
   isOff = false;
   loaded = null;
+  /** What a long run shows until its result is there. */
+  draft = null;
   /** Place of the divider in 0..1, and the thumbnail that is shown. */
   split = 0.5;
   index = 0;
@@ -624,7 +650,7 @@ var CompareView = class {
   turnOff() {
     if (this.isOff) return;
     this.isOff = true;
-    this.payload = this.loaded = null;
+    this.payload = this.loaded = this.draft = null;
     this.status.textContent = "";
     this.draw();
   }
@@ -638,16 +664,27 @@ var CompareView = class {
       ]);
       if (payload !== this.payload) return;
       this.loaded = { numbers: payload, map, before, after };
+      this.draft = null;
       this.showIndex(Math.min(this.index, after.length - 1));
       this.slider.max = String(after.length - 1);
       this.slider.classList.toggle("rf-hidden", after.length < 2);
-      this.stage.setShape(after[0].naturalWidth, after[0].naturalHeight);
-      this.root.style.minHeight = `${this.minHeight()}px`;
-      fit(this.node);
+      this.fitTo(after[0].naturalWidth, after[0].naturalHeight);
     } catch {
       this.payload = null;
     }
     this.draw();
+  }
+  showDraft(picture) {
+    if (this.draft === picture) return;
+    this.draft = picture;
+    if (picture) this.fitTo(picture.width, picture.height);
+    else if (this.loaded) this.fitTo(this.loaded.after[0].naturalWidth, this.loaded.after[0].naturalHeight);
+    this.draw();
+  }
+  fitTo(width, height) {
+    this.stage.setShape(width, height);
+    this.root.style.minHeight = `${this.minHeight()}px`;
+    fit(this.node);
   }
   showIndex(index) {
     this.index = index;
@@ -686,13 +723,19 @@ var CompareView = class {
   }
   draw() {
     this.drawnWidth = this.stage.element.clientWidth;
-    const { loaded } = this;
+    const { draft } = this;
+    const loaded = draft ? null : this.loaded;
     const why = this.isOff ? "Previews are off in ComfyUI's settings, under Refocus." : "Run to compare before and after here.";
-    this.stage.empty.textContent = loaded ? "" : t(why);
+    this.stage.empty.textContent = loaded || draft ? "" : t(why);
     for (const element of [this.divider, this.beforeTag, this.afterTag]) element.classList.toggle("rf-hidden", !loaded);
     this.planeToggle.element.disabled = !loaded;
+    const { width, height } = this.stage.canvas;
+    if (draft) {
+      this.stage.context().drawImage(draft, 0, 0, width, height);
+      this.status.textContent = t("a draft, until the run ends");
+    }
     if (!loaded) {
-      this.stage.context().clearRect(0, 0, this.stage.canvas.width, this.stage.canvas.height);
+      if (!draft) this.stage.context().clearRect(0, 0, width, height);
       return;
     }
     this.drawPictures(loaded);

@@ -18,7 +18,7 @@ from .execution import blocked, progress
 from .folders import FOLDER_KEY, model_files, model_folder, model_path
 from .input_folder import fingerprint, photo_files, photo_path, photo_problem
 from .memory import Managed, cached, cached_file
-from .pictures_shown import shown
+from .pictures_shown import show_meanwhile, shown
 from .schema import Defocus, Depth, KernelType, LensType, schema, widgets
 from .template_pictures import bring_examples
 from .tensors import device, intermediate_device, surfaces, to_bchw, to_bhw, to_image, to_mask, transparency
@@ -45,6 +45,7 @@ __all__ = [
     "photo_problem",
     "progress",
     "schema",
+    "show_meanwhile",
     "shown",
     "surfaces",
     "to_bchw",

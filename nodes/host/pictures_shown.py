@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import io
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import comfy.utils
 import folder_paths
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -28,6 +32,14 @@ def shown(image: Tensor) -> dict[str, list[Any]]:
     """`ui` with an IMAGE [B,H,W,3|4] in 0..1 as temporary files: JPEG, or WebP where it has transparency."""
     count = {preferences.FIRST_FRAME: 1, preferences.EVERY_FRAME: len(image), preferences.NO_FRAME: 0}[preferences.previews()]
     return {"images": [temporary(*_encoded(frame)) for frame in image[:count]]}
+
+
+def show_meanwhile(make: Callable[[], Tensor | None]) -> None:
+    """Show [1,3,H,W] in 0..1 on the running node until its result is there; not made where the person chose no previews."""
+    image = None if preferences.previews() == preferences.NO_FRAME else make()
+    if image is not None:
+        preview = ("JPEG", Image.fromarray(_levels(image[0])), max(image.shape))  # ComfyUI enlarges to the size that is named
+        comfy.utils.ProgressBar(1).update_absolute(0, 1, preview)
 
 
 def temporary(name: str, data: bytes) -> dict[str, str]:
@@ -60,8 +72,12 @@ def _encoded(frame: Tensor) -> tuple[str, bytes]:
 
 def _written(image: Tensor, kind: str, **settings: Any) -> bytes:
     """[C,H,W] in 0..1 as a file of 8 bits."""
-    levels = (image * 255).round_().clamp_(0, 255).to(torch.uint8)
-    array = levels.movedim(0, -1).contiguous().cpu().numpy()
     file = io.BytesIO()
-    Image.fromarray(array).save(file, kind, quality=_QUALITY, **settings)
+    Image.fromarray(_levels(image)).save(file, kind, quality=_QUALITY, **settings)
     return file.getvalue()
+
+
+def _levels(image: Tensor) -> NDArray[np.uint8]:
+    """[C,H,W] in 0..1 -> [H,W,C] in 0..255."""
+    levels = (image * 255).round_().clamp_(0, 255).to(torch.uint8)
+    return levels.movedim(0, -1).contiguous().cpu().numpy()

@@ -5,7 +5,7 @@ character      `through_lens`: aberrations, squeeze, onion rings and dust
 aperture_settings      all of an aperture in one value, as JSON, and presets
 segments       the aperture cut into parts that are composited each by itself
 renderer       `render`: checks, one frame after the other, part by part;  draft: at half the resolution
-cutout         `render_with_alpha`: of pictures with transparency
+cutout         `render_with_alpha`: of pictures with transparency;  proxy: a small draft before a long rendering
 frames, limits      one frame and its parts;  how much is worked on at a time
 surfaces/      how a picture is cut into what is in front and what lies behind it
 plan, bins     quality, bins of like radius, and the resolution each is blurred at
@@ -23,6 +23,7 @@ from .highlights import boost_highlights
 from .keying import DepthMatte, around, between, depth_matte
 from .limits import Limits
 from .plan import QUALITIES, Quality
+from .proxy import proxy
 from .renderer import Plate, render
 from .revealed import revealed
 from .surfaces.cache import SurfaceCache
@@ -45,6 +46,7 @@ __all__ = [
     "kernel_from_image",
     "kernel_preview",
     "make_kernel",
+    "proxy",
     "render",
     "render_with_alpha",
     "revealed",

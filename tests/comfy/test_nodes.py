@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import json
 import time
 import zlib
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import websocket
 from PIL import Image
 
 from tests.helpers import portraits, rig, twin
@@ -228,6 +231,29 @@ def test_nodes_show_the_frames_that_the_person_chose_in_small_pictures(comfy_ser
         comfy_server.raw("/settings/Refocus.Previews", "first frame")
     pictures, reblur = shown("first frame", 96)
     assert len(pictures) == len(reblur["images"]) == 1
+
+
+def test_a_draft_is_shown_while_a_long_run_goes_on(comfy_server: rig.Server) -> None:
+    def sent_before_the_result(quality: str) -> list[bytes]:
+        graph = chain(comfy_server, batch=8)
+        graph["6"]["inputs"]["quality"] = quality
+        pictures: list[bytes] = []
+        page = websocket.create_connection(f"ws{comfy_server.url[4:]}/ws?clientId={quality}", timeout=240)
+        with contextlib.closing(page):
+            comfy_server.raw("/prompt", {"prompt": graph, "client_id": quality})
+            while True:
+                message = page.recv()
+                if isinstance(message, bytes):
+                    pictures.append(message[8:])  # after two numbers: kind of message, of picture
+                    continue
+                event = json.loads(message)
+                assert event["type"] != "execution_error", event
+                if event["type"] == "executed" and event["data"]["node"] == "6":
+                    return pictures
+
+    (picture,) = sent_before_the_result("best")
+    assert Image.open(io.BytesIO(picture)).size == (64, 48)
+    assert sent_before_the_result("draft") == []
 
 
 def test_unsigned_mask_needs_depth_and_one_picture_is_enough(comfy_server: rig.Server) -> None:

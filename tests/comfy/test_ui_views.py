@@ -73,6 +73,28 @@ def test_compare_divider_and_focal_plane(page: Page) -> None:
     assert "741 × 500" in found.status()
 
 
+def test_compare_shows_the_draft_of_a_running_node_until_the_run_ends(page: Page) -> None:
+    found = view(page, "compare")
+    before = shown(found)
+    send = """async ([id, type]) => { const c = new OffscreenCanvas(60, 40), g = c.getContext('2d');
+      g.fillStyle = '#c04000'; g.fillRect(0, 0, 60, 40); const blob = await c.convertToBlob({ type: 'image/png' });
+      window.comfyAPI.api.api.dispatchCustomEvent(type, { blob, nodeId: id, displayNodeId: id }); }"""
+    own = found.root.get_attribute("data-node")
+    page.page.evaluate(send, ["99", "b_preview_with_metadata"])
+    page.page.wait_for_timeout(300)
+    assert np.abs(shown(found) - before).max() <= 2, "another node's"
+    page.page.evaluate(send, [own, "b_preview_with_metadata"])
+    page.page.wait_for_function(
+        "r => r.querySelector('.rf-status').textContent.includes('draft')", arg=found.root.element_handle()
+    )
+    assert np.abs(shown(found) - [0xC0, 0x40, 0]).max() <= 2
+    found.shot("draft")
+    page.page.evaluate(send, [own, "execution_interrupted"])
+    page.page.wait_for_timeout(300)
+    assert np.abs(shown(found) - before).max() <= 2
+    assert "741 × 500" in found.status()
+
+
 def test_aperture_is_redrawn_while_its_inputs_change(page: Page) -> None:
     found = view(page, "kernel")
     for options in ({"shape": "heart", "rotation_deg": 30}, {"shape": "star", "points": 7, "inner": 0.3, "softness": 0.2}):

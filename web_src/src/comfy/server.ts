@@ -3,6 +3,9 @@
 import { linkOf } from "./links";
 import type { Api, App, ComfyNode, Outputs, ServerFile } from "./types";
 
+/** Events of a run that ends without a result. */
+const ENDS = ["execution_error", "execution_interrupted"];
+
 /** Address of a file on the server. */
 export function address(api: Api, file: ServerFile): string {
   return api.apiURL(`/view?${new URLSearchParams({ ...file }).toString()}`);
@@ -66,4 +69,32 @@ function keepImages(api: Api, node: ComfyNode, output: Outputs): void {
     image.src = address(api, file);
     return image;
   });
+}
+
+/** `b_preview_with_metadata`: a picture that a running node sends. */
+interface Meanwhile {
+  blob: Blob;
+  /** Of the node; within a subgraph with the ids of the nodes around it, as "7:3". */
+  nodeId: string;
+}
+
+/** Hand to a view the picture that its node sends while it runs, and null when the run ends without a result. */
+export function onMeanwhile(app: App, api: Api, node: ComfyNode, take: (picture: ImageBitmap | null) => void): void {
+  const show = (event: CustomEvent): void => {
+    const { blob, nodeId } = event.detail as Meanwhile;
+    const isInSubgraph = node.graph !== undefined && node.graph !== (app.rootGraph ?? app.graph);
+    if (nodeId !== String(node.id) && !(isInSubgraph && nodeId.endsWith(`:${node.id}`))) return;
+    createImageBitmap(blob).then(take, () => undefined); // what is no picture is not shown
+  };
+  const end = (): void => {
+    take(null);
+  };
+  api.addEventListener("b_preview_with_metadata", show);
+  for (const type of ENDS) api.addEventListener(type, end);
+  const removed = node.onRemoved;
+  node.onRemoved = () => {
+    api.removeEventListener("b_preview_with_metadata", show);
+    for (const type of ENDS) api.removeEventListener(type, end);
+    removed?.call(node);
+  };
 }

@@ -78,4 +78,6 @@ export interface App {
 export interface Api {
   apiURL: (path: string) => string;
   fetchApi: (path: string) => Promise<Response>;
+  addEventListener: (type: string, listener: (event: CustomEvent) => void) => void;
+  removeEventListener: (type: string, listener: (event: CustomEvent) => void) => void;
 }

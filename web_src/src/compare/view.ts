@@ -1,7 +1,7 @@
 /** Reblur: before and after under a divider, and where the focal plane lies. */
 
 import { everyFrame, fit, mount, replacePreview } from "../comfy/mount";
-import { address, lastOutputs, onOutputs } from "../comfy/server";
+import { address, lastOutputs, onMeanwhile, onOutputs } from "../comfy/server";
 import type { Api, App, ComfyNode, Outputs, ServerFile } from "../comfy/types";
 import { html, Toggle } from "../ui/dom";
 import { loadMap, loadPicture } from "../ui/files";
@@ -50,6 +50,8 @@ export class CompareView {
   /** Whether the last run sent no pictures, as the person chose. */
   private isOff = false;
   private loaded: Loaded | null = null;
+  /** What a long run shows until its result is there. */
+  private draft: ImageBitmap | null = null;
   /** Place of the divider in 0..1, and the thumbnail that is shown. */
   private split = 0.5;
   private index = 0;
@@ -83,6 +85,9 @@ export class CompareView {
     onOutputs(api, node, (output) => {
       this.take(output);
     });
+    onMeanwhile(app, api, node, (picture) => {
+      this.showDraft(picture);
+    });
     everyFrame(node, this.root, () => {
       if (!this.payload) this.take(lastOutputs(this.app, this.node));
       if (this.stage.element.clientWidth !== this.drawnWidth) this.draw();
@@ -106,7 +111,7 @@ export class CompareView {
   private turnOff(): void {
     if (this.isOff) return;
     this.isOff = true;
-    this.payload = this.loaded = null;
+    this.payload = this.loaded = this.draft = null;
     this.status.textContent = "";
     this.draw();
   }
@@ -122,16 +127,29 @@ export class CompareView {
       ]);
       if (payload !== this.payload) return;
       this.loaded = { numbers: payload, map, before, after };
+      this.draft = null;
       this.showIndex(Math.min(this.index, after.length - 1));
       this.slider.max = String(after.length - 1);
       this.slider.classList.toggle("rf-hidden", after.length < 2);
-      this.stage.setShape(after[0].naturalWidth, after[0].naturalHeight);
-      this.root.style.minHeight = `${this.minHeight()}px`;
-      fit(this.node);
+      this.fitTo(after[0].naturalWidth, after[0].naturalHeight);
     } catch {
       this.payload = null; // temporary files are gone after a restart of the server
     }
     this.draw();
+  }
+
+  private showDraft(picture: ImageBitmap | null): void {
+    if (this.draft === picture) return;
+    this.draft = picture;
+    if (picture) this.fitTo(picture.width, picture.height);
+    else if (this.loaded) this.fitTo(this.loaded.after[0].naturalWidth, this.loaded.after[0].naturalHeight);
+    this.draw();
+  }
+
+  private fitTo(width: number, height: number): void {
+    this.stage.setShape(width, height);
+    this.root.style.minHeight = `${this.minHeight()}px`;
+    fit(this.node);
   }
 
   private showIndex(index: number): void {
@@ -175,15 +193,21 @@ export class CompareView {
 
   private draw(): void {
     this.drawnWidth = this.stage.element.clientWidth;
-    const { loaded } = this;
+    const { draft } = this;
+    const loaded = draft ? null : this.loaded;
     const why = this.isOff
       ? "Previews are off in ComfyUI's settings, under Refocus."
       : "Run to compare before and after here.";
-    this.stage.empty.textContent = loaded ? "" : t(why);
+    this.stage.empty.textContent = loaded || draft ? "" : t(why);
     for (const element of [this.divider, this.beforeTag, this.afterTag]) element.classList.toggle("rf-hidden", !loaded);
     this.planeToggle.element.disabled = !loaded;
+    const { width, height } = this.stage.canvas;
+    if (draft) {
+      this.stage.context().drawImage(draft, 0, 0, width, height);
+      this.status.textContent = t("a draft, until the run ends");
+    }
     if (!loaded) {
-      this.stage.context().clearRect(0, 0, this.stage.canvas.width, this.stage.canvas.height);
+      if (!draft) this.stage.context().clearRect(0, 0, width, height);
       return;
     }
     this.drawPictures(loaded);

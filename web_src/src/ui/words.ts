@@ -40,6 +40,7 @@ const ZH: Record<string, string | undefined> = {
   "Mark what is in focus": "标出合焦处",
   "Run to compare before and after here.": "运行后在这里比较前后。",
   "Previews are off in ComfyUI's settings, under Refocus.": "预览已在 ComfyUI 设置的 Refocus 中关闭。",
+  "a draft, until the run ends": "草图，直到运行结束",
   "blur radius up to": "模糊半径最大",
   "Run once to see the connected picture as an aperture.": "运行一次以查看作为光圈的图像。",
   "as a light behind the focal plane": "焦平面之后的光点形状",
