@@ -25,8 +25,6 @@ NOTE_CHARACTERS = 66
 """So many fit in one line of a note, as wide as tools.workflows makes it."""
 FIRST_SCALE = 0.7
 """The graph for beginners is shown at least this large in a window of 1920 × 1080."""
-IN_HELP_ONLY = {"RefocusDepthToImage", "RefocusDefocusToImage"}
-"""Nodes for which the help page has an example and no template stands."""
 PICTURE_LOADERS = {"LoadImage", "RefocusLoadPhoto"}
 """Their first widget names a picture."""
 MODEL_LOADERS = {"CheckpointLoaderSimple", "UNETLoader", "LoadDA3Model", "LoadMoGeModel"}
@@ -49,7 +47,7 @@ def ours(graph: rig.Graph) -> set[str]:
 
 def test_every_node_is_in_a_workflow_and_every_workflow_is_small_and_has_a_thumbnail() -> None:
     nodes = {f: json.loads(f.read_text())["nodes"] for f in FILES}
-    assert set(rig.NODE_IDS) - IN_HELP_ONLY <= {n["type"] for found in nodes.values() for n in found}
+    assert set(rig.NODE_IDS) <= {n["type"] for found in nodes.values() for n in found}
     assert {f.stem for f in FILES} == set(specs())
     for f, found in nodes.items():
         assert [n["type"] for n in found].count("MarkdownNote") == 1

@@ -115,6 +115,13 @@ def test_moge_2_keeps_metres_and_intrinsics_in_pixels() -> None:
     assert given is not None and given.tolist() == [77.0, 77.0]
 
 
+def test_a_moge_geometry_may_hold_more_than_is_read() -> None:
+    """A newer MoGe's is expected to be MoGe-2's with further entries."""
+    g = moge(normal=torch.zeros(2, H, W, 3))
+    more = depth.from_moge({**g, "metric_scale": torch.ones(2), "edges": torch.zeros(2, H, W), "version": "v3"})
+    assert more.metric and torch.equal(more.disparity, depth.from_moge(g).disparity)
+
+
 def test_moge_1_and_panoramas_are_relative() -> None:
     out = depth.from_moge(moge())
     assert not out.metric and float(out.disparity.max()) == 1 and out.focal_px is not None
