@@ -11,7 +11,7 @@
     preferences.py   what a person chose in ComfyUI's settings
     template_pictures.py   pictures of the example graphs into the input folder
 
-Works with ComfyUI 0.3.64 and later: what an older one lacks is looked up by name, never assumed.
+What an older ComfyUI lacks is looked up by name, never assumed.
 """
 
 from .execution import blocked, progress

@@ -101,9 +101,20 @@ def _die_with_parent() -> None:
 
 
 class Server:
-    """One ComfyUI process on a free port with its own base folder. `input`, `output` and `models` are in `base`."""
+    """One ComfyUI process on a free port with its own base folder. `input`, `output` and `models` are in `base`.
 
-    def __init__(self, base: Path, comfy: Path, *, links: dict[str, Path], arguments: tuple[str, ...] = ()) -> None:
+    `packages` is a folder of packages that it imports in place of those of this environment.
+    """
+
+    def __init__(
+        self,
+        base: Path,
+        comfy: Path,
+        *,
+        links: dict[str, Path],
+        arguments: tuple[str, ...] = (),
+        packages: Path | None = None,
+    ) -> None:
         self.base = base
         self.log = base / "server.log"
         for name in ("custom_nodes", "input", "output", "temp", "models", "user/default"):
@@ -121,11 +132,12 @@ class Server:
         command = f"main.py --cpu --listen 127.0.0.1 --port {port} --disable-api-nodes --disable-auto-launch".split()
         command += ["--fp32-text-enc"]  # in half precision, which it takes here, MoGe does not run on a CPU
         command += ["--base-directory", str(base), "--database-url", "sqlite:///:memory:", *arguments]
+        python_path = [str(folder) for folder in (packages, HERE / "shim") if folder]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *command],
                 cwd=comfy,
-                env={**os.environ, **offline, "PYTHONPATH": str(HERE / "shim"), "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **offline, "PYTHONPATH": os.pathsep.join(python_path), "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
