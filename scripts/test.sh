@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up (see setup.sh) and runs every check: lint, format, types, import rules, and all tests, in a real ComfyUI too.
-# Arguments go to pytest: scripts/test.sh tests/unit -k kernel
+# Arguments go to pytest, which then runs once: scripts/test.sh tests/unit -k kernel
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash scripts/setup.sh tests
@@ -18,4 +18,12 @@ step "types" basedpyright
 step "import rules" lint-imports
 step "page" npm --prefix web_src --silent run check
 # Here everything is installed, so a skipped test is a failure.
-REFOCUS_NO_SKIPS=1 step "tests" python -m pytest "$@"
+export REFOCUS_NO_SKIPS=1
+if [ $# -gt 0 ]; then
+  step "tests" python -m pytest "$@"
+else
+  # One process for each core, with one thread each: threads that share a core wait for one another. ComfyUI's tests share one
+  # server and its pages, so they stay together.
+  OMP_NUM_THREADS=1 step "tests of the core" python -m pytest tests/unit --numprocesses auto --maxprocesses 8 --dist worksteal
+  step "tests in ComfyUI" python -m pytest tests/comfy
+fi

@@ -51,14 +51,6 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def comfy_page(comfy_server: rig.Server, browser: Browser) -> Page:
-    """The page of that server."""
-    from tests.helpers.page import Page
-
-    return Page(browser.new_page(viewport=SIZE), comfy_server.url)
-
-
-@pytest.fixture(scope="session")
 def ui_page(comfy_server: rig.Server, browser: Browser) -> Callable[[str], Page]:
     """A page of that server by version of the front end; "own" is the one that this ComfyUI requires."""
     from tests.helpers.page import Page
@@ -71,3 +63,9 @@ def ui_page(comfy_server: rig.Server, browser: Browser) -> Callable[[str], Page]
         return Page(browser.new_page(viewport=SIZE), comfy_server.url, frontend)
 
     return opened
+
+
+@pytest.fixture(scope="session")
+def comfy_page(ui_page: Callable[[str], Page]) -> Page:
+    """The page with the server's own front end: the same one as `ui_page("own")`, as every open page draws all the time."""
+    return ui_page("own")
