@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tools.workflows.graph import Node, Workflow
 from tools.workflows.parts import OWN_DEPTH, TINY_DEPTH, defocus, estimated_depth, photo, reblur, save
 
@@ -18,8 +20,9 @@ WORKFLOW = Workflow(
         "sharp": Node("RefocusAllInFocus", {"image": ["photo", 0]}, width=340, off=True),
         "depth": estimated_depth("sharp"),
         "defocus": defocus({"image": ["sharp", 0], "focus": "point", "x": 0.42, "y": 0.62, "percent": 3.0}),
-        "reblur": reblur({"image": ["sharp", 0], "defocus": ["defocus", 0]}),
-        "save": save("reblur", "refocus"),
+        # As high as Reblur becomes by a picture in portrait format, so that it covers nothing.
+        "reblur": replace(reblur({"image": ["sharp", 0], "defocus": ["defocus", 0]}), height=700),
+        "save": replace(save("reblur", "refocus"), height=300),
     },
     [["note", "photo", "sharp"], ["depth"], ["defocus"], ["reblur", "save"]],
     "save",
