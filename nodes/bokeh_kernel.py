@@ -58,6 +58,7 @@ class RefocusBokehKernel(io.ComfyNode):
         color: bool,
         center: bool,
         preset: str,
+        field: bool,
         aperture_image: torch.Tensor | None = None,
         aperture_mask: torch.Tensor | None = None,
         texture_image: torch.Tensor | None = None,
@@ -66,12 +67,14 @@ class RefocusBokehKernel(io.ComfyNode):
         """Make the kernel and show it; `outline` is what else `ApertureSettings` takes."""
         texture = None if texture_image is None else _opening(texture_image, None, in_color=False)
         settings = bokeh.ApertureSettings(softness=softness, **outline)
+        if not field:
+            settings = replace(settings, cat_eye=0.0, swirl=0.0, coma=0.0)
         if preset != options.aperture.OWN:
             kernel = bokeh.PRESETS[preset].kernel(texture)
         elif shape == options.aperture.IMAGE:
             opening = _opening(aperture_image, aperture_mask, in_color=color)
             made = bokeh.kernel_from_image(opening, softness=softness, center=center)
-            kernel = bokeh.through_lens(made, settings.character(texture))
+            kernel = settings.drawn(made, texture)
         else:
             kernel = replace(settings, shape=shape).kernel(texture)
         preview = host.to_image(bokeh.kernel_preview(kernel))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from types import NoneType
 
 import torch
 from torch import Tensor
 
-from .checks import check_map, check_range
+from .checks import check_kind, check_map, check_number, check_range
 from .optics import FIT_TOLERANCE_PX, SHARP_RADIUS_PX, BlurLaw, extreme_slope_px
 
 Progress = Callable[[int, int], None]
@@ -215,6 +216,31 @@ def _check_law(law: BlurLaw, radius_px: Tensor, disparity: Tensor) -> None:
             raise ValueError("DefocusMap.radius_px is not what its law gives. For edited radii use DefocusMap.from_radius.")
 
 
+@dataclass(frozen=True)
+class PupilField:
+    """How the pupil changes over the picture: nothing of it at the centre, all of it in the corners (see `bokeh.field`).
+
+    Attributes:
+        cat_eye: 0..1, by how much of its radius the disc that the lens barrel leaves open has moved over the pupil.
+        swirl: -1..1, astigmatism: above 0, blurs are stretched around the centre behind the focal plane, and towards it in front.
+        coma: -1..1: above 0, blurs have a tail that points away from the centre; below 0, towards it.
+
+    Raises:
+        TypeError, ValueError: on a value out of range.
+    """
+
+    cat_eye: float = 0.0
+    swirl: float = 0.0
+    coma: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, low in (("cat_eye", 0), ("swirl", -1), ("coma", -1)):
+            value: float = getattr(self, name)
+            check_number(value, name)
+            if not low <= value <= 1:
+                raise ValueError(f"{name} must lie in {low}..1, got {value}.")
+
+
 @dataclass(frozen=True, eq=False)
 class Kernel:
     """Transmission of the aperture (socket `REFOCUS_KERNEL`).
@@ -225,6 +251,8 @@ class Kernel:
         name: what it is, for people.
         near: the raster in front of the focal plane, upright like `raster` (its blur is point-mirrored), where a lens's
             aberrations spread the light differently there; None where it is the same.
+        field: how all of this changes from the centre of the picture, where the rasters hold, to its corners; None where it
+            does not.
 
     Raises:
         TypeError, ValueError: on wrong shapes or types, negative or non-finite values, or a channel that does not sum to 1.
@@ -233,9 +261,11 @@ class Kernel:
     raster: Tensor
     name: str = "custom"
     near: Tensor | None = None
+    field: PupilField | None = None
 
     def __post_init__(self) -> None:
         _check_raster(self.raster, "Kernel.raster")
+        check_kind(self.field, (PupilField, NoneType), "Kernel.field")
         if self.near is not None:
             _check_raster(self.near, "Kernel.near")
             if self.near.shape != self.raster.shape:

@@ -2711,7 +2711,11 @@ var WHEN = {
     squeeze: [{ "preset": ["none"] }],
     spherical: [{ "preset": ["none"] }],
     fringe: [{ "preset": ["none"] }],
-    onion: [{ "preset": ["none"] }]
+    onion: [{ "preset": ["none"] }],
+    field: [{ "preset": ["none"] }],
+    cat_eye: [{ "field": ["on"], "preset": ["none"] }],
+    swirl: [{ "field": ["on"], "preset": ["none"] }],
+    coma: [{ "field": ["on"], "preset": ["none"] }]
   },
   RefocusDepthMatte: {
     x: [{ "select": ["point"] }],
@@ -3045,16 +3049,18 @@ function lookedUp(cells, size, x, y) {
 
 // src/kernel/presets.ts
 var PRESETS = {
-  "soft portrait": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0.9, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0 },
-  "bright-edged bubbles": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.9, "fringe": 0.15, "onion": 0 },
-  "creamy background": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": -0.7, "fringe": 0, "onion": 0 },
-  "mirror lens": { "shape": "ring", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.45, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0 },
-  "classic five blades": { "shape": "polygon", "blades": 5, "curvature": 0.25, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.35, "fringe": 0, "onion": 0 },
-  "modern nine blades": { "shape": "polygon", "blades": 9, "curvature": 0.4, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0 },
-  "old triplet": { "shape": "polygon", "blades": 10, "curvature": 0.9, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 1, "fringe": 0.4, "onion": 0 },
-  "fast prime wide open": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.25, "fringe": 0.7, "onion": 0 },
-  "moulded aspheric": { "shape": "polygon", "blades": 9, "curvature": 0.8, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0.5 },
-  "anamorphic": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 2, "spherical": 0, "fringe": 0.2, "onion": 0 }
+  "soft portrait": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0.9, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 },
+  "bright-edged bubbles": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.9, "fringe": 0.15, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 },
+  "creamy background": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": -0.7, "fringe": 0, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 },
+  "mirror lens": { "shape": "ring", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.45, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 },
+  "classic five blades": { "shape": "polygon", "blades": 5, "curvature": 0.25, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.35, "fringe": 0, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 },
+  "modern nine blades": { "shape": "polygon", "blades": 9, "curvature": 0.4, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 },
+  "old triplet": { "shape": "polygon", "blades": 10, "curvature": 0.9, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 1, "fringe": 0.4, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 },
+  "swirling portrait": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.3, "fringe": 0, "onion": 0, "cat_eye": 0.7, "swirl": 0.7, "coma": 0 },
+  "cinema prime": { "shape": "polygon", "blades": 11, "curvature": 0.9, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0, "cat_eye": 0.6, "swirl": 0, "coma": 0 },
+  "fast prime wide open": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.25, "fringe": 0.7, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 },
+  "moulded aspheric": { "shape": "polygon", "blades": 9, "curvature": 0.8, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0.5, "cat_eye": 0, "swirl": 0, "coma": 0 },
+  "anamorphic": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 2, "spherical": 0, "fringe": 0.2, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 }
 };
 
 // src/kernel/view.ts

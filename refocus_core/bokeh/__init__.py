@@ -3,6 +3,7 @@
 apertures      `make_kernel`, `kernel_from_image`: the aperture as a raster
 character      `through_lens`: aberrations, squeeze, onion rings and dust
 aperture_settings      all of an aperture in one value, as JSON, and presets
+field, lattice      how the aperture changes over the picture: at a place;  over the picture, for the renderer
 segments       the aperture cut into parts that are composited each by itself
 renderer       `render`: checks, one frame after the other, part by part;  draft: at half the resolution
 cutout         `render_with_alpha`: of pictures with transparency;  proxy: a small draft before a long rendering
@@ -19,6 +20,7 @@ from .aperture_settings import PRESETS, ApertureSettings
 from .apertures import SHAPES, kernel_from_image, kernel_preview, make_kernel
 from .character import Character, through_lens
 from .cutout import render_with_alpha
+from .field import kernel_at
 from .highlights import boost_highlights
 from .keying import DepthMatte, around, between, depth_matte
 from .limits import Limits
@@ -43,6 +45,7 @@ __all__ = [
     "between",
     "boost_highlights",
     "depth_matte",
+    "kernel_at",
     "kernel_from_image",
     "kernel_preview",
     "make_kernel",

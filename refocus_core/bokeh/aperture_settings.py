@@ -8,14 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
-from ..types import Kernel
+from ..types import Kernel, PupilField
 from .apertures import LEAST_NOTCH, make_kernel
 from .character import Character, through_lens
 
 
 @dataclass(frozen=True)
 class ApertureSettings:
-    """A named shape and how the lens draws it. Attributes: as of `make_kernel` and `Character`."""
+    """A named shape and how the lens draws it. Attributes: as of `make_kernel`, `Character` and `types.PupilField`."""
 
     shape: str = "circle"
     blades: int = 6
@@ -28,13 +28,21 @@ class ApertureSettings:
     spherical: float = 0.0
     fringe: float = 0.0
     onion: float = 0.0
+    cat_eye: float = 0.0
+    swirl: float = 0.0
+    coma: float = 0.0
 
     def kernel(self, texture: Tensor | None = None) -> Kernel:
-        """The aperture; errors as of `make_kernel` and `Character`."""
-        outline = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _OF_CHARACTER}
+        """The aperture; errors as of `make_kernel` and `drawn`."""
+        outline = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _OF_CHARACTER + _OF_FIELD}
         if self.shape == "star":
             outline["inner"] = max(self.inner, LEAST_NOTCH)
-        return through_lens(make_kernel(**outline), self.character(texture))
+        return self.drawn(make_kernel(**outline), texture)
+
+    def drawn(self, opening: Kernel, texture: Tensor | None = None) -> Kernel:
+        """An opening of any other shape as this lens draws it; errors as of `Character` and `PupilField`."""
+        field = PupilField(self.cat_eye, self.swirl, self.coma)
+        return replace(through_lens(opening, self.character(texture)), field=None if field == PupilField() else field)
 
     def character(self, texture: Tensor | None = None) -> Character:
         """How the lens draws an opening."""
@@ -82,6 +90,8 @@ def _converted(name: str, value: Any, usual: str | float) -> Any:
 
 _OF_CHARACTER = ("squeeze", "spherical", "fringe", "onion")
 """What the lens adds to an outline."""
+_OF_FIELD = ("cat_eye", "swirl", "coma")
+"""What changes over the picture."""
 
 PRESETS: dict[str, ApertureSettings] = {
     "soft portrait": ApertureSettings(softness=0.9),
@@ -91,6 +101,8 @@ PRESETS: dict[str, ApertureSettings] = {
     "classic five blades": ApertureSettings("polygon", blades=5, curvature=0.25, spherical=0.35),
     "modern nine blades": ApertureSettings("polygon", blades=9, curvature=0.4),
     "old triplet": ApertureSettings("polygon", blades=10, curvature=0.9, spherical=1.0, fringe=0.4),
+    "swirling portrait": ApertureSettings(cat_eye=0.7, swirl=0.7, spherical=0.3),
+    "cinema prime": ApertureSettings("polygon", blades=11, curvature=0.9, cat_eye=0.6),
     "fast prime wide open": ApertureSettings(fringe=0.7, spherical=0.25),
     "moulded aspheric": ApertureSettings("polygon", blades=9, curvature=0.8, onion=0.5),
     "anamorphic": ApertureSettings(squeeze=2.0, fringe=0.2),

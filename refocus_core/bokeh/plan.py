@@ -15,6 +15,7 @@ from .. import psf
 from ..images import window_max
 from ..types import Kernel
 from .bins import Bins, bin_position
+from .lattice import FieldAperture, Lattice
 from .segments import ApertureSegment, cut_aperture
 from .surfaces.layers import Layers
 
@@ -33,6 +34,8 @@ class Quality:
         snap: sharpen soft depth transitions to the photo's edges first.
         half: render at half the resolution, with what is in focus put back at full resolution; not with a background plate or a
             coloured aperture.
+        field_step: distance of the places at which an aperture that changes over the picture is taken, in half diagonals, for a
+            field of full strength; it is blended between them. An edge that moves with the place is that part of the radius wide.
     """
 
     resolution_px: float
@@ -41,20 +44,23 @@ class Quality:
     join: float = 0.0
     snap: bool = True
     half: bool = False
+    field_step: float = 0.25
 
     def __post_init__(self) -> None:
         if self.segments < 1:
             raise ValueError(f"Quality.segments must be at least 1, got {self.segments}.")
         if not (self.resolution_px > 0 and self.bin_step > 0):
             raise ValueError(f"Quality.resolution_px and bin_step must be above 0, got {self.resolution_px} and {self.bin_step}.")
+        if not self.field_step > 0:
+            raise ValueError(f"Quality.field_step must be above 0, got {self.field_step}.")
         if not self.join >= 0:
             raise ValueError(f"Quality.join must be at least 0, got {self.join}.")
 
 
 QUALITIES: dict[str, Quality] = {
-    "draft": Quality(resolution_px=12, bin_step=1.5, segments=1, half=True),
+    "draft": Quality(resolution_px=12, bin_step=1.5, segments=1, half=True, field_step=0.35),
     "normal": Quality(resolution_px=24, bin_step=1.25, segments=3, join=1.6),
-    "best": Quality(resolution_px=64, bin_step=0.5, segments=16),
+    "best": Quality(resolution_px=64, bin_step=0.5, segments=16, field_step=0.16),
 }
 """The presets by name: a draft while one looks for the focus, a normal picture in seconds, the best one in many times that."""
 
@@ -75,6 +81,13 @@ farther around every pixel."""
 
 WIDEST_WINDOW_PX = 12e6
 """Pixels of a window up to which a blur that reaches beyond the picture is computed. A larger one takes memory in proportion."""
+
+FIELD_CELLS = 2.5
+"""Side of the rasters of an aperture that changes over the picture, in cells for each px of the largest radius. A larger one
+draws rims more sharply, and takes longer."""
+
+LEAST_FIELD_CELLS = 31
+"""Least such side."""
 
 ENLARGING_HALO = 3
 """Coarse pixels that shrinking and enlarging look beyond a blur."""
@@ -102,7 +115,8 @@ class Plan:
 
     Args:
         variance: px^2 along an axis that the picture is blurred by already, or will be: every blur is narrower by it.
-        size: height and width of the picture; without it, every blur is computed, however large (see `even_from_px`).
+        size: height and width of the picture; without it, every blur is computed, however large (see `even_from_px`), and the
+            aperture is everywhere that of the centre.
 
     Attributes:
         bins: the bins of radius, nearest first.
@@ -112,6 +126,7 @@ class Plan:
         radii: signed radius of bin i, in pixels of that resolution.
         whole, segments: the aperture as one segment, and cut up.
         colour: whether the aperture differs between the colour channels.
+        field: the aperture where it changes over the picture, else None. Its segments are as many as `segments`.
         halo_px: how far the largest blur spreads.
         size: of the picture.
     """
@@ -127,6 +142,11 @@ class Plan:
         self.colour = kernel.raster.shape[0] == 3
         self.downscales = [_downscale(c, quality.resolution_px) for c in bins.centres]
         self.radii = [_coarse_radius(c, s, variance) for c, s in zip(bins.centres, self.downscales, strict=True)]
+        self.field: FieldAperture | None = None
+        if kernel.field is not None and size is not None:
+            cells = max(2 * math.ceil(FIELD_CELLS / 2 * max(map(abs, self.radii))) + 1, LEAST_FIELD_CELLS)
+            count = quality.segments if len(self.segments) > 1 else 1
+            self.field = FieldAperture(kernel, Lattice(size, kernel.field, quality.field_step), count, cells)
         self.halo_px = max(self.support(i) for i in range(len(bins.centres)))
         self.bin_groups: list[tuple[int, int]] = []
         for i in range(len(bins.centres)):
@@ -203,6 +223,12 @@ class Plan:
         if not self.is_segmented(i):
             (segment,) = self.whole
         return psf.rasterize(segment.side(self.radii[i]), self.radii[i]) / segment.weight.view(-1, 1, 1)
+
+    def kernels_at(self, i: int, node: tuple[int, int], whole: bool) -> Tensor:
+        """[Q,C,m,m] blur of bin i through each segment of the aperture at a node of the lattice, together of sum 1."""
+        assert self.field is not None
+        rasters = self.field.rasters(node, whole or not self.is_segmented(i), -1 if self.radii[i] < 0 else 1)
+        return psf.rasterize(rasters.flatten(0, 1), self.radii[i]).unflatten(0, rasters.shape[:2])
 
 
 def _downscale(radius_px: float, resolution_px: float) -> int:

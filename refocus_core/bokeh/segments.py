@@ -41,22 +41,40 @@ def cut_aperture(kernel: Kernel, count: int) -> list[ApertureSegment]:
     """
     raster = kernel.raster
     whole = ApertureSegment(raster, raster.sum((1, 2)), kernel.near)
-    side = math.isqrt(count)
-    n = raster.shape[-1]
-    cell = (torch.arange(n, device=raster.device) + 0.5) / n
-    if side * side == count:
-        index = (cell * side).long()[:, None] * side + (cell * side).long()[None]
-    else:
-        index = (_turn(n, raster.device) * count).long().clamp_max(count - 1)
-    parts = [raster * (index == i) for i in range(count)]
-    weights = torch.stack([part.sum((1, 2)) for part in parts])  # [count,C]
+    parts = raster * _masks(raster.shape[-1], count, raster.device)
+    weights = parts.sum((2, 3))  # [count,C]
     lit = weights > DARK
     if bool((lit.any(1) & ~lit.all(1)).any()) or not bool(lit.any()):
         return [whole]
     kept = lit.all(1).nonzero().flatten().tolist()
     total = weights[kept].sum(0)
-    nears = [None] * count if kernel.near is None else list(_like(kernel.near, weights * lit, grid=side * side == count))
+    nears = [None] * count if kernel.near is None else list(_like(kernel.near, weights * lit, grid=_is_grid(count)))
     return [ApertureSegment(parts[i], weights[i] / total * whole.weight, _scaled(nears[i], weights[i], total)) for i in kept]
+
+
+def cut_raster(raster: Tensor, count: int) -> Tensor:
+    """[count,C,n,n] all segments of an aperture [C,n,n], dark ones too."""
+    return raster * _masks(raster.shape[-1], count, raster.device)
+
+
+def cut_alike(near: Tensor, behind: Tensor) -> Tensor:
+    """[count,C,n,n] segments of the aperture in front of the focus [C,n,n], with the light of those behind it [count,C,n,n]."""
+    return _like(near, behind.sum((2, 3)), grid=_is_grid(len(behind))).to(near)
+
+
+def _is_grid(count: int) -> bool:
+    return math.isqrt(count) ** 2 == count
+
+
+def _masks(n: int, count: int, device: torch.device) -> Tensor:
+    """[count,1,n,n] bool: the cells of each segment."""
+    if _is_grid(count):
+        side = math.isqrt(count)
+        line = ((torch.arange(n, device=device) + 0.5) / n * side).long()
+        index = line[:, None] * side + line[None]
+    else:
+        index = (_turn(n, device) * count).long().clamp_max(count - 1)
+    return (index == torch.arange(count, device=device).view(-1, 1, 1))[:, None]
 
 
 def _scaled(near: Tensor | None, weight: Tensor, total: Tensor) -> Tensor | None:

@@ -29,7 +29,7 @@ def kernel(args: argparse.Namespace) -> Kernel:
         return settings.kernel(texture)
     path = Path(args.aperture)
     made = bokeh.kernel_from_image(_picture(path), softness=args.softness, name=path.stem)
-    return bokeh.through_lens(made, bokeh.Character(**_character(args), texture=texture))
+    return bokeh.ApertureSettings(**_character(args)).drawn(made, texture)
 
 
 def save(path: Path, args: argparse.Namespace) -> None:
@@ -59,7 +59,7 @@ def _settings(args: argparse.Namespace) -> ApertureSettings | None:
 
 
 def _character(args: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(args, name) for name in ("squeeze", "spherical", "fringe", "onion")}
+    return {name: getattr(args, name) for name in ("squeeze", "spherical", "fringe", "onion", "cat_eye", "swirl", "coma")}
 
 
 def _picture(path: Path) -> Tensor:

@@ -209,6 +209,8 @@ def _add_aperture(p: argparse.ArgumentParser) -> None:
         _add(g, option)
     for option in (o.aperture.SQUEEZE, o.aperture.SPHERICAL, o.aperture.FRINGE, o.aperture.ONION, o.aperture.PRESET):
         _add(g, option)
+    for option in (o.aperture.CAT_EYE, o.aperture.SWIRL, o.aperture.COMA):
+        _add(g, option)
     g.add_argument(
         "--aperture-texture",
         metavar="FILE",
@@ -305,6 +307,7 @@ REPLACED_BY_DEFOCUS = (
 OF_APERTURE = (
     *("--aperture", "--blades", "--curvature", "--rotation", "--softness"),
     *("--squeeze", "--spherical", "--fringe", "--onion"),
+    *("--cat-eye", "--swirl", "--coma"),
 )
 """Options that a preset or a file stands for."""
 

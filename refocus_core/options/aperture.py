@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .records import Choice, Number, Option, Switch
+from .records import ON, Choice, Number, Option, Switch
 
 IMAGE = "image"
 """Shape that only ComfyUI has: a connected picture or mask."""
@@ -102,6 +102,43 @@ ONION = Number(
     "Onion rings, as moulded aspheric lenses draw them: contrast of the rings within a blurred light.",
     when=(_OWN,),
 )
+FIELD = Switch(
+    "field",
+    False,
+    "On: towards the corners the lens draws otherwise, by cat_eye, swirl and coma.",
+    when=(_OWN,),
+)
+_IN_FIELD = ({"field": (ON,), **_OWN},)
+CAT_EYE = Number(
+    "cat_eye",
+    0.0,
+    (0.0, 1.0),
+    0.05,
+    "",
+    "Cat's eyes: towards the corners the lens barrel covers part of the aperture, and lights become lens-shaped and smaller. The "
+    "picture stays as bright.",
+    when=_IN_FIELD,
+)
+SWIRL = Number(
+    "swirl",
+    0.0,
+    (-1.0, 1.0),
+    0.05,
+    "",
+    "Astigmatism towards the corners. Above 0: the background swirls around the centre, the foreground is drawn towards it. "
+    "Below 0: the other way round.",
+    when=_IN_FIELD,
+)
+COMA = Number(
+    "coma",
+    0.0,
+    (-1.0, 1.0),
+    0.05,
+    "",
+    "Coma towards the corners: above 0, blurred lights have a bright tip towards the centre and a tail away from it. Below 0: "
+    "the other way round.",
+    when=_IN_FIELD,
+)
 COLOR = Switch(
     "color",
     False,
@@ -126,6 +163,8 @@ PRESET = Choice(
         "classic five blades": "soft pentagons.",
         "modern nine blades": "nearly round.",
         "old triplet": "strong rims and colour.",
+        "swirling portrait": "an old Petzval lens: a background that turns around the subject.",
+        "cinema prime": "round in the middle, cat's eyes towards the corners.",
         "fast prime wide open": "green and magenta edges.",
         "moulded aspheric": "onion rings.",
         "anamorphic": "upright ovals, of half the width.",
@@ -148,5 +187,9 @@ OPTIONS: tuple[Option, ...] = (
     FRINGE,
     ONION,
     PRESET,
+    FIELD,
+    CAT_EYE,
+    SWIRL,
+    COMA,
 )
 """Of Bokeh Kernel."""

@@ -67,6 +67,11 @@ def all_in_focus(
     check_kind(defocus_map, (DefocusMap, NoneType), "defocus_map")
     check_kind(kernel, (Kernel, NoneType), "kernel")
     check_kind(tile_px, (int, NoneType), "tile_px")
+    if kernel is not None and kernel.field is not None:
+        raise ValueError(
+            "All in focus knows one aperture for the whole picture, and this one changes over it (cat_eye, swirl, coma). Set "
+            "these to 0, or leave the kernel out."
+        )
     for name, value in (("strength", strength), ("noise", noise)):
         if value is not None or name == "strength":
             check_number(value, name)

@@ -196,13 +196,14 @@ class Twin:
     def BokehKernel(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
         if i["preset"] != "none":
             return (bokeh.PRESETS[i["preset"]].kernel(),)
-        character = bokeh.Character(**{k: i[k] for k in ("squeeze", "spherical", "fringe", "onion")})
+        of_lens = ("squeeze", "spherical", "fringe", "onion", "cat_eye", "swirl", "coma")
+        lens = bokeh.ApertureSettings(**{k: i[k] for k in of_lens if i["field"] or k not in of_lens[4:]})
         if i["shape"] == "image":
             linear = color.srgb_to_linear(self.picture(i["aperture_image"])[:1])
             raster = linear[0] if i["color"] else color.luminance(linear)[0]
-            return (bokeh.through_lens(bokeh.kernel_from_image(raster, softness=i["softness"], center=i["center"]), character),)
+            return (lens.drawn(bokeh.kernel_from_image(raster, softness=i["softness"], center=i["center"])),)
         names = ("blades", "curvature", "rotation_deg", "inner", "points", "softness")
-        return (bokeh.through_lens(bokeh.make_kernel(i["shape"], **{k: i[k] for k in names}), character),)
+        return (lens.drawn(bokeh.make_kernel(i["shape"], **{k: i[k] for k in names})),)
 
     def Reblur(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
         defocus_map = self.value(i["defocus"])

@@ -12,8 +12,9 @@ from refocus_core import bokeh, defocus, options
 from refocus_core.optics import SENSORS_MM, Blur, Lens
 from refocus_core.types import DepthMap
 
-OF_PICTURES = ("color", "center")
-"""Options of Bokeh Kernel for connected pictures, which the command line and the settings do not have."""
+OF_NODE = ("color", "center", "preset", "field")
+"""Options of Bokeh Kernel that the settings do not have: for connected pictures, or switches that the node asks itself
+(`tests/comfy/test_nodes.py`)."""
 APERTURE: dict[str, tuple[dict[str, Any], Any]] = {
     "shape": ({}, "ring"),
     "blades": ({"shape": "polygon"}, 5),
@@ -26,6 +27,9 @@ APERTURE: dict[str, tuple[dict[str, Any], Any]] = {
     "spherical": ({}, 0.5),
     "fringe": ({}, 0.5),
     "onion": ({}, 0.5),
+    "cat_eye": ({}, 0.5),
+    "swirl": ({}, 0.5),
+    "coma": ({}, 0.5),
 }
 """Option -> settings in which it has an effect, and another value."""
 FOCUS: dict[str, tuple[dict[str, Any], Any]] = {
@@ -53,12 +57,13 @@ FOCUS: dict[str, tuple[dict[str, Any], Any]] = {
 
 
 def _both_sides(settings: dict[str, Any]) -> Tensor:
-    kernel = bokeh.ApertureSettings(**settings).kernel()
+    """What it does in a corner of the picture, where a field has its effect."""
+    kernel = bokeh.kernel_at(bokeh.ApertureSettings(**settings).kernel(), 0.8, -0.6)
     return torch.cat([kernel.raster.expand(3, -1, -1), kernel.side(-1).expand(3, -1, -1)])
 
 
 def test_every_option_is_asked() -> None:
-    listed = {o.name for o in options.aperture.OPTIONS} - {*OF_PICTURES, "preset"}
+    listed = {o.name for o in options.aperture.OPTIONS} - {*OF_NODE}
     assert set(APERTURE) == listed and set(FOCUS) == {o.name for o in options.defocus.OPTIONS}
 
 

@@ -58,6 +58,9 @@ def choose_engine(plan: Plan, device: torch.device, limits: Limits | None = None
         return CpuEngine(plan, limits)
     if plan.any_even or not uses_triton(device, setting):
         return TileEngine(plan, limits)
+    if plan.field is not None:
+        log.info("Reblur on %s: plain torch, as the aperture changes over the picture (cat_eye, swirl, coma).", _name(device))
+        return TileEngine(plan, limits)
     engine = TritonEngine(plan, limits)
     if engine.most_taps > limits.most_taps:
         log.info("Aperture without flat parts and a large radius (%d taps): plain torch renders.", engine.most_taps)
@@ -153,6 +156,7 @@ class CpuEngine:
 
     def __init__(self, plan: Plan, limits: Limits) -> None:
         here = copy.copy(plan)
+        here.field = None if plan.field is None else plan.field.to("cpu")
         here.whole, here.segments = ([p.to("cpu") for p in group] for group in (plan.whole, plan.segments))
         self._engine = TileEngine(here, limits)
 

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...images import reusable_fft_length
+from ..lattice import Node, Opening
 from ..plan import Plan
-from ..segments import ApertureSegment
 from .spans import Box, enclosing
 
 SPECTRA_BYTES = 64 * 2**20
@@ -74,37 +74,63 @@ class Blurs:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._kernels: dict[tuple[int, int], Tensor] = {}
-        self._spectra: dict[tuple[int, int, int, int], Tensor] = {}
+        self._kernels: dict[tuple[int, Node | None, int], Tensor] = {}
+        self._spectra: dict[tuple[int, Node | None, int, int, int], Tensor] = {}
         self._spectra_bytes = 0
         self._lock = Lock()
 
-    def kernels(self, i: int, segments: list[ApertureSegment]) -> Tensor:
-        """[Q,C,m,m] bin i's blur through each segment."""
-        key = (i, len(segments))
-        with self._lock:
-            if key not in self._kernels:
-                self._kernels[key] = torch.stack([self._plan.kernel(i, p) for p in segments])
-            return self._kernels[key]
+    def kernels(self, i: int, opening: Opening) -> Tensor:
+        """[Q,C,m,m] bin i's blur through each segment; [4Q,...] through those of the four nodes of the opening's cell."""
+        return _joined([self._kernels_at(i, node, opening) for node in _nodes(opening)])
 
-    def spectra(self, i: int, segments: list[ApertureSegment], fh: int, fw: int) -> Tensor:
-        """[Q,C,fh,fw] spectra of bin i's blur through each segment, the kernel's middle at the origin."""
-        key = (i, len(segments), fh, fw)
-        kernels = self.kernels(i, segments)
+    def spectra(self, i: int, opening: Opening, fh: int, fw: int) -> Tensor:
+        """[Q,C,fh,fw] spectra of bin i's blur through each segment, the kernel's middle at the origin; [4Q,...] in a cell."""
+        return _joined([self._spectra_at(i, node, opening, fh, fw) for node in _nodes(opening)])
+
+    def _kernels_at(self, i: int, node: Node | None, opening: Opening) -> Tensor:
+        key = (i, node, len(opening.segments))
+        with self._lock:
+            if key in self._kernels:
+                return self._kernels[key]
+        if node is None:
+            made = torch.stack([self._plan.kernel(i, p) for p in opening.segments])
+        else:
+            made = self._plan.kernels_at(i, node, opening.whole)
+        with self._lock:
+            return self._kernels.setdefault(key, made)
+
+    def _spectra_at(self, i: int, node: Node | None, opening: Opening, fh: int, fw: int) -> Tensor:
+        key = (i, node, len(opening.segments), fh, fw)
         with self._lock:
             if key in self._spectra:
                 return self._spectra[key]
-            m = kernels.shape[-1]
-            full = kernels.new_zeros(*kernels.shape[:2], fh, fw)
-            full[..., :m, :m] = kernels
-            spectrum = torch.fft.fft2(full.roll((-(m // 2), -(m // 2)), (-2, -1)))
-            size = spectrum.numel() * spectrum.element_size()
-            while self._spectra and self._spectra_bytes + size > SPECTRA_BYTES:
-                oldest = self._spectra.pop(next(iter(self._spectra)))
-                self._spectra_bytes -= oldest.numel() * oldest.element_size()
-            self._spectra[key] = spectrum
-            self._spectra_bytes += size
-            return spectrum
+        kernels = self._kernels_at(i, node, opening)
+        m = kernels.shape[-1]
+        full = kernels.new_zeros(*kernels.shape[:2], fh, fw)
+        full[..., :m, :m] = kernels
+        spectrum = torch.fft.fft2(full.roll((-(m // 2), -(m // 2)), (-2, -1)))
+        with self._lock:
+            self._keep(key, spectrum)
+        return spectrum
+
+    def _keep(self, key: tuple[int, Node | None, int, int, int], spectrum: Tensor) -> None:
+        """Keep a spectrum, and no more of them than SPECTRA_BYTES."""
+        if key in self._spectra:
+            return
+        size = spectrum.numel() * spectrum.element_size()
+        while self._spectra and self._spectra_bytes + size > SPECTRA_BYTES:
+            oldest = self._spectra.pop(next(iter(self._spectra)))
+            self._spectra_bytes -= oldest.numel() * oldest.element_size()
+        self._spectra[key] = spectrum
+        self._spectra_bytes += size
+
+
+def _nodes(opening: Opening) -> tuple[Node | None, ...]:
+    return (None,) if opening.cell is None else opening.cell.nodes
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def convolved(planes: list[PlacedPlane], there: tuple[slice, slice], colour: bool) -> Tensor:

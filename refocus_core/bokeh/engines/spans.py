@@ -13,6 +13,9 @@ class Span(tuple[int, int]):
     def grown(self, by: int) -> Span:
         return Span((self[0] - by, self[1] + by))
 
+    def moved(self, by: int) -> Span:
+        return Span((self[0] + by, self[1] + by))
+
     def within(self, other: Span) -> Span:
         """The part that lies in `other`; of no or negative length where there is none."""
         return Span((max(self[0], other[0]), min(self[1], other[1])))

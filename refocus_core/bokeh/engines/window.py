@@ -33,8 +33,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..bins import Bins
+from ..lattice import Cell, Opening
 from ..plan import PRESENT, Plan
-from ..segments import ApertureSegment
 from ..surfaces.layers import Layers
 from .compositing import Stack
 from .fourier import CUBIC_HALO, Blurs, Period, PlacedPlane, convolved, direct, enlarged, shrunk
@@ -125,11 +125,11 @@ class Window:
         contents = self._contents(rows, cols)
         if all(plan.is_sharp(i) for i in contents):
             return  # `out` already holds the picture
-        segments = self._segments(contents, rows, cols)
+        opening = self._opening(contents, rows, cols)
         core = (slice(*rows), slice(*cols))
         unchanged_mask = (self.layers.front_radius[core].abs() <= UNBLURRED_PX) & ~self.layers.edge[core]
-        stack = Stack(len(segments), self.hidden_from[core], 3 if plan.colour else 1, bool(unchanged_mask.any()))
-        weights = torch.stack([p.weight for p in segments]).view(len(segments), -1, 1, 1)
+        stack = Stack(len(opening.segments), self.hidden_from[core], 3 if plan.colour else 1, bool(unchanged_mask.any()))
+        weights = self._weights(opening, rows, cols)
         near: tuple[Tensor, Tensor] | None = None
         for first, end in plan.bin_groups:
             members = self._members(first, end, contents, rows, cols)
@@ -138,7 +138,7 @@ class Window:
             if near is None and near_blur is not None and not plan.is_nearer(first):  # nearer ones come first
                 near = stack.mean(weights)
             box = enclosing([m.target for m in members])
-            plane = self._group(members, segments, box)
+            plane = self._group(members, opening, box)
             part = (box[0].relative_to(at[0]), box[1].relative_to(at[1]))
             stack.add(plane, plan.positions[first], plan.positions[end - 1], part)
         light, coverage = stack.mean(weights)
@@ -160,11 +160,25 @@ class Window:
                 contents[i] = content
         return contents
 
-    def _segments(self, contents: dict[int, Box], rows: Span, cols: Span) -> list[ApertureSegment]:
-        """The aperture, cut up where anything lies behind something within reach of the tile."""
+    def _opening(self, contents: dict[int, Box], rows: Span, cols: Span) -> Opening:
+        """The aperture at the tile, cut up where anything lies behind something within reach of it."""
         halo = max(self.plan.support(i) for i in contents)
         cut = self.has_back and self._content(self._background_blocks, rows.grown(halo), cols.grown(halo)) is not None
-        return self.plan.segments if cut else self.plan.whole
+        field, (top, left) = self.plan.field, self.origin
+        cell = None if field is None else field.lattice.cell(rows[0] + top, cols[0] + left)
+        return Opening(self.plan.segments if cut else self.plan.whole, cell)
+
+    def _weights(self, opening: Opening, rows: Span, cols: Span) -> Tensor:
+        """[Q,1 or 3,1,1] share of each segment in the light; [Q,1 or 3,y,x] where that differs over the picture."""
+        if opening.cell is None or self.plan.field is None:
+            return torch.stack([p.weight for p in opening.segments]).view(len(opening.segments), -1, 1, 1)
+        return self.plan.field.weights(opening.cell, opening.whole, self._shares(opening.cell, rows, cols))
+
+    def _shares(self, cell: Cell, rows: Span, cols: Span) -> Tensor:
+        """[4,y,x] share of each node of a cell in a box of the window."""
+        assert self.plan.field is not None
+        y, x = (span.moved(start) for span, start in zip((rows, cols), self.origin, strict=True))
+        return self.plan.field.lattice.shares(cell, y, x, self.layers.front.device)
 
     def _members(self, first: int, end: int, contents: dict[int, Box], rows: Span, cols: Span) -> list[Member]:
         """Those bins of a group that reach the tile."""
@@ -179,7 +193,7 @@ class Window:
 
     # ---------------------------------------------------------------------------------------------------------- blurs
 
-    def _group(self, members: list[Member], segments: list[ApertureSegment], box: Box) -> Tensor:
+    def _group(self, members: list[Member], opening: Opening, box: Box) -> Tensor:
         """[Q or 1,4,y,x] (6 channels for a coloured aperture): light and coverage of a group of bins in a box of the tile."""
         plan, first = self.plan, members[0].bin
         if plan.is_even(first):
@@ -187,7 +201,10 @@ class Window:
         elif plan.is_sharp(first):
             plane = self._plane(first, *box)[None]
         else:
-            plane = self._blurred(members, segments if plan.is_segmented(first) else plan.whole, box)
+            opening = opening if plan.is_segmented(first) else Opening(plan.whole, opening.cell)
+            plane = self._blurred(members, opening, box)
+            if opening.cell is not None and plan.field is not None:
+                plane = plan.field.blended(plane, opening.cell, opening.whole, self._shares(opening.cell, *box))
         if plan.colour and plane.shape[1] == 4:
             plane = torch.cat([plane[:, :3], plane[:, 3:].expand(-1, 3, -1, -1)], 1)
         return plane
@@ -207,15 +224,16 @@ class Window:
         y, x = (Span((-start, n - start)) for start, n in zip(self.origin, self.plan.size, strict=True))
         return self._plane(i, y, x).mean((-2, -1), keepdim=True)[None]
 
-    def _blurred(self, members: list[Member], segments: list[ApertureSegment], target: Box) -> Tensor:
-        """[Q,4,y,x] (6 channels for a coloured aperture): bins of one resolution, each blurred by every segment, summed up."""
+    def _blurred(self, members: list[Member], opening: Opening, target: Box) -> Tensor:
+        """[Q,4,y,x] (6 channels for a coloured aperture): bins of one resolution, each blurred by every segment, summed up;
+        [4Q,...] by those of the four nodes of a cell."""
         s = self.plan.downscales[members[0].bin]
         small = [m for m in members if s == 1 and self.plan.kernel_size(m.bin) <= DIRECT_PX]
         if small and self.layers.front.device.type == "cpu":
-            return self._partly_direct(members, small, segments, target)
-        return self._transformed(members, segments, target, s)
+            return self._partly_direct(members, small, opening, target)
+        return self._transformed(members, opening, target, s)
 
-    def _transformed(self, members: list[Member], segments: list[ApertureSegment], target: Box, s: int) -> Tensor:
+    def _transformed(self, members: list[Member], opening: Opening, target: Box, s: int) -> Tensor:
         """As `_blurred`, by transforms at 1/s of the resolution."""
         margin = s if s > 1 else 0
         sources = [self._aligned(m.content, margin, s) for m in members]
@@ -225,7 +243,7 @@ class Window:
         planes: list[PlacedPlane] = []
         for m, box in zip(members, sources, strict=True):
             plane = self._plane(m.bin, *box)
-            spectra = self.blurs.spectra(m.bin, segments, *period.size)
+            spectra = self.blurs.spectra(m.bin, opening, *period.size)
             planes.append(PlacedPlane(shrunk(plane, s) if s > 1 else plane, period.index(box), spectra))
         blurred = convolved(planes, period.index(wanted), self.plan.colour)
         return blurred if s == 1 else enlarged(blurred, s, wanted, target)
@@ -234,17 +252,17 @@ class Window:
         """The box with a margin, grown to whole coarse pixels of the picture."""
         return box[0].grown(margin).aligned(s, self.origin[0]), box[1].grown(margin).aligned(s, self.origin[1])
 
-    def _partly_direct(self, members: list[Member], small: list[Member], segments: list[ApertureSegment], target: Box) -> Tensor:
+    def _partly_direct(self, members: list[Member], small: list[Member], opening: Opening, target: Box) -> Tensor:
         """As `_blurred` at full resolution, where the blurs of `small` are applied pixel by pixel."""
         parts: list[tuple[Tensor, Box]] = []
         others = [m for m in members if m not in small]
         if others:
             own = enclosing([m.target for m in others])
-            parts.append((self._transformed(others, segments, own, 1), own))
+            parts.append((self._transformed(others, opening, own, 1), own))
         for m in small:
             n = self.plan.kernel_size(m.bin) // 2
             plane = self._plane(m.bin, m.target[0].grown(n), m.target[1].grown(n))
-            parts.append((direct(plane, self.blurs.kernels(m.bin, segments), self.plan.colour), m.target))
+            parts.append((direct(plane, self.blurs.kernels(m.bin, opening), self.plan.colour), m.target))
         if len(parts) == 1:
             return parts[0][0]
         out = parts[0][0].new_zeros(*parts[0][0].shape[:2], target[0].length, target[1].length)

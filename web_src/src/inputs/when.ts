@@ -75,6 +75,10 @@ export const WHEN: Record<string, Record<string, readonly Case[]>> = {
     spherical: [{"preset": ["none"]}],
     fringe: [{"preset": ["none"]}],
     onion: [{"preset": ["none"]}],
+    field: [{"preset": ["none"]}],
+    cat_eye: [{"field": ["on"], "preset": ["none"]}],
+    swirl: [{"field": ["on"], "preset": ["none"]}],
+    coma: [{"field": ["on"], "preset": ["none"]}],
   },
   RefocusDepthMatte: {
     x: [{"select": ["point"]}],
