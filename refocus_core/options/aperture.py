@@ -109,6 +109,7 @@ FIELD = Switch(
     when=(_OWN,),
 )
 _IN_FIELD = ({"field": (ON,), **_OWN},)
+"""Where the aperture changes over the picture."""
 CAT_EYE = Number(
     "cat_eye",
     0.0,

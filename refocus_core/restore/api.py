@@ -65,13 +65,8 @@ def all_in_focus(
     check_image(image_srgb, "image")
     check_kind(method, str, "method")
     check_kind(defocus_map, (DefocusMap, NoneType), "defocus_map")
-    check_kind(kernel, (Kernel, NoneType), "kernel")
+    _check_kernel(kernel)
     check_kind(tile_px, (int, NoneType), "tile_px")
-    if kernel is not None and kernel.field is not None:
-        raise ValueError(
-            "All in focus knows one aperture for the whole picture, and this one changes over it (cat_eye, swirl, coma). Set "
-            "these to 0, or leave the kernel out."
-        )
     for name, value in (("strength", strength), ("noise", noise)):
         if value is not None or name == "strength":
             check_number(value, name)
@@ -85,6 +80,15 @@ def all_in_focus(
     image = image_srgb.float()
     network = _network(chosen, model, folders, image.device)
     return chosen.run(Request(image, defocus_map, kernel, strength, noise, network, tile_px, progress))
+
+
+def _check_kernel(kernel: Kernel | None) -> None:
+    check_kind(kernel, (Kernel, NoneType), "kernel")
+    if kernel is not None and kernel.field is not None:
+        raise ValueError(
+            "All in focus knows one aperture for the whole picture, and this one changes over it (cat_eye, swirl, coma). Set "
+            "these to 0, or leave the kernel out."
+        )
 
 
 def _network(method: Method, given: nn.Module | None, folders: Iterable[str | Path], device: torch.device) -> nn.Module | None:
