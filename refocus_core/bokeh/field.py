@@ -69,15 +69,18 @@ class Pupil:
         kernel: with a `field`.
         cells: side of the rasters that are made, in cells; None is that of the kernel's.
 
+        rim: over which width, in radii of the pupil, the shadow of the barrel fades; at least a cell.
+
     Attributes:
         kernel, cells: as given.
         differs_in_front: whether the aperture in front of the focus is another one than behind it.
     """
 
-    def __init__(self, kernel: Kernel, cells: int | None = None) -> None:
+    def __init__(self, kernel: Kernel, cells: int | None = None, rim: float = 0.0) -> None:
         assert kernel.field is not None
         self.kernel, self._field = kernel, kernel.field
         self.cells = cells or kernel.raster.shape[-1]
+        self._rim = max(rim, 1 / self.cells)
         self.differs_in_front = kernel.near is not None or bool(self._field.swirl or self._field.coma)
         n = self.cells * SAMPLES
         axis = ((torch.arange(n) + 0.5) * 2 / n - 1).to(kernel.raster.device)
@@ -110,7 +113,7 @@ class Pupil:
             light = _looked_up(self.kernel.side(side), x, y) / area
         if self._field.cat_eye:
             from_rim = self._reach - torch.hypot(x + self._field.cat_eye * px, y + self._field.cat_eye * py)
-            light = light * (from_rim * (len(x) / 2) + 0.5).clamp(0, 1)
+            light = light * (from_rim / self._rim + 0.5).clamp(0, 1)
         seen = F.avg_pool2d(light[None], SAMPLES)[0]
         left = seen.sum((1, 2), keepdim=True)
         if bool((left <= DARK * all_light).any()):

@@ -27,6 +27,10 @@ LEAST_STRENGTH = 0.4
 LEAST_CELL_PX = 40
 """Least side of a cell. A smaller one is more exact in small pictures, and transforms halos more than cells."""
 
+RIM_FADE = 0.7
+"""Width over which the barrel's shadow fades, relative to its way from node to node. With a smaller one, large lights show
+several rims; with a larger one it is softer."""
+
 LEAST_SHARE = 1e-4
 """Share of the light from which on a segment's blur is brought to full height before it is composited."""
 
@@ -70,12 +74,14 @@ class Lattice:
 
     Attributes:
         rows, columns: where the lines lie, from 0 to the height and to the width.
+        step: their distance at most, in half diagonals.
     """
 
     def __init__(self, size: tuple[int, int], field: PupilField, step: float) -> None:
         self.size = size
         strength = max(field.cat_eye, abs(field.swirl), abs(field.coma), LEAST_STRENGTH)
         step_px = max(step / strength * math.hypot(*size) / 2, LEAST_CELL_PX)
+        self.step = step_px / (math.hypot(*size) / 2)
         self.rows, self.columns = (_lines(side, math.ceil(side / step_px)) for side in size)
 
     def cell(self, y: int, x: int) -> Cell:
@@ -113,7 +119,7 @@ class FieldAperture:
 
     def __init__(self, kernel: Kernel, lattice: Lattice, count: int, cells: int) -> None:
         self.lattice, self._count = lattice, count
-        self._pupil = Pupil(kernel, cells)
+        self._pupil = Pupil(kernel, cells, RIM_FADE * lattice.step * (kernel.field.cat_eye if kernel.field else 0.0))
         self._kept: dict[tuple[Node, int, int], Tensor] = {}
         self._lock = Lock()
 

@@ -44,7 +44,7 @@ class Quality:
     join: float = 0.0
     snap: bool = True
     half: bool = False
-    field_step: float = 0.25
+    field_step: float = 0.16
 
     def __post_init__(self) -> None:
         if self.segments < 1:
@@ -60,7 +60,7 @@ class Quality:
 QUALITIES: dict[str, Quality] = {
     "draft": Quality(resolution_px=12, bin_step=1.5, segments=1, half=True, field_step=0.35),
     "normal": Quality(resolution_px=24, bin_step=1.25, segments=3, join=1.6),
-    "best": Quality(resolution_px=64, bin_step=0.5, segments=16, field_step=0.16),
+    "best": Quality(resolution_px=64, bin_step=0.5, segments=16, field_step=0.1),
 }
 """The presets by name: a draft while one looks for the focus, a normal picture in seconds, the best one in many times that."""
 
