@@ -170,7 +170,7 @@ def test_a_texture_that_leaves_no_light_is_named() -> None:
 def test_presets_differ_from_a_plain_disc_and_survive_json(name: str) -> None:
     settings = bokeh.PRESETS[name]
     assert bokeh.ApertureSettings.from_json(settings.to_json()) == settings
-    kernel, disc = settings.kernel(), bokeh.make_kernel("circle")
+    kernel, disc = bokeh.kernel_at(settings.kernel(), 0.8, -0.6), bokeh.make_kernel("circle")
     assert float((kernel.raster - disc.raster).abs().sum()) > 0.05
 
 
