@@ -45,6 +45,7 @@ PACKAGES = {
     "protobuf": "BSD-3-Clause",
     "pytest": "MIT",
     "pytest-timeout": "MIT",
+    "pytest-xdist": "MIT",
     "pyyaml": "MIT",
     "ruff": "MIT",
     "safetensors": "Apache-2.0",

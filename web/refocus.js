@@ -327,21 +327,22 @@ function keepImages(api2, node, output) {
     return image;
   });
 }
+var MEANWHILE = "refocus_meanwhile";
 function onMeanwhile(app2, api2, node, take) {
   const show = (event) => {
-    const { blob, nodeId } = event.detail;
+    const { image, node: id } = event.detail;
     const isInSubgraph = node.graph !== void 0 && node.graph !== (app2.rootGraph ?? app2.graph);
-    if (nodeId !== String(node.id) && !(isInSubgraph && nodeId.endsWith(`:${node.id}`))) return;
-    createImageBitmap(blob).then(take, () => void 0);
+    if (id !== String(node.id) && !(isInSubgraph && id.endsWith(`:${node.id}`))) return;
+    take(address(api2, image));
   };
   const end = () => {
     take(null);
   };
-  api2.addEventListener("b_preview_with_metadata", show);
+  api2.addEventListener(MEANWHILE, show);
   for (const type of ENDS) api2.addEventListener(type, end);
   const removed = node.onRemoved;
   node.onRemoved = () => {
-    api2.removeEventListener("b_preview_with_metadata", show);
+    api2.removeEventListener(MEANWHILE, show);
     for (const type of ENDS) api2.removeEventListener(type, end);
     removed?.call(node);
   };
@@ -603,8 +604,8 @@ var CompareView = class {
     onOutputs(api2, node, (output) => {
       this.take(output);
     });
-    onMeanwhile(app2, api2, node, (picture) => {
-      this.showDraft(picture);
+    onMeanwhile(app2, api2, node, (url) => {
+      void this.takeDraft(url);
     });
     everyFrame(node, this.root, () => {
       if (!this.payload) this.take(lastOutputs(this.app, this.node));
@@ -629,6 +630,7 @@ var CompareView = class {
   loaded = null;
   /** What a long run shows until its result is there. */
   draft = null;
+  draftUrl = null;
   /** Place of the divider in 0..1, and the thumbnail that is shown. */
   split = 0.5;
   index = 0;
@@ -650,7 +652,7 @@ var CompareView = class {
   turnOff() {
     if (this.isOff) return;
     this.isOff = true;
-    this.payload = this.loaded = this.draft = null;
+    this.payload = this.loaded = this.draft = this.draftUrl = null;
     this.status.textContent = "";
     this.draw();
   }
@@ -664,7 +666,7 @@ var CompareView = class {
       ]);
       if (payload !== this.payload) return;
       this.loaded = { numbers: payload, map, before, after };
-      this.draft = null;
+      this.draft = this.draftUrl = null;
       this.showIndex(Math.min(this.index, after.length - 1));
       this.slider.max = String(after.length - 1);
       this.slider.classList.toggle("rf-hidden", after.length < 2);
@@ -674,10 +676,12 @@ var CompareView = class {
     }
     this.draw();
   }
-  showDraft(picture) {
-    if (this.draft === picture) return;
+  async takeDraft(url) {
+    this.draftUrl = url;
+    const picture = url === null ? null : await loadPicture(url).catch(() => null);
+    if (url !== this.draftUrl || picture === this.draft) return;
     this.draft = picture;
-    if (picture) this.fitTo(picture.width, picture.height);
+    if (picture) this.fitTo(picture.naturalWidth, picture.naturalHeight);
     else if (this.loaded) this.fitTo(this.loaded.after[0].naturalWidth, this.loaded.after[0].naturalHeight);
     this.draw();
   }

@@ -11,19 +11,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import comfy.utils
 import folder_paths
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
+from server import PromptServer
 from torch import Tensor
 
 from . import preferences
 
 LONGEST_PX = 1024
 """Long side of a picture. Larger: more to write at every change of a slider, and finer than a node is on the screen."""
+MEANWHILE = "refocus_meanwhile"
+"""The event by which the page is told of a picture before the result."""
 _QUALITY = 90
 """Of JPEG and WebP. Larger: fewer artefacts, larger files."""
 
@@ -35,11 +37,15 @@ def shown(image: Tensor) -> dict[str, list[Any]]:
 
 
 def show_meanwhile(make: Callable[[], Tensor | None]) -> None:
-    """Show [1,3,H,W] in 0..1 on the running node until its result is there; not made where the person chose no previews."""
+    """Show [1,3,H,W] in 0..1 on the running node until its result is there; not made where the person chose no previews.
+
+    An event of our own: ComfyUI's live preview stays under the node's view in Nodes 2.0 after the run.
+    """
     image = None if preferences.previews() == preferences.NO_FRAME else make()
     if image is not None:
-        preview = ("JPEG", Image.fromarray(_levels(image[0])), max(image.shape))  # ComfyUI enlarges to the size that is named
-        comfy.utils.ProgressBar(1).update_absolute(0, 1, preview)
+        server = PromptServer.instance
+        picture = {"node": server.last_node_id, "image": temporary("draft.jpg", jpeg(image[0]))}
+        server.send_sync(MEANWHILE, picture, server.client_id)
 
 
 def temporary(name: str, data: bytes) -> dict[str, str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import json
 import time
 import zlib
 from typing import Any
@@ -12,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import websocket
 from PIL import Image
 
 from tests.helpers import portraits, rig, twin
@@ -234,25 +231,18 @@ def test_nodes_show_the_frames_that_the_person_chose_in_small_pictures(comfy_ser
 
 
 def test_a_draft_is_shown_while_a_long_run_goes_on(comfy_server: rig.Server) -> None:
-    def sent_before_the_result(quality: str) -> list[bytes]:
+    def sent_before_the_result(quality: str) -> list[dict[str, Any]]:
         graph = chain(comfy_server, batch=8)
         graph["6"]["inputs"]["quality"] = quality
-        pictures: list[bytes] = []
-        page = websocket.create_connection(f"ws{comfy_server.url[4:]}/ws?clientId={quality}", timeout=240)
-        with contextlib.closing(page):
-            comfy_server.raw("/prompt", {"prompt": graph, "client_id": quality})
-            while True:
-                message = page.recv()
-                if isinstance(message, bytes):
-                    pictures.append(message[8:])  # after two numbers: kind of message, of picture
-                    continue
-                event = json.loads(message)
-                assert event["type"] != "execution_error", event
-                if event["type"] == "executed" and event["data"]["node"] == "6":
-                    return pictures
+        run = comfy_server.run(graph)
+        assert run.end == "execution_success", run.error
+        kinds = [kind for kind, data in run.events if kind == "refocus_meanwhile" or data.get("node") == "6"]
+        assert kinds[-1] != "refocus_meanwhile", "it comes before the result"
+        return run.of("refocus_meanwhile")
 
-    (picture,) = sent_before_the_result("best")
-    assert Image.open(io.BytesIO(picture)).size == (64, 48)
+    (draft,) = sent_before_the_result("best")
+    assert draft["node"] == "6"
+    assert Image.open(io.BytesIO(comfy_server.view(draft["image"]))).size == (64, 48)
     assert sent_before_the_result("draft") == []
 
 

@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from refocus_core import bokeh
+from tests.helpers import rig
 from tests.helpers.page import Page
 from tests.helpers.ui import View, workflow
 
@@ -73,26 +75,25 @@ def test_compare_divider_and_focal_plane(page: Page) -> None:
     assert "741 × 500" in found.status()
 
 
-def test_compare_shows_the_draft_of_a_running_node_until_the_run_ends(page: Page) -> None:
+def test_compare_shows_the_draft_of_a_running_node_until_the_run_ends(page: Page, comfy_server: rig.Server) -> None:
     found = view(page, "compare")
     before = shown(found)
-    send = """async ([id, type]) => { const c = new OffscreenCanvas(60, 40), g = c.getContext('2d');
-      g.fillStyle = '#c04000'; g.fillRect(0, 0, 60, 40); const blob = await c.convertToBlob({ type: 'image/png' });
-      window.comfyAPI.api.api.dispatchCustomEvent(type, { blob, nodeId: id, displayNodeId: id }); }"""
+    Image.new("RGB", (60, 40), (0xC0, 0x40, 0)).save(comfy_server.base / "temp" / "draft.png")
+    send = "([type, detail]) => { window.comfyAPI.api.api.dispatchCustomEvent(type, detail); }"
+    picture = {"filename": "draft.png", "subfolder": "", "type": "temp"}
     own = found.root.get_attribute("data-node")
-    page.page.evaluate(send, ["99", "b_preview_with_metadata"])
+    page.page.evaluate(send, ["refocus_meanwhile", {"node": "99", "image": picture}])
     page.page.wait_for_timeout(300)
     assert np.abs(shown(found) - before).max() <= 2, "another node's"
-    page.page.evaluate(send, [own, "b_preview_with_metadata"])
-    page.page.wait_for_function(
-        "r => r.querySelector('.rf-status').textContent.includes('draft')", arg=found.root.element_handle()
-    )
+    sizes = page.sizes()
+    page.page.evaluate(send, ["refocus_meanwhile", {"node": own, "image": picture}])
+    assert page.until(lambda: "draft" in found.status())
     assert np.abs(shown(found) - [0xC0, 0x40, 0]).max() <= 2
     found.shot("draft")
-    page.page.evaluate(send, [own, "execution_interrupted"])
-    page.page.wait_for_timeout(300)
+    page.page.evaluate(send, ["execution_interrupted", {}])
+    assert page.until(lambda: "741 × 500" in found.status())
     assert np.abs(shown(found) - before).max() <= 2
-    assert "741 × 500" in found.status()
+    assert page.sizes() == sizes
 
 
 def test_aperture_is_redrawn_while_its_inputs_change(page: Page) -> None:

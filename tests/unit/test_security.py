@@ -25,7 +25,7 @@ SECRETS = {
 """What secrets look like."""
 FROM_HTML = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|srcdoc|DOMParser|\beval\(|new Function\(")
 """Ways to make elements or code from a string."""
-ROUTES = re.compile(r"PromptServer|\.routes\b|add_routes?\(|aiohttp")
+ROUTES = re.compile(r"\.routes\b|add_routes?\(|aiohttp")
 """Ways to add a route to ComfyUI's server."""
 
 

@@ -71,29 +71,31 @@ function keepImages(api: Api, node: ComfyNode, output: Outputs): void {
   });
 }
 
-/** `b_preview_with_metadata`: a picture that a running node sends. */
+/** Event of the server: a picture that a node shows while it runs, as `nodes/host/pictures_shown.py` sends it. */
+const MEANWHILE = "refocus_meanwhile";
+
 interface Meanwhile {
-  blob: Blob;
-  /** Of the node; within a subgraph with the ids of the nodes around it, as "7:3". */
-  nodeId: string;
+  image: ServerFile;
+  /** Id of the node; within a subgraph with the ids of the nodes around it, as "7:3". */
+  node: string;
 }
 
-/** Hand to a view the picture that its node sends while it runs, and null when the run ends without a result. */
-export function onMeanwhile(app: App, api: Api, node: ComfyNode, take: (picture: ImageBitmap | null) => void): void {
+/** Hand to a view the address of the picture that its node shows while it runs, and null when the run ends without a result. */
+export function onMeanwhile(app: App, api: Api, node: ComfyNode, take: (url: string | null) => void): void {
   const show = (event: CustomEvent): void => {
-    const { blob, nodeId } = event.detail as Meanwhile;
+    const { image, node: id } = event.detail as Meanwhile;
     const isInSubgraph = node.graph !== undefined && node.graph !== (app.rootGraph ?? app.graph);
-    if (nodeId !== String(node.id) && !(isInSubgraph && nodeId.endsWith(`:${node.id}`))) return;
-    createImageBitmap(blob).then(take, () => undefined); // what is no picture is not shown
+    if (id !== String(node.id) && !(isInSubgraph && id.endsWith(`:${node.id}`))) return;
+    take(address(api, image));
   };
   const end = (): void => {
     take(null);
   };
-  api.addEventListener("b_preview_with_metadata", show);
+  api.addEventListener(MEANWHILE, show);
   for (const type of ENDS) api.addEventListener(type, end);
   const removed = node.onRemoved;
   node.onRemoved = () => {
-    api.removeEventListener("b_preview_with_metadata", show);
+    api.removeEventListener(MEANWHILE, show);
     for (const type of ENDS) api.removeEventListener(type, end);
     removed?.call(node);
   };

@@ -51,7 +51,8 @@ export class CompareView {
   private isOff = false;
   private loaded: Loaded | null = null;
   /** What a long run shows until its result is there. */
-  private draft: ImageBitmap | null = null;
+  private draft: HTMLImageElement | null = null;
+  private draftUrl: string | null = null;
   /** Place of the divider in 0..1, and the thumbnail that is shown. */
   private split = 0.5;
   private index = 0;
@@ -85,8 +86,8 @@ export class CompareView {
     onOutputs(api, node, (output) => {
       this.take(output);
     });
-    onMeanwhile(app, api, node, (picture) => {
-      this.showDraft(picture);
+    onMeanwhile(app, api, node, (url) => {
+      void this.takeDraft(url);
     });
     everyFrame(node, this.root, () => {
       if (!this.payload) this.take(lastOutputs(this.app, this.node));
@@ -111,7 +112,7 @@ export class CompareView {
   private turnOff(): void {
     if (this.isOff) return;
     this.isOff = true;
-    this.payload = this.loaded = this.draft = null;
+    this.payload = this.loaded = this.draft = this.draftUrl = null;
     this.status.textContent = "";
     this.draw();
   }
@@ -127,7 +128,7 @@ export class CompareView {
       ]);
       if (payload !== this.payload) return;
       this.loaded = { numbers: payload, map, before, after };
-      this.draft = null;
+      this.draft = this.draftUrl = null;
       this.showIndex(Math.min(this.index, after.length - 1));
       this.slider.max = String(after.length - 1);
       this.slider.classList.toggle("rf-hidden", after.length < 2);
@@ -138,10 +139,12 @@ export class CompareView {
     this.draw();
   }
 
-  private showDraft(picture: ImageBitmap | null): void {
-    if (this.draft === picture) return;
+  private async takeDraft(url: string | null): Promise<void> {
+    this.draftUrl = url;
+    const picture = url === null ? null : await loadPicture(url).catch(() => null); // its file may be gone
+    if (url !== this.draftUrl || picture === this.draft) return; // the result came before it
     this.draft = picture;
-    if (picture) this.fitTo(picture.width, picture.height);
+    if (picture) this.fitTo(picture.naturalWidth, picture.naturalHeight);
     else if (this.loaded) this.fitTo(this.loaded.after[0].naturalWidth, this.loaded.after[0].naturalHeight);
     this.draw();
   }

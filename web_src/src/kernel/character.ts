@@ -8,6 +8,10 @@ export interface Settings extends Shape {
   spherical: number;
   fringe: number;
   onion: number;
+  /** What changes over the picture; the node shows its centre, where none of it does. */
+  cat_eye: number;
+  swirl: number;
+  coma: number;
 }
 
 /** Samples along each side of a cell, as refocus_core/bokeh has it. */
