@@ -3,7 +3,6 @@
     python -m tools.samples [NAME ...]
 
 city_lights.jpg, city_lights_depth.png  a cat on a wall before a city at night; near is bright
-ramp.png                                bright at the bottom: depth for a tilt-shift lens, any size after scaling
 missed_focus.jpg                        the motorcycle photo through a lens focused far behind the motorcycle
 portrait.png                            astronaut.png with a mask painted over the face
 small_subject.png                       missed_focus.jpg with a mask painted over the headlight
@@ -107,11 +106,6 @@ def city_lights() -> None:
     cat.point(lambda v: 255 * (v > 127)).save(DATA / "city_lights_depth.png", optimize=True)
 
 
-def ramp() -> None:
-    rows = np.linspace(0, 255, 256).round().astype(np.uint8)
-    Image.fromarray(np.repeat(rows[:, None], 16, 1)).save(DATA / "ramp.png", optimize=True)
-
-
 def missed_focus() -> None:
     photo = tensor("motorcycle.png")
     found = depth.refine(
@@ -191,7 +185,7 @@ def encoded(linear: np.ndarray) -> np.ndarray:
 
 
 SAMPLES: dict[str, Callable[[], None]] = {
-    f.__name__: f for f in (city_lights, ramp, missed_focus, portrait, small_subject, mend_depth, distraction, phone_photo)
+    f.__name__: f for f in (city_lights, missed_focus, portrait, small_subject, mend_depth, distraction, phone_photo)
 }
 """Name -> what draws it."""
 

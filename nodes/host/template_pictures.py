@@ -35,7 +35,6 @@ PICTURES = (
     "motorcycle_near_bright.png",
     "phone_photo.jpg",
     "portrait.png",
-    "ramp.png",
     "small_subject.png",
     "wine.jpg",
 )

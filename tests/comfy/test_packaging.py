@@ -130,7 +130,7 @@ def test_the_pack_runs_from_the_archive_alone(tmp_path: Path) -> None:
         shutil.copy(paths.REPO / file, pack / file)
     inputs = tmp_path / "base" / "input"
     inputs.mkdir(parents=True)
-    (inputs / "refocus_ramp.png").write_bytes(b"somebody's own")
+    (inputs / "refocus_coffee.png").write_bytes(b"somebody's own")
     server = rig.Server(tmp_path / "base", comfy, links={pack.name: pack})
     try:
         server.wait()
@@ -147,7 +147,7 @@ def test_the_pack_runs_from_the_archive_alone(tmp_path: Path) -> None:
         assert f"Cannot import {pack}" not in server.log_text()
         shipped = {f"refocus_{f.rsplit('/', 1)[1]}" for f in archive() if f.startswith("tests/data/") and not f.endswith(".md")}
         assert {f.name for f in inputs.iterdir() if f.is_file()} == shipped
-        assert (inputs / "refocus_ramp.png").read_bytes() == b"somebody's own"
+        assert (inputs / "refocus_coffee.png").read_bytes() == b"somebody's own"
         assert f"Refocus: copied {len(shipped) - 1} pictures of its templates into {inputs}" in server.log_text()
     finally:
         server.stop()
