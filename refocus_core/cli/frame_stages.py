@@ -132,7 +132,10 @@ def _frames(files: Sequence[Path], step: Callable[[int], object]) -> Iterator[Te
         image = _load(file).image
         if size is not None and image.shape != size:
             (h, w), (first_h, first_w) = image.shape[-2:], size[-2:]
-            raise ValueError(f"{file} has {w} x {h} px, and {files[0].name} {first_w} x {first_h}. Frames are of one size.")
+            raise ValueError(
+                f"{file} has {w} x {h} px, and {files[0].name} {first_w} x {first_h}. Frames of a clip are of one size; "
+                "photos that are no clip are done by: python -m refocus_core batch IN OUT"
+            )
         size = image.shape
         yield image
         step(1)
