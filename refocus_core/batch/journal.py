@@ -19,10 +19,13 @@ from types import TracebackType
 from typing import Any, BinaryIO, cast
 
 from .. import __version__
+from ..faults import not_written
 from .jobs import RESULT, Job
 
 OWN_FOLDER = ".refocus"
 """Folder in OUT of the journal and of results that have no name yet."""
+JOURNAL = "journal.jsonl"
+"""The journal in that folder."""
 
 
 def stamp(job: Job) -> str:
@@ -59,19 +62,26 @@ class Journal:
         self._lines: dict[str, dict[str, Any]] = {}
 
     def __enter__(self) -> Journal:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = open(self.folder / "lock", "ab")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = open(self.folder / "lock", "ab")
+        except OSError as error:
+            raise not_written(self.folder, error) from error
         try:
             _take(self._lock)
         except OSError:
             self._lock.close()
             raise ValueError(f"Another run is at work on {self.out}. Wait for it, or choose another folder as OUT.") from None
-        file = self.folder / "journal.jsonl"
+        file = self.folder / JOURNAL
         torn = self._read(file)
-        self._file = open(file, "ab")
-        if torn:
-            self._file.write(b"\n")
-        self.staging.mkdir()
+        try:
+            self._file = open(file, "ab", buffering=0)  # what does not fit must not wait to fail again
+            if torn:
+                self._file.write(b"\n")
+            self.staging.mkdir()
+        except OSError as error:
+            self._lock.close()
+            raise not_written(file, error) from error
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -127,16 +137,28 @@ class Journal:
         """Give whole results their names.
 
         Raises:
-            OSError: if one is missing or cannot be renamed.
+            OSError: if one is missing or cannot be renamed, or there is no room for the journal's line.
         """
         files = {self._name(target): [staged[name].name, *_identity(staged[name])] for name, target in job.targets.items()}
         name = self._name(job.targets[RESULT])
         line = {"name": name, "stamp": now, "staged": self._name(self.staging), "files": files}
-        self._file.write(json.dumps(line).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._append(json.dumps(line).encode() + b"\n")
         for option, target in job.targets.items():
-            _rename(staged[option], target)
+            try:
+                _rename(staged[option], target)
+            except OSError as error:
+                raise not_written(target, error) from error
+
+    def _append(self, line: bytes) -> None:
+        """Write a line to the journal; what did not fit is taken out again, for the next line begins where it would end."""
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            while line:
+                line = line[self._file.write(line) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._file.truncate(end)
+            raise not_written(self.folder / JOURNAL, error) from error
 
 
 def _rename(path: Path, final: Path) -> None:

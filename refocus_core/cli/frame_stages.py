@@ -57,7 +57,10 @@ def run_frames(args: argparse.Namespace) -> None:
                 step(len(files) - len(left))
                 for number, job in left:
                     staged = journal.staged(job, number)
-                    _one(work, plan, number, job.source, staged[RESULT])
+                    try:
+                        _one(work, plan, number, job.source, staged[RESULT])
+                    except OSError as error:  # tells of the file that stands for the frame
+                        raise OSError(str(error).replace(str(staged[RESULT]), str(job.targets[RESULT]))) from error
                     journal.commit(job, together, staged)
                     step(1)
     if not args.quiet:

@@ -103,10 +103,38 @@ def rewrite(source: Path, target: Path, change: Change) -> None:
         with _opened(source) as container:
             import av
 
-            with av.open(file, "w", format=kind) as out:
+            with av.open(_Sink(file), "w", format=kind) as out:
                 _Rewriter(container, out, source, target, change).run()
 
     write_whole(target, write)
+
+
+class _Sink:
+    """A file that PyAV writes to. It fails once, and then takes everything.
+
+    PyAV goes on writing while it closes, and prints a traceback for each further failure; such a file is given up anyhow.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._failed = file, False
+
+    def _unless_failed(self, call: Callable[[], int], otherwise: int) -> int:
+        if self._failed:
+            return otherwise
+        try:
+            return call()
+        except OSError:
+            self._failed = True
+            raise
+
+    def write(self, data: bytes) -> int:
+        return self._unless_failed(lambda: self._file.write(data), len(data))
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._unless_failed(lambda: self._file.seek(offset, whence), offset)
+
+    def tell(self) -> int:
+        return self._unless_failed(self._file.tell, 0)
 
 
 class _Rewriter:

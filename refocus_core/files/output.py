@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from ..faults import is_write_fault, not_written
 from .formats import ALPHA_SUFFIXES, FLOAT_SUFFIXES, INTEGER_BITS, LARGEST_SIDE_PX, MAP_SUFFIXES, PictureError
 from .pfm_exr import openexr
 
@@ -102,22 +103,39 @@ def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
     """Write to a hidden neighbour, then rename: nobody ever sees half a file, and a failure keeps the old one.
 
     A link stays one, and what it points to is written.
+
+    Raises:
+        OSError: if there is no room or no leave to write, with the file's name and the remedy; and whatever `write` raises.
     """
-    path = path.resolve()
-    handle, name = tempfile.mkstemp(prefix=".refocus-", suffix=path.suffix, dir=path.parent)
+    target = path.resolve()
+    try:
+        handle, name = tempfile.mkstemp(prefix=".refocus-", suffix=target.suffix, dir=target.parent)
+    except OSError as error:
+        raise not_written(path, error) from error
     try:
         with os.fdopen(handle, "w+b") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        if path.exists():
-            mode = path.stat().st_mode & 0o777
-        else:
-            umask = os.umask(0)
-            os.umask(umask)
-            mode = 0o666 & ~umask
-        os.chmod(name, mode)  # mkstemp makes files that only their owner reads
-        os.replace(name, path)
-    except BaseException:
+    except BaseException as error:
         os.unlink(name)
+        if isinstance(error, OSError) and is_write_fault(error):
+            raise not_written(path, error) from error
         raise
+    try:
+        _take_name(name, target)
+    except OSError as error:
+        os.unlink(name)
+        raise not_written(path, error) from error
+
+
+def _take_name(name: str, path: Path) -> None:
+    """Give a whole file its name, and the permissions of the one that was there or of any file."""
+    if path.exists():
+        mode = path.stat().st_mode & 0o777
+    else:
+        umask = os.umask(0)
+        os.umask(umask)
+        mode = 0o666 & ~umask
+    os.chmod(name, mode)  # mkstemp makes files that only their owner reads
+    os.replace(name, path)

@@ -85,6 +85,9 @@ def write_exr(file: BinaryIO, values: Array) -> None:
     header = {"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}
     with tempfile.TemporaryDirectory() as folder:  # OpenEXR writes to names only
         name = os.path.join(folder, "picture.exr")
-        with exr.File(header, channels) as out:
-            out.write(name)
+        try:
+            with exr.File(header, channels) as out:
+                out.write(name)
+        except RuntimeError as error:
+            raise OSError(f"OpenEXR: {error}") from error
         file.write(Path(name).read_bytes())
