@@ -64,7 +64,7 @@ class MattingLaplacian:
         around = [(row - dy, column - dx) for dy, dx in WINDOW]
         window = [take(number, r.clamp(0, h - 1) * w + c.clamp(0, w - 1)) for r, c in around]
         inside = [((r > 0) & (r < h - 1) & (c > 0) & (c < w - 1)).to(guide) for r, c in around]
-        for p in range(9):
+        for p in range(9 if len(centres) else 0):  # a picture of less than three pixels has no window
             for q in range(p, 9):
                 entry = (y[:, p] * y[:, q]).sum(0).add_(1).mul_(-1 / 9)
                 if p == q:

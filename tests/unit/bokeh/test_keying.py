@@ -87,3 +87,14 @@ def test_a_scene_of_one_plane_is_selected_whole(disparity: float) -> None:
     image, wall = torch.rand(1, 3, 8, 9), DepthMap(torch.full((1, 8, 9), disparity), True)
     cut = bokeh.depth_matte(image, wall, *bokeh.between(wall, 1.0, 0.0))
     assert bool((cut.coverage == 1).all()) and torch.equal(cut.foreground, image)
+
+
+@pytest.mark.parametrize("size", [(8, 2), (2, 8), (1, 9), (2, 2), (1, 1), (3, 2)])
+def test_pictures_of_less_than_three_pixels_are_selected_too(size: tuple[int, int]) -> None:
+    """No window of three pixels, in which matting looks at colours, fits into them."""
+    draw = torch.Generator().manual_seed(0)
+    picture, disparity = torch.rand(1, 3, *size, generator=draw), torch.rand(1, *size, generator=draw)
+    cut = bokeh.depth_matte(picture, DepthMap(disparity, False), torch.tensor([1.0]), torch.tensor([0.5]), softness=1.0)
+    for part in (cut.coverage, cut.foreground, cut.background):
+        assert bool(torch.isfinite(part).all())
+    assert float(cut.coverage.min()) >= 0 and float(cut.coverage.max()) <= 1
