@@ -24,6 +24,7 @@ if [ $# -gt 0 ]; then
 else
   # One process for each core, with one thread each: threads that share a core wait for one another. ComfyUI's tests share one
   # server and its pages, so they stay together.
-  OMP_NUM_THREADS=1 step "tests of the core" python -m pytest tests/unit --numprocesses auto --maxprocesses 8 --dist worksteal
+  OMP_NUM_THREADS=1 step "tests of the core" python -m pytest tests/unit -m "not alone" --numprocesses auto --maxprocesses 8 --dist worksteal
+  step "tests of the core that run alone" python -m pytest tests/unit -m alone
   step "tests in ComfyUI" python -m pytest tests/comfy
 fi

@@ -430,6 +430,7 @@ def test_processes_of_one_seed_note_their_settings_beside_each_other(folder: Pat
     assert json.loads((tmp_path / "training.json").read_text())["layout"] == "bokeh"
 
 
+@pytest.mark.alone
 def test_two_processes_have_the_loss_curve_of_one_also_with_spread_weights(folder: Path, tmp_path: Path) -> None:
     """By accelerate's launcher and our command line: FLUX whole on each process, then spread (configs/accelerate/sharded.yaml).
 

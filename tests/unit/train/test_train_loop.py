@@ -152,6 +152,7 @@ def test_neighbouring_keys_give_unrelated_numbers() -> None:
     assert torch.equal(torch.rand(4, generator=generator(1, 2)), torch.rand(4, generator=generator(1, 2)))
 
 
+@pytest.mark.alone
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     script = tmp_path / "run.py"
     script.write_text(
