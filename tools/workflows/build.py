@@ -14,7 +14,6 @@ import io
 import json
 import sys
 import tempfile
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +108,7 @@ def build(page: Page, workflow: Workflow) -> dict[str, Any]:
     )
     page.fit()
     saved = page.page.evaluate("async () => (await window.app.graphToPrompt()).workflow")
-    saved["id"] = str(uuid.uuid5(uuid.NAMESPACE_URL, f"refocus/{workflow.name}"))  # the same every time
+    del saved["id"]  # each opening gets one of its own, so that it does not show what an earlier one had run
     for group in ("nodes", "links"):
         saved[group].sort(key=lambda item: item["id"] if isinstance(item, dict) else item[0])
     for node in saved["nodes"]:
