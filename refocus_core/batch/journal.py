@@ -12,14 +12,13 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 from .. import __version__
-from ..faults import not_written
+from ..faults import lock, not_written
 from .jobs import RESULT, Job
 
 OWN_FOLDER = ".refocus"
@@ -67,11 +66,9 @@ class Journal:
             self._lock = open(self.folder / "lock", "ab")
         except OSError as error:
             raise not_written(self.folder, error) from error
-        try:
-            _take(self._lock)
-        except OSError:
+        if not lock(self._lock):
             self._lock.close()
-            raise ValueError(f"Another run is at work on {self.out}. Wait for it, or choose another folder as OUT.") from None
+            raise ValueError(f"Another run is at work on {self.out}. Wait for it, or choose another folder as OUT.")
         file = self.folder / JOURNAL
         torn = self._read(file)
         try:
@@ -164,15 +161,3 @@ class Journal:
 def _rename(path: Path, final: Path) -> None:
     final.parent.mkdir(parents=True, exist_ok=True)
     os.replace(path, final)
-
-
-def _take(file: BinaryIO) -> None:
-    """Lock a file for this process alone; the system lets go of it when the process ends, however it ends."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

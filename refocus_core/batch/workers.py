@@ -22,6 +22,7 @@ from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from ..faults import in_words
 from .jobs import Job
 
 log = logging.getLogger(__name__)
@@ -186,7 +187,7 @@ def _reason(work: Work, job: Job, files: Mapping[str, Path]) -> str:
     try:
         work(job, files)
     except (ValueError, OSError, RuntimeError, ImportError, MemoryError) as error:
-        reason = str(error).strip() or type(error).__name__
+        reason = in_words(error)
     except Exception as error:  # a fault of the program, which is not to stop the other pictures
         reason = f"{type(error).__name__}: {error}"
     else:

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from ..faults import in_words
 from ..files.formats import is_clip
 from .batch_command import build_batch_parser, run_batch
 from .clip_stages import run_clip
@@ -51,7 +52,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, RuntimeError, ImportError, MemoryError) as error:
         if args.verbose:
             log.info("the error came from here:", exc_info=True)
-        text = str(error).strip() or type(error).__name__
-        print(f"refocus: {text}", file=sys.stderr)
+        print(f"refocus: {in_words(error)}", file=sys.stderr)
         return MISTAKE
     return DONE

@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from ..faults import is_write_fault, lock, not_written
 from ..types import Progress
 from .errors import WeightsMismatchError, WeightsMissingError
 from .record import ModelEntry, ModelFile
@@ -24,6 +27,8 @@ _CHUNK = 1 << 20
 """Bytes that are hashed at a time. More need more memory and are no quicker."""
 _SHA256_DIGITS, _SHA1_DIGITS = 64, 40
 """Length of a hash in hex. The hub marks large files with SHA-256, and small ones with git's SHA-1 of the blob."""
+_SECONDS_BETWEEN_LOOKS = 0.2
+"""How often is looked whether another process has fetched a file. Less often makes cancelling and its end later."""
 _NAME_DIGITS = 12
 """Digits of the hash in a partial file's name: enough to tell two publications apart."""
 
@@ -46,21 +51,38 @@ def download(entry: ModelEntry, file: ModelFile, folder: Path, progress: Progres
     Raises:
         WeightsMissingError: if it cannot be fetched. The message names the remedy.
         WeightsMismatchError: if the hub has another file than the one that is known, or what arrives is damaged.
+        OSError: if there is no room or no leave to write, with the file's name and the remedy.
     """
     target = folder / entry.name / file.name
     published = _published(entry, file, target)
-    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.{published.hash[:_NAME_DIGITS]}.part")
-    log.info("Downloading %s (%.0f MB, licence: %s) to %s", published.url, published.size / 1e6, entry.licence, target)
-    _fetch(published, part, file.name, progress)
-    actual = _arrived(part, published)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(part, target, published, progress) as stream:
+            if stream is None:
+                return target
+            log.info("Downloading %s (%.0f MB, licence: %s) to %s", published.url, published.size / 1e6, entry.licence, target)
+            _fetch(published, stream, target, progress)
+        actual = _arrived(part, published)
+    except FileNotFoundError:
+        if target.exists():  # another process has given it its name
+            return target
+        raise
+    except OSError as error:
+        if is_write_fault(error) or isinstance(error, PermissionError):
+            raise not_written(target, error) from error
+        raise
     if actual != published.hash:
-        part.unlink()
+        part.unlink(missing_ok=True)
         raise WeightsMismatchError(
             f"What arrived from {published.url} is not the published file (got {actual}, expected {published.hash}). "
             "It was deleted; try again."
         )
-    os.replace(part, target)
+    try:
+        os.replace(part, target)
+    except FileNotFoundError:
+        if not target.exists():
+            raise
     return target
 
 
@@ -111,29 +133,56 @@ def _published(entry: ModelEntry, file: ModelFile, target: Path) -> _Published:
     return _Published(url, meta.location, headers, size, expected)
 
 
-def _fetch(published: _Published, part: Path, name: str, progress: Progress | None) -> None:
+@contextmanager
+def _alone(part: Path, target: Path, published: _Published, progress: Progress | None) -> Generator[IO[bytes] | None]:
+    """The partial file, which no other process writes meanwhile; None if another one has fetched the whole file by then.
+
+    Two that write into one partial file spoil it. The lock is on the file itself, so that a killed process leaves none.
+    """
+    said = False
+    while not target.exists():
+        # Unbuffered: what does not fit fails once, where it is written, and not again on closing.
+        with open(os.open(part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b", buffering=0) as stream:
+            if lock(stream):
+                if part.exists() and os.path.samestat(part.stat(), os.fstat(stream.fileno())):
+                    yield stream
+                    return
+                continue  # it has got its name, or was damaged and is gone: begin anew
+            done = os.fstat(stream.fileno()).st_size
+        if not said:
+            log.info("Another process is fetching %s: waiting for it.", target)
+            said = True
+        if progress is not None:
+            progress(min(done, published.size), published.size)
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    yield None
+
+
+def _fetch(published: _Published, stream: IO[bytes], target: Path, progress: Progress | None) -> None:
     """Bring the partial file to its full size, from where it ends."""
     from huggingface_hub.file_download import http_get
 
-    start = part.stat().st_size if part.exists() else 0
+    start = stream.seek(0, os.SEEK_END)
     if start > published.size:
-        part.unlink()
-        start = 0
+        start = stream.seek(0)
+        stream.truncate()
+    if start == published.size:
+        return  # stopped before it got its name
     # Not append mode: the transfer function rewinds when the server does not honour the range.
-    with part.open("r+b" if start else "wb") as stream:
-        stream.seek(start)
-        sink = _Counted(stream, published.size, progress)
-        try:
-            cast("Callable[..., None]", http_get)(
-                published.location, sink, resume_size=start, headers=published.headers, expected_size=published.size
-            )
-        except Exception as e:
-            if sink.cancelled:
-                raise
-            raise WeightsMissingError(
-                f"The download of {name} stopped after {stream.tell()} of {published.size} bytes ({e}). Run it "
-                "again: it goes on from there."
-            ) from e
+    sink = _Counted(stream, published.size, progress)
+    try:
+        cast("Callable[..., None]", http_get)(
+            published.location, sink, resume_size=start, headers=published.headers, expected_size=published.size
+        )
+    except Exception as e:
+        if sink.cancelled:
+            raise
+        if sink.fault is not None:
+            raise not_written(target, sink.fault) from e
+        raise WeightsMissingError(
+            f"The download of {target.name} stopped after {stream.tell()} of {published.size} bytes ({e}). Run it "
+            "again: it goes on from there."
+        ) from e
 
 
 def _arrived(part: Path, published: _Published) -> str:
@@ -152,9 +201,16 @@ class _Counted:
     def __init__(self, stream: IO[bytes], total: int, progress: Progress | None) -> None:
         self._stream, self._total, self._progress = stream, total, progress
         self.cancelled = False
+        self.fault: OSError | None = None
 
     def write(self, data: bytes) -> int:
-        n = self._stream.write(data)
+        n = 0
+        try:
+            while n < len(data):  # a file without a buffer takes what fits
+                n += self._stream.write(data[n:])
+        except OSError as error:
+            self.fault = error
+            raise
         if self._progress is not None:
             self.cancelled = True  # stays so if the call below raises
             self._progress(min(self._stream.tell(), self._total), self._total)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import images
+from ..faults import is_out_of_memory
 from ..progress import share
 from ..types import Progress
 
@@ -73,7 +74,9 @@ def run_tiled(
     while True:
         try:
             return _run_tiles(run_tile, image, tile_px, min(overlap_px, tile_px // overlap_share), step_px, progress)
-        except _OutOfMemoryError as error:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             # No frame of the failed attempt may stay alive: its tensors are the memory that is missing.
             error.__traceback__ = None
             if tile_px // 2 < MIN_TILE_PX:
