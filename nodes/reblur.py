@@ -8,7 +8,7 @@ import torch
 from comfy_api.latest import io
 
 from ..refocus_core import bokeh, generative, options
-from ..refocus_core.color import linear_to_srgb, srgb_to_linear
+from ..refocus_core.color import exposed, linear_to_srgb, srgb_to_linear
 from ..refocus_core.progress import share
 from ..refocus_core.types import DefocusMap, Kernel, Progress
 from . import flux, host
@@ -77,6 +77,7 @@ class RefocusReblur(io.ComfyNode):
         defocus: DefocusMap,
         method: str,
         redraw: float,
+        exposure: float,
         genfocus: flux.GenfocusSetup | None = None,
         **lens: Any,
     ) -> io.NodeOutput:
@@ -88,12 +89,13 @@ class RefocusReblur(io.ComfyNode):
         if method == "generative":
             result = generative.blur(photo, defocus.radius_px, sample, megapixels=genfocus.megapixels)
         else:
-            result, alpha = _render(image, photo, alpha, defocus, **lens)
+            result, alpha = _render(image, photo, alpha, defocus, exposure, **lens)
         if method == "hybrid":
             revealed = generative.revealed_mask(bokeh.revealed(defocus, lens.get("kernel")))
             result = generative.redraw(
                 photo, defocus.radius_px, result, revealed, sample, strength=redraw, megapixels=genfocus.megapixels
             )
+        result = exposed(result, exposure)
         preview = host.to_image(result, alpha)
         page = previews.compare(preview[..., :3], photo, result, defocus)
         return io.NodeOutput(preview, host.to_mask(defocus.in_focus()), ui=page)
@@ -115,15 +117,16 @@ def _render(
     photo: torch.Tensor,
     alpha: torch.Tensor | None,
     defocus: DefocusMap,
+    exposure: float,
     quality: str,
     highlight_boost: float,
     kernel: Kernel | None = None,
     background: torch.Tensor | None = None,
     matte: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Decode, render, encode: [B,3,H,W] sRGB, and alpha [B,1,H,W]."""
+    """Decode, render, encode: [B,3,H,W] sRGB, and alpha [B,1,H,W]. Only what is shown meanwhile is exposed here."""
     light, progress = srgb_to_linear(photo), host.progress()
-    host.show_meanwhile(lambda: _draft(light, defocus, kernel, quality, highlight_boost, share(progress, 0, 0)))
+    host.show_meanwhile(lambda: _draft(light, defocus, kernel, exposure, quality, highlight_boost, share(progress, 0, 0)))
     light, alpha = bokeh.render_with_alpha(
         light,
         alpha,
@@ -140,8 +143,14 @@ def _render(
 
 
 def _draft(
-    light: torch.Tensor, defocus: DefocusMap, kernel: Kernel | None, quality: str, highlight_boost: float, progress: Progress
+    light: torch.Tensor,
+    defocus: DefocusMap,
+    kernel: Kernel | None,
+    exposure: float,
+    quality: str,
+    highlight_boost: float,
+    progress: Progress,
 ) -> torch.Tensor | None:
     """[1,3,h,w] sRGB for the time of a long run."""
     draft = bokeh.proxy(light, defocus, kernel, quality=quality, highlight_boost=highlight_boost, progress=progress)
-    return None if draft is None else linear_to_srgb(draft)
+    return None if draft is None else exposed(linear_to_srgb(draft), exposure)

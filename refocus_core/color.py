@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
+
+from .checks import check_number
 
 LUMA_WEIGHTS = (0.2126, 0.7152, 0.0722)
 """Rec. 709 luminance weights, for linear-light RGB."""
@@ -22,6 +26,22 @@ def linear_to_srgb(image: Tensor) -> Tensor:
     """Encode linear light as sRGB (IEC 61966-2-1); the inverse of `srgb_to_linear`, equally without clamping."""
     a = image.abs()
     return torch.where(a <= 0.0031308, a * 12.92, a.pow(1 / 2.4).mul_(1.055).sub_(0.055)).copysign_(image)
+
+
+def exposed(image_srgb: Tensor, stops: float) -> Tensor:
+    """Brighten or darken a picture as a longer or shorter exposure would: linear light times 2^stops.
+
+    Args:
+        image_srgb: colours of any shape, sRGB, without alpha; values above 1 are scaled as the others, and nothing is clamped.
+        stops: in f-stops. 0 returns the picture itself.
+
+    Raises:
+        TypeError, ValueError: if `stops` is no finite number.
+    """
+    check_number(stops, "exposure")
+    if not math.isfinite(stops):
+        raise ValueError(f"exposure must be a finite number of f-stops, got {stops}. 0 leaves the picture as it is.")
+    return image_srgb if stops == 0 else linear_to_srgb(srgb_to_linear(image_srgb) * 2.0**stops)
 
 
 def luminance(image_linear: Tensor) -> Tensor:

@@ -166,7 +166,23 @@ def blurred(
     networks: Networks,
     stages: Stages,
 ) -> tuple[Tensor, Tensor | None]:
-    """The sharp photo, blurred by `--method`, and its alpha [1,1,H,W], which the renderer blurs along with it."""
+    """The sharp photo, blurred and exposed, and its alpha [1,1,H,W], which the renderer blurs along with it."""
+    from ..color import exposed
+
+    result, alpha = _by_method(args, sharp, alpha, defocus_map, kernel, networks, stages)
+    return exposed(result, args.exposure), alpha
+
+
+def _by_method(
+    args: argparse.Namespace,
+    sharp: Tensor,
+    alpha: Tensor | None,
+    defocus_map: DefocusMap,
+    kernel: Kernel,
+    networks: Networks,
+    stages: Stages,
+) -> tuple[Tensor, Tensor | None]:
+    """Blurred by `--method`."""
     from .. import bokeh, generative
     from ..color import linear_to_srgb, srgb_to_linear
 

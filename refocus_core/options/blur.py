@@ -39,5 +39,14 @@ REDRAW = Number(
     "hybrid only: how freely FLUX.1 redraws what was revealed (denoise). Low: near the fill.",
     when=({"method": ("hybrid",)},),
 )
-OPTIONS: tuple[Option, ...] = (METHOD, QUALITY, HIGHLIGHT_BOOST, REDRAW)
+EXPOSURE = Number(
+    "exposure",
+    0.0,
+    (-5.0, 5.0),
+    0.1,
+    "stops",
+    "Brightness of the result, in f-stops of linear light: 1 doubles it, -1 halves it. 0: as it is.",
+    advanced=True,
+)
+OPTIONS: tuple[Option, ...] = (METHOD, QUALITY, HIGHLIGHT_BOOST, REDRAW, EXPOSURE)
 """Of Reblur."""

@@ -214,4 +214,4 @@ class Twin:
             quality=i["quality"],
             highlight_boost=i["highlight_boost"],
         )
-        return color.linear_to_srgb(linear), defocus_map.in_focus()
+        return color.exposed(color.linear_to_srgb(linear), i["exposure"]), defocus_map.in_focus()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from refocus_core.color import linear_to_srgb, luminance, srgb_to_linear
+from refocus_core.color import exposed, linear_to_srgb, luminance, srgb_to_linear
 
 # 8-bit code -> linear light, from the standard's formula worked out independently.
 TABLE = {0: 0.0, 1: 0.000303527, 10: 0.003035270, 11: 0.003346536, 55: 0.038204372, 128: 0.215860501, 188: 0.502886458, 255: 1.0}
@@ -52,3 +52,20 @@ def test_luminance_of_grey_is_itself() -> None:
     green = torch.zeros(1, 3, 1, 1)
     green[:, 1] = 1
     assert float(luminance(green)) == pytest.approx(0.7152)
+
+
+@pytest.mark.parametrize("stops", [-5.0, -1.0, 0.5, 5.0])
+def test_exposure_is_a_factor_of_linear_light_without_clipping(stops: float) -> None:
+    x = torch.linspace(-0.5, 6, 2001, dtype=torch.float64)
+    assert torch.allclose(srgb_to_linear(exposed(x, stops)), srgb_to_linear(x) * 2**stops, rtol=1e-6, atol=1e-7)
+
+
+def test_no_exposure_is_the_picture_itself() -> None:
+    x = torch.rand(1, 3, 4, 5)
+    assert exposed(x, 0.0) is x
+
+
+@pytest.mark.parametrize("stops", [float("nan"), float("inf")])
+def test_an_exposure_without_an_end_is_refused(stops: float) -> None:
+    with pytest.raises(ValueError, match="exposure must be a finite number of f-stops"):
+        exposed(torch.rand(3), stops)

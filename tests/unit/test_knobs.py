@@ -1,7 +1,8 @@
-"""No knob is wired to nothing: every option of an aperture and of a focal plane changes what comes out."""
+"""No knob is wired to nothing: every option of an aperture, of a focal plane and of the renderer changes what comes out."""
 
 from __future__ import annotations
 
+from argparse import Namespace
 from typing import Any
 
 import pytest
@@ -9,8 +10,10 @@ import torch
 from torch import Tensor
 
 from refocus_core import bokeh, defocus, options
+from refocus_core.cli.networks import Networks
+from refocus_core.cli.stages import Stages, blurred
 from refocus_core.optics import SENSORS_MM, Blur, Lens
-from refocus_core.types import DepthMap
+from refocus_core.types import DefocusMap, DepthMap
 
 OF_NODE = ("color", "center", "preset", "field")
 """Options of Bokeh Kernel that the settings do not have: for connected pictures, or switches that the node asks itself
@@ -54,6 +57,10 @@ FOCUS: dict[str, tuple[dict[str, Any], Any]] = {
     "swing_deg": ({}, 30.0),
 }
 """The same of Defocus Map."""
+OF_FLUX = ("method", "redraw")
+"""Options of Reblur that need models (`tests/comfy/test_generative.py`)."""
+RENDERER: dict[str, Any] = {"quality": "best", "highlight_boost": 3.0, "exposure": 1.0}
+"""Option of Reblur -> another value."""
 
 
 def _both_sides(settings: dict[str, Any]) -> Tensor:
@@ -65,6 +72,7 @@ def _both_sides(settings: dict[str, Any]) -> Tensor:
 def test_every_option_is_asked() -> None:
     listed = {o.name for o in options.aperture.OPTIONS} - {*OF_NODE}
     assert set(APERTURE) == listed and set(FOCUS) == {o.name for o in options.defocus.OPTIONS}
+    assert {*RENDERER, *OF_FLUX} == {o.name for o in options.blur.OPTIONS}
 
 
 @pytest.mark.parametrize("name", APERTURE)
@@ -103,3 +111,19 @@ def _radius(**changed: Any) -> Tensor:
 def test_every_option_of_a_focal_plane_changes_the_defocus(name: str) -> None:
     settings, other = FOCUS[name]
     assert float((_radius(**settings) - _radius(**{**settings, name: other})).abs().max()) > 0.02
+
+
+def _rendered(**changed: Any) -> Tensor:
+    """A picture with lights, blurred on both sides of the focus, as the command line calls the core."""
+    s: dict[str, Any] = {o.name: o.default for o in options.blur.OPTIONS} | changed
+    noise = torch.rand(1, 3, 40, 60, generator=torch.Generator().manual_seed(3))
+    radius = torch.linspace(-6, 6, 60).expand(1, 40, -1).clone()
+    radius[:, 10:30, 20:40] = -8.0
+    args = Namespace(**s, highlights=s["highlight_boost"])
+    made = DefocusMap.from_radius(radius)
+    return blurred(args, noise, None, made, bokeh.make_kernel("circle"), Networks(), Stages(quiet=True))[0]
+
+
+@pytest.mark.parametrize("name", RENDERER)
+def test_every_option_of_the_renderer_changes_the_picture(name: str) -> None:
+    assert float((_rendered() - _rendered(**{name: RENDERER[name]})).abs().max()) > 0.02

@@ -98,6 +98,30 @@ def test_floating_point_is_linear_light(small: Path, tmp_path: Path) -> None:
     assert difference(pictures.load_map(tmp_path / "o.pfm"), srgb_to_linear(pictures.load(small / "photo.png").image)) < 1e-5
 
 
+@pytest.mark.parametrize("quality", ["draft", "normal", "best"])
+def test_exposure_scales_linear_light_and_nothing_is_clipped(small: Path, tmp_path: Path, quality: str) -> None:
+    given = ("--blur", 1, "--bits", "32f", "--quality", quality)
+    assert run(small, tmp_path / "as_it_is.pfm", *given) == 0
+    assert run(small, tmp_path / "zero.pfm", *given, "--exposure", 0) == 0
+    assert run(small, tmp_path / "brighter.pfm", *given, "--exposure", 1.5) == 0
+    plain, brighter = (pictures.load_map(tmp_path / f"{name}.pfm") for name in ("as_it_is", "brighter"))
+    assert (tmp_path / "zero.pfm").read_bytes() == (tmp_path / "as_it_is.pfm").read_bytes()
+    assert float(brighter.max()) > 2 and torch.allclose(brighter, plain * 2**1.5, rtol=1e-5, atol=1e-6)
+
+
+def test_exposure_leaves_alpha_alone(small: Path, tmp_path: Path) -> None:
+    rgb = np.asarray(Image.open(small / "photo.png"))
+    alpha = np.full((*rgb.shape[:2], 1), 255, np.uint8)
+    alpha[:, :60] = 90
+    Image.fromarray(np.concatenate([rgb, alpha], 2)).save(tmp_path / "a.png")
+    options = ["--depth", str(small / "depth.png"), "--blur", "1", "--quality", "draft", "--deblur", "none"]
+    for name, stops in (("plain", "0"), ("darker", "-2")):
+        assert main([str(tmp_path / "a.png"), *options, "--exposure", stops, "-o", str(tmp_path / f"{name}.png")]) == 0
+    plain, darker = (pictures.load(tmp_path / f"{name}.png") for name in ("plain", "darker"))
+    assert plain.alpha is not None and darker.alpha is not None and torch.equal(plain.alpha, darker.alpha)
+    assert difference(srgb_to_linear(darker.image), srgb_to_linear(plain.image) / 4) < 0.004, "half a step of 8 bits"
+
+
 def test_transparency_is_kept(small: Path, tmp_path: Path) -> None:
     rgb = np.asarray(Image.open(small / "photo.png"))
     alpha = np.full((*rgb.shape[:2], 1), 77, np.uint8)
