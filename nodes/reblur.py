@@ -78,6 +78,7 @@ class RefocusReblur(io.ComfyNode):
         method: str,
         redraw: float,
         exposure: float,
+        grain: float,
         genfocus: flux.GenfocusSetup | None = None,
         **lens: Any,
     ) -> io.NodeOutput:
@@ -95,7 +96,7 @@ class RefocusReblur(io.ComfyNode):
             result = generative.redraw(
                 photo, defocus.radius_px, result, revealed, sample, strength=redraw, megapixels=genfocus.megapixels
             )
-        result = exposed(result, exposure)
+        result = exposed(bokeh.put_grain_back(result, photo, defocus.radius_px, grain), exposure)
         preview = host.to_image(result, alpha)
         page = previews.compare(preview[..., :3], photo, result, defocus)
         return io.NodeOutput(preview, host.to_mask(defocus.in_focus()), ui=page)

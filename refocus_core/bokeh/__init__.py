@@ -13,6 +13,7 @@ plan, bins     quality, bins of like radius, and the resolution each is blurred 
 engines/       how bins are blurred and composited: plain torch, Triton
 keying         `depth_matte`: what lies between two depths, cut out along the picture's edges
 highlights, revealed      light given back to clipped highlights;  what a rendering shows that the photo could not
+grain          grain of the photo, measured, and put back where blur took it
 reference      the slow twin of the renderer, an integral over the aperture, for tests and bench
 """
 
@@ -21,6 +22,7 @@ from .apertures import SHAPES, kernel_from_image, kernel_preview, make_kernel
 from .character import Character, through_lens
 from .cutout import render_with_alpha
 from .field import kernel_at
+from .grain import put_grain_back
 from .highlights import boost_highlights
 from .keying import DepthMatte, around, between, depth_matte
 from .limits import Limits
@@ -50,6 +52,7 @@ __all__ = [
     "kernel_preview",
     "make_kernel",
     "proxy",
+    "put_grain_back",
     "render",
     "render_with_alpha",
     "revealed",

@@ -199,17 +199,17 @@ def _add_defocus(p: argparse.ArgumentParser) -> None:
 
 
 def _add_aperture(p: argparse.ArgumentParser) -> None:
-    g = p.add_argument_group("aperture and highlights")
+    g = p.add_argument_group("aperture and light")
     shape = o.aperture.SHAPE
     shapes = ", ".join(shape.words)
     g.add_argument(shape.flag, metavar="SHAPE|FILE", default=shape.default, help=f"{shapes}, or a picture: white is open")
     corners = f"{o.aperture.BLADES.text} Or of the star. Default: {o.aperture.BLADES.default}, {o.aperture.POINTS.default}."
     g.add_argument("--blades", metavar="N", type=_number(o.aperture.BLADES), help=corners)
-    for option in (o.aperture.CURVATURE, o.aperture.ROTATION_DEG, o.blur.HIGHLIGHT_BOOST, o.blur.EXPOSURE, o.aperture.SOFTNESS):
+    for option in (o.aperture.CURVATURE, o.aperture.ROTATION_DEG, o.blur.HIGHLIGHT_BOOST, o.aperture.SOFTNESS):
         _add(g, option)
     for option in (o.aperture.SQUEEZE, o.aperture.SPHERICAL, o.aperture.FRINGE, o.aperture.ONION, o.aperture.PRESET):
         _add(g, option)
-    for option in (o.aperture.CAT_EYE, o.aperture.SWIRL, o.aperture.COMA):
+    for option in (o.aperture.CAT_EYE, o.aperture.SWIRL, o.aperture.COMA, o.blur.EXPOSURE, o.blur.GRAIN):
         _add(g, option)
     g.add_argument(
         "--aperture-texture",

@@ -166,10 +166,12 @@ def blurred(
     networks: Networks,
     stages: Stages,
 ) -> tuple[Tensor, Tensor | None]:
-    """The sharp photo, blurred and exposed, and its alpha [1,1,H,W], which the renderer blurs along with it."""
+    """The sharp photo, blurred, with its grain and exposed, and its alpha [1,1,H,W], which the renderer blurs along with it."""
+    from .. import bokeh
     from ..color import exposed
 
     result, alpha = _by_method(args, sharp, alpha, defocus_map, kernel, networks, stages)
+    result = bokeh.put_grain_back(result, sharp, defocus_map.radius_px, args.grain)
     return exposed(result, args.exposure), alpha
 
 

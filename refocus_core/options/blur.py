@@ -48,5 +48,14 @@ EXPOSURE = Number(
     "Brightness of the result, in f-stops of linear light: 1 doubles it, -1 halves it. 0: as it is.",
     advanced=True,
 )
-OPTIONS: tuple[Option, ...] = (METHOD, QUALITY, HIGHLIGHT_BOOST, REDRAW, EXPOSURE)
+GRAIN = Number(
+    "grain",
+    0.0,
+    (0.0, 1.0),
+    0.05,
+    "",
+    "The photo's own grain, measured and put back where blur took it. 0: none, 1: as strong as in focus.",
+    advanced=True,
+)
+OPTIONS: tuple[Option, ...] = (METHOD, QUALITY, HIGHLIGHT_BOOST, REDRAW, EXPOSURE, GRAIN)
 """Of Reblur."""

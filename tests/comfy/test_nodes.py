@@ -60,8 +60,8 @@ def test_the_pack_loads_without_complaint(comfy_server: rig.Server) -> None:
 
 
 def test_chain_is_what_the_core_gives_and_previews_appear(comfy_server: rig.Server) -> None:
-    graph = chain(comfy_server)
-    graph["6"]["inputs"]["exposure"] = -0.7
+    graph = chain(comfy_server, width=128, height=96)
+    graph["6"]["inputs"] |= {"exposure": -0.7, "grain": 1.0}
     run = comfy_server.run(twin.probed(graph, ("6", 0), ("6", 1), ("4", 2)))
     assert run.end == "execution_success", run.error
     reference = twin.Twin(comfy_server, graph)
@@ -69,7 +69,7 @@ def test_chain_is_what_the_core_gives_and_previews_appear(comfy_server: rig.Serv
     mask = twin.read_probe(comfy_server, "6", 1)
     assert torch.equal(mask, reference.value(["6", 1])) and 0 < float(mask.mean()) < 1
     assert torch.equal(twin.read_probe(comfy_server, "4", 2), mask)
-    for key, size in (("3", (64, 48)), ("4", (64, 48)), ("5", None), ("6", (64, 48))):
+    for key, size in (("3", (128, 96)), ("4", (128, 96)), ("5", None), ("6", (128, 96))):
         (image,) = run.ui(key)["images"]
         picture = Image.open(io.BytesIO(comfy_server.view(image)))
         assert size is None or picture.size == size

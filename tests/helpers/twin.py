@@ -214,4 +214,6 @@ class Twin:
             quality=i["quality"],
             highlight_boost=i["highlight_boost"],
         )
-        return color.exposed(color.linear_to_srgb(linear), i["exposure"]), defocus_map.in_focus()
+        result = color.linear_to_srgb(linear)
+        grained = bokeh.put_grain_back(result, self.picture(i["image"]), defocus_map.radius_px, i["grain"])
+        return color.exposed(grained, i["exposure"]), defocus_map.in_focus()

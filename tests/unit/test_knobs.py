@@ -59,7 +59,7 @@ FOCUS: dict[str, tuple[dict[str, Any], Any]] = {
 """The same of Defocus Map."""
 OF_FLUX = ("method", "redraw")
 """Options of Reblur that need models (`tests/comfy/test_generative.py`)."""
-RENDERER: dict[str, Any] = {"quality": "best", "highlight_boost": 3.0, "exposure": 1.0}
+RENDERER: dict[str, Any] = {"quality": "best", "highlight_boost": 3.0, "exposure": 1.0, "grain": 1.0}
 """Option of Reblur -> another value."""
 
 
@@ -116,8 +116,8 @@ def test_every_option_of_a_focal_plane_changes_the_defocus(name: str) -> None:
 def _rendered(**changed: Any) -> Tensor:
     """A picture with lights, blurred on both sides of the focus, as the command line calls the core."""
     s: dict[str, Any] = {o.name: o.default for o in options.blur.OPTIONS} | changed
-    noise = torch.rand(1, 3, 40, 60, generator=torch.Generator().manual_seed(3))
-    radius = torch.linspace(-6, 6, 60).expand(1, 40, -1).clone()
+    noise = torch.rand(1, 3, 96, 128, generator=torch.Generator().manual_seed(3))
+    radius = torch.linspace(-6, 6, 128).expand(1, 96, -1).clone()
     radius[:, 10:30, 20:40] = -8.0
     args = Namespace(**s, highlights=s["highlight_boost"])
     made = DefocusMap.from_radius(radius)
