@@ -66,6 +66,8 @@ def ui_page(comfy_server: rig.Server, browser: Browser) -> Callable[[str], Page]
 
 
 @pytest.fixture(scope="session")
-def comfy_page(ui_page: Callable[[str], Page]) -> Page:
-    """The page with the server's own front end: the same one as `ui_page("own")`, as every open page draws all the time."""
-    return ui_page("own")
+def comfy_page(comfy_server: rig.Server, browser: Browser) -> Page:
+    """A page of that server with its own front end, in which whole graphs are opened."""
+    from tests.helpers.page import Page
+
+    return Page(browser.new_page(viewport=SIZE), comfy_server.url)
