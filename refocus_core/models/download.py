@@ -133,6 +133,15 @@ def _published(entry: ModelEntry, file: ModelFile, target: Path) -> _Published:
     return _Published(url, meta.location, headers, size, expected)
 
 
+def _locked(stream: IO[bytes], part: Path) -> bool:
+    """Lock the partial file, where the file system can; False if another process has it."""
+    try:
+        return lock(stream)
+    except OSError as error:
+        log.warning("%s cannot be locked (%s): let no other process fetch the same model meanwhile.", part, error)
+        return True
+
+
 @contextmanager
 def _alone(part: Path, target: Path, published: _Published, progress: Progress | None) -> Generator[IO[bytes] | None]:
     """The partial file, which no other process writes meanwhile; None if another one has fetched the whole file by then.
@@ -143,7 +152,7 @@ def _alone(part: Path, target: Path, published: _Published, progress: Progress |
     while not target.exists():
         # Unbuffered: what does not fit fails once, where it is written, and not again on closing.
         with open(os.open(part, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b", buffering=0) as stream:
-            if lock(stream):
+            if _locked(stream, part):
                 if part.exists() and os.path.samestat(part.stat(), os.fstat(stream.fileno())):
                     yield stream
                     return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.server
 import re
@@ -173,6 +174,17 @@ def test_processes_that_fetch_one_file_at_once_fetch_it_once(tmp_path: Path, hub
         assert child.returncode == 0 and said.strip().endswith("tiny.safetensors"), failed
     assert (tmp_path / "models" / "tiny" / "tiny.safetensors").read_bytes() == DATA and hub.served == len(DATA)
     assert [p.name for p in (tmp_path / "models" / "tiny").iterdir()] == ["tiny.safetensors"]
+
+
+def test_a_file_system_without_locks_is_told_and_used(
+    tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    assert fetch(tmp_path).read_bytes() == DATA
+    assert "cannot be locked" in caplog.text
 
 
 def test_a_killed_download_leaves_no_lock(tmp_path: Path, hub: Hub) -> None:
