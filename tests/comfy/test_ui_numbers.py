@@ -15,7 +15,7 @@ import torch
 from refocus_core import bokeh, defocus, optics
 from refocus_core.files.pictures import CameraData
 from refocus_core.optics import Blur, Lens
-from refocus_core.types import DepthMap
+from refocus_core.types import DepthMap, PupilField
 from tests.helpers import rig
 from tests.helpers.page import Page
 
@@ -221,7 +221,7 @@ def test_aperture_shapes(page: Page) -> None:
     )
     for options, sides in zip(asked, found, strict=True):
         settings = bokeh.ApertureSettings(**options)
-        outline = {k: v for k, v in options.items() if not hasattr(bokeh.Character(), k)}
+        outline = {k: v for k, v in options.items() if not hasattr(bokeh.Character(), k) and not hasattr(PupilField(), k)}
         made = bokeh.through_lens(bokeh.make_kernel(**outline, size=96), settings.character())
         expected = bokeh.kernel_preview(replace(made, near=made.side(-1)), 96)[0]
         behind, front = (torch.tensor(s).view(96, 96, 4)[..., :3].movedim(-1, 0) / 255 for s in sides)
