@@ -97,19 +97,29 @@ def _counted(frames: Iterable[Tensor], step: Callable[[int], object]) -> Iterato
         step(1)
 
 
+def keyframes_text(args: argparse.Namespace) -> str | None:
+    """The JSON of --keyframes, which names a file of it or is it.
+
+    Raises:
+        OSError: if the file cannot be read.
+    """
+    given: str | None = args.keyframes
+    if given is None or given.lstrip().startswith("{"):
+        return given
+    return Path(given).read_text(encoding="utf-8")
+
+
 def keyframes_of(args: argparse.Namespace) -> Keyframes | None:
-    """The keyframes of --keyframes, JSON or a file of it.
+    """The keyframes of --keyframes.
 
     Raises:
         ValueError: if they cannot be used.
-        OSError: if the file cannot be read.
+        OSError: if their file cannot be read.
     """
     from .. import defocus
 
-    if args.keyframes is None:
-        return None
-    given: str = args.keyframes
-    return defocus.parse_keyframes(given if given.lstrip().startswith("{") else Path(given).read_text(encoding="utf-8"))
+    text = keyframes_text(args)
+    return None if text is None else defocus.parse_keyframes(text)
 
 
 @dataclass(frozen=True)

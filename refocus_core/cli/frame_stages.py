@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from .. import batch
 from ..batch import RESULT, Job, Journal
-from .clip_stages import NOT_FOR_CLIPS, Clip, ClipPlan, bar, check_clip_options, keyframes_of
+from .clip_stages import NOT_FOR_CLIPS, Clip, ClipPlan, bar, check_clip_options, keyframes_of, keyframes_text
 from .given import check_inputs
 from .networks import Networks
 from .outputs import bits_of
@@ -45,7 +45,8 @@ def run_frames(args: argparse.Namespace) -> None:
     _check_places(args, files)
     device = check_inputs(args)
     work = Clip(args, Networks(), keyframes_of(args), device)
-    options = to_recipe(args)
+    # Keyframes are no part of a recipe, but what a frame looks like depends on them: on what their file says.
+    options = {**to_recipe(args), "keyframes": keyframes_text(args) or ""}
     with Journal(args.output) as journal:
         jobs = [Job(file.absolute(), {RESULT: journal.out / file.name}, options) for file in files]
         together = hashlib.sha256("".join(map(batch.stamp, jobs)).encode()).hexdigest()[:32]
