@@ -102,7 +102,8 @@ class DepthModel(nn.Module):
         h, w = x.shape[-2:]
         size = network_size(h, w, self.input_px, OUTPUT_PX)
         y = images.resized(x, size)
-        out = self.net(y)
+        seen, mirrored = self.net(torch.cat([y, y.flip(-1)]))
+        out = (seen + mirrored.flip(-1))[None] / 2  # what it gets wrong of one it often gets right of the other
         span = float(out.amax())
         if 0 < span < float("inf"):  # else predict says what is wrong
             out = refine(DepthMap(out / span, False, None, None, self.name), y, radius_px=_OWN_RAMP_PX).disparity * span

@@ -65,6 +65,13 @@ def test_it_is_found_without_any_folder_and_taken_by_default(tmp_path: Path, mon
     assert depth.estimate(x, folders=[tmp_path]).source == ENTRY.label
 
 
+def test_a_mirrored_photo_has_the_mirrored_depth(model: depth.DepthModel) -> None:
+    photo = motorcycle.photo()[..., :700]  # a width that is no multiple of a token
+    seen, mirrored = model(photo[0]).disparity, model(photo[0].flip(-1)).disparity.flip(-1)
+    span = float(seen.amax() - seen.amin())
+    assert float((seen - mirrored).abs().mean()) < 1e-3 * span
+
+
 def test_it_sees_more_than_a_ramp(model: depth.DepthModel) -> None:
     """On the motorcycle, which it never saw: the order of depths, and their edges."""
     photo = motorcycle.photo()
