@@ -46,6 +46,7 @@ class RefocusAdjustDepth(io.ComfyNode):
         )
 
     @classmethod
+    @host.memory_in_words
     def execute(
         cls,
         depth: DepthMap,

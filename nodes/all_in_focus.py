@@ -76,6 +76,7 @@ class RefocusAllInFocus(io.ComfyNode):
         return flux.lazy(inputs, wanted=method == "generative")
 
     @classmethod
+    @host.memory_in_words
     def execute(
         cls,
         image: torch.Tensor,

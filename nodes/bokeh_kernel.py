@@ -51,6 +51,7 @@ class RefocusBokehKernel(io.ComfyNode):
         )
 
     @classmethod
+    @host.memory_in_words
     def execute(
         cls,
         shape: str,

@@ -41,6 +41,7 @@ class RefocusDefocusFromImage(io.ComfyNode):
         )
 
     @classmethod
+    @host.memory_in_words
     def execute(
         cls,
         focus: str,

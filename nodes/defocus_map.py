@@ -65,6 +65,7 @@ class RefocusDefocusMap(io.ComfyNode):
         )
 
     @classmethod
+    @host.memory_in_words
     def execute(
         cls,
         depth: DepthMap,

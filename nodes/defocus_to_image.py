@@ -36,6 +36,7 @@ class RefocusDefocusToImage(io.ComfyNode):
         )
 
     @classmethod
+    @host.memory_in_words
     def execute(cls, defocus: DefocusMap, white: float, **encoding: Any) -> io.NodeOutput:
         """One call of `defocus.to_image`; `encoding` is what else `defocus.Encoding` takes."""
         meaning = defocus_room.Encoding(white=white or 1.0, **encoding)

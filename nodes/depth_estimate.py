@@ -55,6 +55,7 @@ class RefocusDepthEstimate(io.ComfyNode):
         )
 
     @classmethod
+    @host.memory_in_words
     def execute(
         cls,
         image: torch.Tensor,

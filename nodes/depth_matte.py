@@ -37,6 +37,7 @@ class RefocusDepthMatte(io.ComfyNode):
         )
 
     @classmethod
+    @host.memory_in_words
     def execute(
         cls,
         image: torch.Tensor,

@@ -36,6 +36,7 @@ class RefocusDepthToImage(io.ComfyNode):
         )
 
     @classmethod
+    @host.memory_in_words
     def execute(cls, depth: DepthMap, values: str, farthest_m: float) -> io.NodeOutput:
         """One call of `depth.to_image`."""
         picture = depth_room.to_image(depth, values, farthest_m=farthest_m or math.inf)

@@ -73,6 +73,7 @@ class RefocusGenfocusApply(io.ComfyNode):
         return flux.needs_clip(inputs, [_task(inputs.get("defocus"))])
 
     @classmethod
+    @host.memory_in_words
     def execute(
         cls,
         model: Any,

@@ -47,6 +47,7 @@ class RefocusGenfocusSetup(io.ComfyNode):
         return flux.needs_clip(inputs)
 
     @classmethod
+    @host.memory_in_words
     def execute(
         cls,
         model: Any,

@@ -66,6 +66,7 @@ class RefocusLoadPhoto(io.ComfyNode):
         return host.fingerprint(image)
 
     @classmethod
+    @host.memory_in_words
     def execute(cls, image: str, refine: float) -> io.NodeOutput:
         """Read the picture and what lies beside it."""
         path = host.photo_path(image)

@@ -71,6 +71,7 @@ class RefocusReblur(io.ComfyNode):
         return flux.lazy(inputs, wanted=method != "render")
 
     @classmethod
+    @host.memory_in_words
     def execute(
         cls,
         image: torch.Tensor,

@@ -19,7 +19,7 @@ _LOCKED_BYTE = 2**31 - 2
 OUT_OF_MEMORY = "There is not enough memory for this"
 """How a lack of memory is told."""
 MEMORY_REMEDY = "Close other programs, or use a smaller picture or fewer --workers; --quality draft takes the least."
-"""What helps."""
+"""What helps on the command line."""
 _NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "Cannot allocate memory")
 """How torch, its libraries and C++ tell of it."""
 _QUOTED_LETTERS = 200
@@ -80,9 +80,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(said in str(error) for said in _NO_MEMORY)
 
 
-def in_words(error: BaseException) -> str:
-    """What is told of an error: its own words, but for memory, of which libraries tell in theirs."""
+def in_words(error: BaseException, remedy: str = MEMORY_REMEDY) -> str:
+    """What is told of an error: its own words, but for memory, of which libraries tell in theirs. `remedy` helps against that."""
     text = str(error).strip() or type(error).__name__
     if not is_out_of_memory(error) or OUT_OF_MEMORY in text or "fit into memory" in text:
         return text
-    return f"{OUT_OF_MEMORY} ({' '.join(text.split())[:_QUOTED_LETTERS]}). {MEMORY_REMEDY}"
+    return f"{OUT_OF_MEMORY} ({' '.join(text.split())[:_QUOTED_LETTERS]}). {remedy}"

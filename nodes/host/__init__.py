@@ -2,7 +2,7 @@
 
     schema.py     sockets, schemas, widgets from `refocus_core.options`
     tensors.py    devices; IMAGE and MASK to the core's tensors and back
-    execution.py  progress, interrupt, blocked outputs
+    execution.py  progress, interrupt, blocked outputs, lack of memory
     folders.py    model folders
     input_folder.py   photos that a person has uploaded
     memory.py     our models in ComfyUI's memory management
@@ -14,7 +14,7 @@
 What an older ComfyUI lacks is looked up by name, never assumed.
 """
 
-from .execution import blocked, progress
+from .execution import blocked, memory_in_words, progress
 from .folders import FOLDER_KEY, model_files, model_folder, model_path
 from .input_folder import fingerprint, photo_files, photo_path, photo_problem
 from .memory import Managed, cached, cached_file
@@ -37,6 +37,7 @@ __all__ = [
     "device",
     "fingerprint",
     "intermediate_device",
+    "memory_in_words",
     "model_files",
     "model_folder",
     "model_path",

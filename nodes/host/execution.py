@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import comfy.model_management as mm
 import comfy.utils
 from comfy_execution.graph_utils import ExecutionBlocker
 
+from ...refocus_core import faults
 from ...refocus_core.types import Progress
 
 _SHOWN_STEPS = 200
 """In how many steps the bar moves at most."""
+_MEMORY_REMEDY = "Close other programs, or use a smaller picture or fewer frames; the quality draft of Reblur takes the least."
+"""What helps against a lack of memory."""
 
 
 def progress(total_hint: int | None = None) -> Progress:
@@ -36,3 +41,21 @@ def progress(total_hint: int | None = None) -> Progress:
 def blocked(message: str) -> Any:
     """In place of an output that the node cannot give: nodes that need it do not run, and ComfyUI shows them the message."""
     return ExecutionBlocker(message)
+
+
+def memory_in_words(execute: Callable[..., Any]) -> Callable[..., Any]:
+    """A node's `execute` that tells of a lack of the processor's memory in a sentence; torch's own words name an allocator.
+
+    A GPU's passes as it is: ComfyUI gives models back, and has words of its own.
+    """
+
+    @functools.wraps(execute)
+    def run(*args: Any, **inputs: Any) -> Any:
+        try:
+            return execute(*args, **inputs)
+        except (RuntimeError, MemoryError) as error:
+            if isinstance(error, mm.OOM_EXCEPTION) or not faults.is_out_of_memory(error):
+                raise
+            raise MemoryError(faults.in_words(error, _MEMORY_REMEDY)) from error
+
+    return run

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.helpers import rig, twin
-from tests.helpers.graphs import node, noise
+from tests.helpers.graphs import fails, node, noise
 
 WITH_MODELS = ("RefocusGenfocusSetup", "RefocusGenfocusApply")
 """Nodes that do nothing without FLUX.1; test_generative.py runs them."""
@@ -75,3 +75,13 @@ def test_limits_of_every_widget_give_a_result_or_words_that_help(comfy_server: r
             if (error_type not in MEANT and "refocus_core." not in error_type) or len(words) < 20:
                 faults.append(f"{name} = {value!r}: {error_type}: {words}")
     assert faults == []
+
+
+@pytest.mark.parametrize("kind", ["RefocusDepthEstimate", "RefocusAllInFocus", "RefocusDefocusFromImage"])
+def test_a_picture_that_no_memory_holds_ends_in_a_sentence_and_the_next_run_works(comfy_server: rig.Server, kind: str) -> None:
+    graph = {"grey": noise(comfy_server, 40, 28, content="disc"), "n": node(comfy_server, kind, image=["grey", 0])}
+    graph["save"] = node(comfy_server, "ProbeSave", value=["n", 0], name="n")
+    said = fails(comfy_server, {**graph, "grey": noise(comfy_server, 1 << 22, 1 << 22, content="endless")})
+    assert "There is not enough memory for this (" in said and "smaller picture" in said
+    after = comfy_server.run(graph)
+    assert after.end == "execution_success", after.error

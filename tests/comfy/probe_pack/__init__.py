@@ -51,7 +51,7 @@ class ProbeImage:
     INPUT_TYPES = classmethod(
         lambda cls: {
             "required": {
-                "content": (["noise", "nan", "highlight", "disc"],),
+                "content": (["noise", "nan", "highlight", "disc", "endless"],),
                 "width": ("INT", {"default": 64}),
                 "height": ("INT", {"default": 64}),
                 "batch": ("INT", {"default": 1}),
@@ -65,6 +65,8 @@ class ProbeImage:
     CATEGORY = "probe"
 
     def make(self, content, width, height, batch, channels, seed):
+        if content == "endless":  # one value that stands for more of them than any memory holds
+            return (torch.full((1, 1, 1, 1), 0.5).expand(batch, height, width, channels),)
         image = torch.rand((batch, height, width, channels), generator=torch.Generator().manual_seed(seed))
         if content == "nan":
             image[:, height // 2, width // 2] = float("nan")
