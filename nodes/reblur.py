@@ -40,24 +40,7 @@ class RefocusReblur(io.ComfyNode):
                     "defocus", tooltip="From Defocus Map: radius of blur in pixels of this image, one frame or one for each."
                 ),
                 *host.widgets(options.blur.OPTIONS, texts={"method": "hybrid and generative need genfocus."}),
-                host.KernelType.Input(
-                    "kernel", optional=True, tooltip="Shape of the aperture, from Bokeh Kernel. None: a circle."
-                ),
-                io.Image.Input(
-                    "background",
-                    optional=True,
-                    tooltip="The scene without its foreground, from an inpainting graph, same size. Shows through the "
-                    "foreground's blurred edge. None: filled in here.",
-                ),
-                io.Mask.Input(
-                    "matte",
-                    optional=True,
-                    tooltip="Coverage of the foreground, 1 = foreground (hair, fur). Without a background that is filled in. "
-                    "None: edges are split by colour.",
-                ),
-                flux.GenfocusType.Input(
-                    "genfocus", optional=True, lazy=True, tooltip="From Genfocus Setup, for hybrid and generative (experimental)."
-                ),
+                *_optional_inputs(),
             ],
             outputs=[
                 io.Image.Output("refocused", tooltip="The refocused picture, same size and frames."),
@@ -80,35 +63,74 @@ class RefocusReblur(io.ComfyNode):
         redraw: float,
         exposure: float,
         grain: float,
+        highlight_recovery: float,
         genfocus: flux.GenfocusSetup | None = None,
+        photo: torch.Tensor | None = None,
         **lens: Any,
     ) -> io.NodeOutput:
         """Render; or let FLUX draw the blur, or what the blur reveals. `lens` is what else `_render` takes."""
-        _check(method, **lens)
-        photo, alpha = host.to_bchw(image)
-        defocus = defocus.to(photo.device)
+        _check(method, highlight_recovery=highlight_recovery, **lens)
+        sharp, alpha = host.to_bchw(image)
+        taken = sharp if photo is None else host.to_bchw(photo, "photo")[0]
+        defocus = defocus.to(sharp.device)
         sample = None if method == "render" else flux.sampler(genfocus, "bokeh", host.progress())
         if method == "generative":
-            result = generative.blur(photo, defocus.radius_px, sample, megapixels=genfocus.megapixels)
+            result = generative.blur(sharp, defocus.radius_px, sample, megapixels=genfocus.megapixels)
         else:
-            result, alpha = _render(image, photo, alpha, defocus, exposure, **lens)
+            result, alpha = _render(image, sharp, alpha, defocus, exposure, highlight_recovery, **lens)
         if method == "hybrid":
             revealed = generative.revealed_mask(bokeh.revealed(defocus, lens.get("kernel")))
             result = generative.redraw(
-                photo, defocus.radius_px, result, revealed, sample, strength=redraw, megapixels=genfocus.megapixels
+                sharp, defocus.radius_px, result, revealed, sample, strength=redraw, megapixels=genfocus.megapixels
             )
-        result = exposed(bokeh.put_grain_back(result, photo, defocus.radius_px, grain), exposure)
+        result = exposed(bokeh.put_grain_back(result, taken, defocus.radius_px, grain), exposure)
         preview = host.to_image(result, alpha)
-        page = previews.compare(preview[..., :3], photo, result, defocus)
+        page = previews.compare(preview[..., :3], sharp, result, defocus)
         return io.NodeOutput(preview, host.to_mask(defocus.in_focus()), ui=page)
 
 
-def _check(method: str, highlight_boost: float, kernel: Any = None, background: Any = None, matte: Any = None, **_: Any) -> None:
+def _optional_inputs() -> list[io.Input]:
+    """What may be connected besides photo and defocus."""
+    return [
+        host.KernelType.Input("kernel", optional=True, tooltip="Shape of the aperture, from Bokeh Kernel. None: a circle."),
+        io.Image.Input(
+            "background",
+            optional=True,
+            tooltip="The scene without its foreground, from an inpainting graph, same size. Shows through the "
+            "foreground's blurred edge. None: filled in here.",
+        ),
+        io.Mask.Input(
+            "matte",
+            optional=True,
+            tooltip="Coverage of the foreground, 1 = foreground (hair, fur). Without a background that is filled in. "
+            "None: edges are split by colour.",
+        ),
+        flux.GenfocusType.Input(
+            "genfocus", optional=True, lazy=True, tooltip="From Genfocus Setup, for hybrid and generative (experimental)."
+        ),
+        io.Image.Input(
+            "photo",
+            optional=True,
+            tooltip="The photo as it was taken, where image comes from All In Focus: its grain is measured there. None: image's.",
+        ),
+    ]
+
+
+def _check(
+    method: str,
+    highlight_boost: float,
+    highlight_recovery: float,
+    kernel: Any = None,
+    background: Any = None,
+    matte: Any = None,
+    **_: Any,
+) -> None:
     """Refuse what a method would ignore."""
-    if method == "generative" and (kernel is not None or background is not None or matte is not None or highlight_boost):
+    connected = any(given is not None for given in (kernel, background, matte))
+    if method == "generative" and (connected or highlight_boost or highlight_recovery):
         raise ValueError(
-            "The generative method knows no kernel, background, matte or highlight_boost. Disconnect them and set "
-            "highlight_boost to 0, or choose another method (hybrid renders with them)."
+            "The generative method knows no kernel, background, matte, highlight_boost or highlight_recovery. Disconnect them "
+            "and set both numbers to 0, or choose another method (hybrid renders with them)."
         )
     if method == "hybrid" and background is not None:
         raise ValueError("hybrid invents the background behind foregrounds; with a background connected choose render.")
@@ -120,14 +142,17 @@ def _render(
     alpha: torch.Tensor | None,
     defocus: DefocusMap,
     exposure: float,
+    highlight_recovery: float,
     quality: str,
     highlight_boost: float,
+    recover_in_focus: bool,
     kernel: Kernel | None = None,
     background: torch.Tensor | None = None,
     matte: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Decode, render, encode: [B,3,H,W] sRGB, and alpha [B,1,H,W]. Only what is shown meanwhile is exposed here."""
     light, progress = srgb_to_linear(photo), host.progress()
+    light = bokeh.recover_highlights(light, defocus.radius_px, highlight_recovery, in_focus=recover_in_focus)
     host.show_meanwhile(lambda: _draft(light, defocus, kernel, exposure, quality, highlight_boost, share(progress, 0, 0)))
     light, alpha = bokeh.render_with_alpha(
         light,

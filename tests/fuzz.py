@@ -144,6 +144,12 @@ TARGETS: dict[str, Target] = {
         {"stops": st.floats(-1, 9), "threshold": _UNIT},
         ("highlight",),
     ),
+    "bokeh.recover_highlights": Target(
+        bokeh.recover_highlights,
+        {"image_linear": "image", "radius_px": "map"},
+        {"amount": st.floats(-0.5, 1.5), "in_focus": st.booleans()},
+        ("highlight",),
+    ),
     "bokeh.depth_matte": Target(
         lambda image_linear, depth_map, near, far, softness: bokeh.depth_matte(
             image_linear, depth_map, *bokeh.between(depth_map, near, far), softness=softness

@@ -12,7 +12,8 @@ surfaces/      how a picture is cut into what is in front and what lies behind i
 plan, bins     quality, bins of like radius, and the resolution each is blurred at
 engines/       how bins are blurred and composited: plain torch, Triton
 keying         `depth_matte`: what lies between two depths, cut out along the picture's edges
-highlights, revealed      light given back to clipped highlights;  what a rendering shows that the photo could not
+highlights, clipped      light given back to highlights by a factor;  to clipped lights by what their falloff tells
+revealed       what a rendering shows that the photo could not
 grain          grain of the photo, measured, and put back where blur took it
 reference      the slow twin of the renderer, an integral over the aperture, for tests and bench
 """
@@ -20,6 +21,7 @@ reference      the slow twin of the renderer, an integral over the aperture, for
 from .aperture_settings import PRESETS, ApertureSettings
 from .apertures import SHAPES, kernel_from_image, kernel_preview, make_kernel
 from .character import Character, through_lens
+from .clipped import recover_highlights
 from .cutout import render_with_alpha
 from .field import kernel_at
 from .grain import put_grain_back
@@ -53,6 +55,7 @@ __all__ = [
     "make_kernel",
     "proxy",
     "put_grain_back",
+    "recover_highlights",
     "render",
     "render_with_alpha",
     "revealed",

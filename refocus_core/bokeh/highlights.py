@@ -62,10 +62,15 @@ def boost_highlights(image_linear: Tensor, radius_px: Tensor, stops: float, thre
     low = float(srgb_to_linear(torch.tensor(threshold)))
     bright = ((peak - low) / (1 - low)).clamp(0, 1)
     bright = bright * bright * (3 - 2 * bright)
-    blurred = ((radius_px.abs()[:, None] - SHARP_RADIUS_PX) / (FULL_EFFECT_PX - SHARP_RADIUS_PX)).clamp(0, 1)
+    blurred = blurred_share(radius_px)[:, None]
     # real HDR values are lights already: raise them only up to what a clipped white would get
     headroom = (2.0**stops / peak.clamp_min(1)).clamp_min(1)
     return image_linear * torch.exp2(bright * blurred * stops).minimum(headroom)
+
+
+def blurred_share(radius_px: Tensor) -> Tensor:
+    """How much of its effect what is done to highlights has at a radius: none in focus, all of it from FULL_EFFECT_PX on."""
+    return ((radius_px.abs() - SHARP_RADIUS_PX) / (FULL_EFFECT_PX - SHARP_RADIUS_PX)).clamp(0, 1)
 
 
 def lights(image_linear: Tensor, radius_px: Tensor) -> tuple[Tensor, Tensor]:

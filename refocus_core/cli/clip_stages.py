@@ -236,7 +236,7 @@ class Clip:
         focus = defocus.FocusAuto(photo=image) if focus is None else focus
         ranges = {"focus_range": args.focus_range, "near_gain": args.near_gain, "far_gain": args.far_gain}
         made = defocus.from_lens(depth_map, lens, focus, tilt=tilt_of(args), **ranges)
-        return blurred(args, sharp, alpha, made, self.kernel, self.networks, self.silent)
+        return blurred(args, sharp, alpha, made, self.kernel, self.networks, self.silent, taken=image.to(self.device))
 
     def _opened(self, lens: Lens | Blur, number: int, count: int) -> Lens | Blur:
         """The lens at this frame's aperture."""

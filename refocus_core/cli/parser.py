@@ -209,8 +209,13 @@ def _add_aperture(p: argparse.ArgumentParser) -> None:
         _add(g, option)
     for option in (o.aperture.SQUEEZE, o.aperture.SPHERICAL, o.aperture.FRINGE, o.aperture.ONION, o.aperture.PRESET):
         _add(g, option)
-    for option in (o.aperture.CAT_EYE, o.aperture.SWIRL, o.aperture.COMA, o.blur.EXPOSURE, o.blur.GRAIN):
+    for option in (o.aperture.CAT_EYE, o.aperture.SWIRL, o.aperture.COMA):
         _add(g, option)
+    for option in (o.blur.EXPOSURE, o.blur.GRAIN, o.blur.HIGHLIGHT_RECOVERY):
+        _add(g, option)
+    g.add_argument(
+        "--recover-in-focus", action="store_true", help="let --highlight-recovery change lights in focus, too (default: no)"
+    )
     g.add_argument(
         "--aperture-texture",
         metavar="FILE",
@@ -311,7 +316,10 @@ OF_APERTURE = (
 )
 """Options that a preset or a file stands for."""
 
-GENERATIVE_LACKS = (*OF_APERTURE, "--aperture-preset", "--aperture-file", "--aperture-texture", "--highlights")
+GENERATIVE_LACKS = (
+    *(*OF_APERTURE, "--aperture-preset", "--aperture-file", "--aperture-texture"),
+    *("--highlights", "--highlight-recovery"),
+)
 """Options that only the renderer knows."""
 
 
@@ -338,6 +346,8 @@ def check(args: argparse.Namespace) -> None:
         raise ValueError(f"{given[0]} needs --f-number (or --exif-lens, to take it from the photo).")
     if args.deblur != "deconvolution" and (args.taken_blur is not None or args.taken_focus is not None):
         raise ValueError("--taken-focus and --taken-blur tell deconvolution about the photo: add --deblur deconvolution.")
+    if args.recover_in_focus and not args.highlight_recovery:
+        raise ValueError("--recover-in-focus needs --highlight-recovery: without it no light is changed.")
     if args.save_sharp and args.deblur == "none":
         raise ValueError("--save-sharp needs --deblur: without it nothing is made sharper.")
     _check_aperture(args)
@@ -384,4 +394,7 @@ def _check_generative(args: argparse.Namespace) -> None:
     if missing := [name for name, value in needs.items() if value is None]:
         raise ValueError(f"The generative method needs {' and '.join(missing)}: files on this machine, nothing is fetched.")
     if args.method == "generative" and (_given(args, GENERATIVE_LACKS)):
-        raise ValueError("--method generative knows no --aperture and no --highlights. Leave them out, or use --method hybrid.")
+        raise ValueError(
+            "--method generative knows no --aperture, --highlights or --highlight-recovery. Leave them out, or use "
+            "--method hybrid."
+        )

@@ -109,7 +109,7 @@ def run(args: argparse.Namespace, networks: Networks | None = None) -> None:
             focus = defocus.FocusAuto(photo=image) if focus is None else focus
             ranges = {"focus_range": args.focus_range, "near_gain": args.near_gain, "far_gain": args.far_gain}
             defocus_map = defocus.from_lens(depth_map, lens, focus, tilt=tilt_of(args), **ranges)
-    result, alpha = blurred(args, sharp, photo.alpha, defocus_map, kernel, kept, stages)
+    result, alpha = blurred(args, sharp, photo.alpha, defocus_map, kernel, kept, stages, taken=image)
     with stages("writing"):
         write(
             args, bits, photo, sharp=sharp, result=result, alpha=alpha, depth_map=depth_map, defocus_map=defocus_map, focus=focus
@@ -165,13 +165,15 @@ def blurred(
     kernel: Kernel,
     networks: Networks,
     stages: Stages,
+    *,
+    taken: Tensor,
 ) -> tuple[Tensor, Tensor | None]:
-    """The sharp photo, blurred, with its grain and exposed, and its alpha [1,1,H,W], which the renderer blurs along with it."""
+    """The sharp photo, blurred, with the grain of the one that was taken, and exposed, and its alpha [1,1,H,W], blurred along."""
     from .. import bokeh
     from ..color import exposed
 
     result, alpha = _by_method(args, sharp, alpha, defocus_map, kernel, networks, stages)
-    result = bokeh.put_grain_back(result, sharp, defocus_map.radius_px, args.grain)
+    result = bokeh.put_grain_back(result, taken, defocus_map.radius_px, args.grain)
     return exposed(result, args.exposure), alpha
 
 
@@ -191,8 +193,9 @@ def _by_method(
     result = sharp
     if args.method != "generative":
         with stages("rendering") as progress:
+            radius_px, amount, everywhere = defocus_map.radius_px, args.highlight_recovery, args.recover_in_focus
             light, alpha = bokeh.render_with_alpha(
-                srgb_to_linear(sharp),
+                bokeh.recover_highlights(srgb_to_linear(sharp), radius_px, amount, in_focus=everywhere),
                 alpha,
                 defocus_map,
                 kernel,

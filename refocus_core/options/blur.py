@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .records import Choice, Number, Option
+from .records import Choice, Number, Option, Switch
 
 METHOD = Choice(
     "method",
@@ -57,5 +57,30 @@ GRAIN = Number(
     "The photo's own grain, measured and put back where blur took it. 0: none, 1: as strong as in focus.",
     advanced=True,
 )
-OPTIONS: tuple[Option, ...] = (METHOD, QUALITY, HIGHLIGHT_BOOST, REDRAW, EXPOSURE, GRAIN)
+HIGHLIGHT_RECOVERY = Number(
+    "highlight_recovery",
+    0.0,
+    (0.0, 1.0),
+    0.05,
+    "",
+    "Small clipped lights out of focus get the radiance that their size and the falloff around them tell of, in their own "
+    "colour. Walls and skies stay. 0: none, 1: all of it.",
+)
+RECOVER_IN_FOCUS = Switch(
+    "recover_in_focus",
+    False,
+    "On: highlight_recovery changes lights in focus, too, for a result that is made darker or kept above white. Off: only those "
+    "out of focus.",
+    advanced=True,
+)
+OPTIONS: tuple[Option, ...] = (
+    METHOD,
+    QUALITY,
+    HIGHLIGHT_BOOST,
+    REDRAW,
+    EXPOSURE,
+    GRAIN,
+    HIGHLIGHT_RECOVERY,
+    RECOVER_IN_FOCUS,
+)
 """Of Reblur."""

@@ -207,13 +207,14 @@ class Twin:
 
     def Reblur(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
         defocus_map = self.value(i["defocus"])
+        light, in_focus = color.srgb_to_linear(self.picture(i["image"])), i["recover_in_focus"]
         linear = bokeh.render(
-            color.srgb_to_linear(self.picture(i["image"])),
+            bokeh.recover_highlights(light, defocus_map.radius_px, i["highlight_recovery"], in_focus=in_focus),
             defocus_map,
             self.value(i.get("kernel")),
             quality=i["quality"],
             highlight_boost=i["highlight_boost"],
         )
         result = color.linear_to_srgb(linear)
-        grained = bokeh.put_grain_back(result, self.picture(i["image"]), defocus_map.radius_px, i["grain"])
+        grained = bokeh.put_grain_back(result, self.picture(i.get("photo") or i["image"]), defocus_map.radius_px, i["grain"])
         return color.exposed(grained, i["exposure"]), defocus_map.in_focus()

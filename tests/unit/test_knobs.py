@@ -59,8 +59,15 @@ FOCUS: dict[str, tuple[dict[str, Any], Any]] = {
 """The same of Defocus Map."""
 OF_FLUX = ("method", "redraw")
 """Options of Reblur that need models (`tests/comfy/test_generative.py`)."""
-RENDERER: dict[str, Any] = {"quality": "best", "highlight_boost": 3.0, "exposure": 1.0, "grain": 1.0}
-"""Option of Reblur -> another value."""
+RENDERER: dict[str, tuple[dict[str, Any], Any]] = {
+    "quality": ({}, "best"),
+    "highlight_boost": ({}, 3.0),
+    "exposure": ({}, 1.0),
+    "grain": ({}, 1.0),
+    "highlight_recovery": ({}, 1.0),
+    "recover_in_focus": ({"highlight_recovery": 1.0, "exposure": -2.0}, True),
+}
+"""The same of Reblur."""
 
 
 def _both_sides(settings: dict[str, Any]) -> Tensor:
@@ -119,11 +126,23 @@ def _rendered(**changed: Any) -> Tensor:
     noise = torch.rand(1, 3, 96, 128, generator=torch.Generator().manual_seed(3))
     radius = torch.linspace(-6, 6, 128).expand(1, 96, -1).clone()
     radius[:, 10:30, 20:40] = -8.0
+    noise[:, :, 40:60, 52:80] = 0.1
+    noise[:, :, 48:51, 63:66] = torch.tensor([0.8, 1.0, 0.8])
     args = Namespace(**s, highlights=s["highlight_boost"])
     made = DefocusMap.from_radius(radius)
-    return blurred(args, noise, None, made, bokeh.make_kernel("circle"), Networks(), Stages(quiet=True))[0]
+    return blurred(args, noise, None, made, bokeh.make_kernel("circle"), Networks(), Stages(quiet=True), taken=noise)[0]
 
 
 @pytest.mark.parametrize("name", RENDERER)
 def test_every_option_of_the_renderer_changes_the_picture(name: str) -> None:
-    assert float((_rendered() - _rendered(**{name: RENDERER[name]})).abs().max()) > 0.02
+    settings, other = RENDERER[name]
+    assert float((_rendered(**settings) - _rendered(**{**settings, name: other})).abs().max()) > 0.02
+
+
+def test_grain_is_that_of_the_photo_and_not_of_its_deblurred_copy() -> None:
+    smooth = torch.full((1, 3, 256, 256), 0.4)
+    taken = smooth + 0.03 * torch.randn(smooth.shape, generator=torch.Generator().manual_seed(4))
+    made, still = DefocusMap.from_radius(torch.full((1, 256, 256), 9.0)), {o.name: o.default for o in options.blur.OPTIONS}
+    args = Namespace(**{**still, "grain": 1.0, "highlights": 0.0})
+    out, _ = blurred(args, smooth, None, made, bokeh.make_kernel("circle"), Networks(), Stages(quiet=True), taken=taken)
+    assert float(out.std()) == pytest.approx(0.03, rel=0.15)
