@@ -81,6 +81,7 @@ class RefocusDefocusMap(io.ComfyNode):
         keyframes: str,
         tilt_deg: float,
         swing_deg: float,
+        field_curvature: float,
         image: torch.Tensor | None = None,
         lens: CameraData | None = None,
         **where: Any,
@@ -105,6 +106,7 @@ class RefocusDefocusMap(io.ComfyNode):
             far_gain=far_gain,
             keyframes=defocus.parse_keyframes(keyframes),
             tilt=tilt,
+            field_curvature=field_curvature,
         )
         preview = host.to_image(defocus.preview(defocus_map, photo, focus=focus))
         in_focus = host.to_mask(defocus_map.in_focus())

@@ -961,7 +961,8 @@ var NUMBERS2 = [
   "focus_range",
   "focus_radius",
   "tilt_deg",
-  "swing_deg"
+  "swing_deg",
+  "field_curvature"
 ];
 var OTHERS = ["focus", "strength", "sensor", "keyframes", "sensor_mm"];
 var OWN_SENSOR = "the photo's own";
@@ -1245,6 +1246,7 @@ function solve(numbers, map, widgets, index, frame = numbers.shown[index]) {
     metric: numbers.metric,
     span,
     lean: leanOf(s, spanAbove0(numbers, index)),
+    bend: s.field_curvature * spanAbove0(numbers, index),
     field: s.strength === "camera" ? depthOfField(numbers, focalOf(numbers, s), plane2.disparity, gainPx) : null
   };
 }
@@ -1327,11 +1329,12 @@ function leanOf(s, span) {
   const per = (degrees) => s.focus === "point" ? span * Math.tan(degrees * Math.PI / 180) : 0;
   return { right: per(s.swing_deg), down: per(s.tilt_deg), x: s.x, y: s.y };
 }
-function leanAt({ lean }, { w, h }, x, y) {
-  return (lean.right * (x - lean.x) * w + lean.down * (y - lean.y) * h) / Math.max(w, h);
+function leanAt({ lean, bend }, { w, h }, x, y) {
+  const squared = (((x - 0.5) * w) ** 2 + ((y - 0.5) * h) ** 2) / ((w * w + h * h) / 4);
+  return (lean.right * (x - lean.x) * w + lean.down * (y - lean.y) * h) / Math.max(w, h) + bend * squared;
 }
-function leans({ lean }) {
-  return lean.right !== 0 || lean.down !== 0;
+function leans({ lean, bend }) {
+  return lean.right !== 0 || lean.down !== 0 || bend !== 0;
 }
 function blurGainPx(numbers, s, index) {
   return s.percent / 100 * Math.max(numbers.width, numbers.height) / spanAbove0(numbers, index);

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import opening
+from .contradictions import check
 from .given import check_inputs, check_metres
 from .networks import Networks
-from .parser import build_parser, check
-from .stages import Stages, blurred, focus_of, lens_of, sharpened, tilt_of
+from .parser import build_parser
+from .stages import Stages, blurred, focus_of, lens_of, ranges_of, sharpened, tilt_of
 
 if TYPE_CHECKING:
     import torch
@@ -234,8 +235,7 @@ class Clip:
         lens = self._opened(lens_of(args, NO_CAMERA_DATA, depth_map), number, len(plan.scale.frames))
         focus = self.focus if plan.focus is None else defocus.FocusDisparity(float(plan.focus[number]))
         focus = defocus.FocusAuto(photo=image) if focus is None else focus
-        ranges = {"focus_range": args.focus_range, "near_gain": args.near_gain, "far_gain": args.far_gain}
-        made = defocus.from_lens(depth_map, lens, focus, tilt=tilt_of(args), **ranges)
+        made = defocus.from_lens(depth_map, lens, focus, tilt=tilt_of(args), **ranges_of(args))
         return blurred(args, sharp, alpha, made, self.kernel, self.networks, self.silent, taken=image.to(self.device))
 
     def _opened(self, lens: Lens | Blur, number: int, count: int) -> Lens | Blur:

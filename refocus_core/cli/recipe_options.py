@@ -12,7 +12,8 @@ from typing import NoReturn, cast
 
 from ..batch import Naming, Recipe, Value, write_recipe
 from ..files.formats import FLOAT_SUFFIXES, INTEGER_BITS
-from .parser import Parser, build_parser, check
+from .contradictions import check
+from .parser import Parser, build_parser
 
 log = logging.getLogger(__name__)
 

@@ -11,14 +11,14 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import options
 from . import opening
+from .contradictions import check
 from .given import check_camera, check_inputs, check_metres, is_depth_model
 from .networks import Networks
 from .outputs import check_outputs, summary, write
-from .parser import check
 
 if TYPE_CHECKING:  # torch takes seconds to import; a contradiction in the options must not wait for it
     from torch import Tensor
@@ -107,8 +107,7 @@ def run(args: argparse.Namespace, networks: Networks | None = None) -> None:
         with stages("defocus"):
             lens = lens_of(args, photo.camera, depth_map)
             focus = defocus.FocusAuto(photo=image) if focus is None else focus
-            ranges = {"focus_range": args.focus_range, "near_gain": args.near_gain, "far_gain": args.far_gain}
-            defocus_map = defocus.from_lens(depth_map, lens, focus, tilt=tilt_of(args), **ranges)
+            defocus_map = defocus.from_lens(depth_map, lens, focus, tilt=tilt_of(args), **ranges_of(args))
     result, alpha = blurred(args, sharp, photo.alpha, defocus_map, kernel, kept, stages, taken=image)
     with stages("writing"):
         write(
@@ -222,6 +221,11 @@ def tilt_of(args: argparse.Namespace) -> Tilt | None:
     from .. import defocus
 
     return None if args.focus is None else defocus.Tilt(args.tilt, args.swing, *args.focus)
+
+
+def ranges_of(args: argparse.Namespace) -> dict[str, Any]:
+    """What else of the focal plane `defocus.from_lens` takes by the options' names."""
+    return {name: getattr(args, name) for name in ("focus_range", "near_gain", "far_gain", "field_curvature")}
 
 
 def focus_of(args: argparse.Namespace) -> FocusLike:

@@ -4,7 +4,7 @@ focus          the disparity in focus, from a point, a mask, a distance, two poi
 from_lens      depth + lens + focus -> DefocusMap; the law itself is `optics.BlurLaw`
 encoded        maps as pictures of numbers, from other programs and for them
 keyframes      focus and aperture over the frames of a clip
-tilt           a focal plane that leans
+tilt, curvature      a focal plane that leans;  one that is bent towards the corners
 preview, thumbnail      a picture of the map for people;  depth made small for the page
 """
 

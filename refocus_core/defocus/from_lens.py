@@ -11,6 +11,7 @@ from torch import Tensor
 from ..checks import check_number
 from ..optics import Blur, BlurLaw, Lens, blur_gain_px, focal_px_to_mm, lens_gain_px
 from ..types import DefocusMap, DepthMap
+from .curvature import bend
 from .focus import FocusDistance, FocusLike, focus_disparity, focus_half_width
 from .keyframes import Keyframes
 from .tilt import Tilt
@@ -88,6 +89,7 @@ def from_lens(
     far_gain: float = 1.0,
     keyframes: Keyframes | None = None,
     tilt: Tilt | None = None,
+    field_curvature: float = 0.0,
 ) -> DefocusMap:
     """Signed circle-of-confusion radius of every pixel for a lens and a focus.
 
@@ -102,10 +104,12 @@ def from_lens(
         near_gain, far_gain: factors >= 0 on the blur in front of and behind the focal plane; 0 keeps that side sharp.
         keyframes: focus and aperture over the frames of a clip. Where they say nothing, `focus` and `lens` hold.
         tilt: how the focal plane leans; None and no angle is a plane that faces the camera.
+        field_curvature: how much nearer the focus lies in the corners than in the middle, as a share (-1..1) of the scene's span
+            of disparity, growing with the square of the distance from the middle; below 0 farther away.
 
     Returns:
         DefocusMap: radius_px > 0 behind the focal plane, < 0 in front of it; `disparity` and `focus_disparity` in the unit of
-        `depth_map`. With a tilt, `disparity` is that of a scene whose focal plane faces the camera: less by what the plane leans.
+        `depth_map`. With a tilt or curvature, `disparity` is that of a scene whose focal plane is flat and faces the camera.
 
     Raises:
         TypeError: if `depth_map`, `lens` or `focus` is of the wrong kind.
@@ -113,6 +117,9 @@ def from_lens(
             length, or a `Lens` meets relative depth.
     """
     _check(depth_map, lens, focus_range, near_gain, far_gain)
+    check_number(field_curvature, "field_curvature")
+    if not -1 <= field_curvature <= 1:
+        raise ValueError(f"field_curvature must lie in -1..1 (a share of the scene's span of disparity), got {field_curvature}.")
     disparity = depth_map.disparity
     if keyframes is not None and keyframes.moves_focus:
         in_focus, half_width = keyframes.focus_disparity(depth_map), torch.zeros_like(disparity[:, 0, 0])
@@ -124,6 +131,8 @@ def from_lens(
     half_width = half_width + depth_map.span() * (focus_range / 2)
     if tilt is not None and (tilt.tilt_deg or tilt.swing_deg):
         disparity = disparity - tilt.offset(disparity, _span(depth_map))
+    if field_curvature:
+        disparity = disparity - bend(disparity, field_curvature, _span(depth_map))
     law = BlurLaw.thin_lens(gain_px, in_focus, half_width=half_width, near_gain=near_gain, far_gain=far_gain)
     return DefocusMap(law.radius_px(disparity), disparity, in_focus, gain_px, law, depth_map.edge_px)
 

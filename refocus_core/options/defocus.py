@@ -181,6 +181,16 @@ KEYFRAMES = Text(
     "picture.",
     advanced=True,
 )
+FIELD_CURVATURE = Number(
+    "field_curvature",
+    0.0,
+    (-1.0, 1.0),
+    0.05,
+    "",
+    "Field curvature: how much nearer the focus lies in the corners than in the middle, as a share of the scene's whole depth "
+    "(in 1/distance). Below 0: farther away. 0: a flat focal plane.",
+    advanced=True,
+)
 OPTIONS: tuple[Option, ...] = (
     FOCUS,
     X,
@@ -201,5 +211,6 @@ OPTIONS: tuple[Option, ...] = (
     KEYFRAMES,
     TILT_DEG,
     SWING_DEG,
+    FIELD_CURVATURE,
 )
 """Of Defocus Map."""

@@ -39,13 +39,23 @@ SETTINGS: dict[str, Any] = {
     "keyframes": "",
     "tilt_deg": 0.0,
     "swing_deg": 0.0,
+    "field_curvature": 0.0,
 }
 CAMERA = {"strength": "camera"}
 PHOTO = CameraData(focal_mm=56.0, f_number=1.9, sensor_mm=23.6, subject_m=1.7)
 """Lens data, connected in these cases."""
 WITH_PHOTO = ("as the photo", "the photo's view at full frame")
 OPEN = {"f_number": 0.0, "focal_mm": 0.0, "sensor_mm": 0.0, "distance_m": 0.0}
-METRIC = ("camera", "tilt of a camera", "distance", "own focal length", *WITH_PHOTO, "percent in metres", "keys of a camera")
+METRIC = (
+    "camera",
+    "tilt of a camera",
+    "bent and tilted, of a camera",
+    "distance",
+    "own focal length",
+    *WITH_PHOTO,
+    "percent in metres",
+    "keys of a camera",
+)
 """Cases whose depth is in metres."""
 CASES: dict[str, dict[str, Any]] = {
     "point": {},
@@ -56,6 +66,8 @@ CASES: dict[str, dict[str, Any]] = {
     "camera": CAMERA,
     "tilt and swing": {"tilt_deg": -50.0, "swing_deg": 20.0, "focus_range": 0.05, "far_gain": 0.7},
     "tilt of a camera": {**CAMERA, "tilt_deg": 70.0},
+    "bent": {"field_curvature": 0.4, "focus": "auto", "near_gain": 0.6},
+    "bent and tilted, of a camera": {**CAMERA, "field_curvature": -0.3, "swing_deg": 30.0},
     "no tilt without a point": {"focus": "auto", "tilt_deg": 60.0},
     "distance": {**CAMERA, "focus": "distance", "f_number": 1.4, "focus_range": 0.2},
     "own focal length": {**CAMERA, "focal_mm": 0.0},
@@ -106,6 +118,7 @@ def by_the_core(depth_map: DepthMap, s: dict[str, Any], camera: CameraData | Non
         far_gain=s["far_gain"],
         keyframes=defocus.parse_keyframes(s["keyframes"]),
         tilt=tilt if s["focus"] == "point" else None,
+        field_curvature=s["field_curvature"],
     )
 
 

@@ -178,6 +178,7 @@ class Twin:
             where,
             focus_range=i["focus_range"],
             tilt=defocus.Tilt(i["tilt_deg"], i["swing_deg"], i["x"], i["y"]) if i["focus"] == "point" else None,
+            field_curvature=i.get("field_curvature", 0.0),
             near_gain=i["near_gain"],
             far_gain=i["far_gain"],
             keyframes=defocus.parse_keyframes(i.get("keyframes", "")),

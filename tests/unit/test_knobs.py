@@ -55,6 +55,7 @@ FOCUS: dict[str, tuple[dict[str, Any], Any]] = {
     "keyframes": ({}, '{"keys": [{"frame": 0, "x": 0.9, "y": 0.9}]}'),
     "tilt_deg": ({}, 30.0),
     "swing_deg": ({}, 30.0),
+    "field_curvature": ({}, 0.3),
 }
 """The same of Defocus Map."""
 OF_FLUX = ("method", "redraw")
@@ -110,7 +111,7 @@ def _radius(**changed: Any) -> Tensor:
         focus,
         tilt=defocus.Tilt(s["tilt_deg"], s["swing_deg"], s["x"], s["y"]),
         keyframes=defocus.parse_keyframes(s["keyframes"]),
-        **{name: s[name] for name in ("focus_range", "near_gain", "far_gain")},
+        **{name: s[name] for name in ("focus_range", "near_gain", "far_gain", "field_curvature")},
     ).radius_px
 
 

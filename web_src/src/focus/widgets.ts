@@ -20,6 +20,7 @@ const NUMBERS = [
   "focus_radius",
   "tilt_deg",
   "swing_deg",
+  "field_curvature",
 ] as const;
 /** What the drawing depends on beside the numbers. */
 const OTHERS = ["focus", "strength", "sensor", "keyframes", "sensor_mm"] as const;

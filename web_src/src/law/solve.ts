@@ -48,6 +48,7 @@ export interface Settings {
   keyframes: string;
   tilt_deg: number;
   swing_deg: number;
+  field_curvature: number;
 }
 
 /** Focus and strength of one frame. Disparities are in the depth map's unit. */
@@ -61,6 +62,8 @@ export interface Solved {
   span: number;
   /** Disparity that the focal plane gains over the long edge, to the right and downwards; it keeps its own at (x, y). */
   lean: { right: number; down: number; x: number; y: number };
+  /** Disparity that it gains from the middle to the corners, by the square of the distance. */
+  bend: number;
   /** What looks sharp in a print, and the hyperfocal distance, in metres; null without a camera. */
   field: { nearM: number; farM: number; hyperfocalM: number } | null;
 }
@@ -90,6 +93,7 @@ export function solve(
     metric: numbers.metric,
     span,
     lean: leanOf(s, spanAbove0(numbers, index)),
+    bend: s.field_curvature * spanAbove0(numbers, index),
     field: s.strength === "camera" ? depthOfField(numbers, focalOf(numbers, s), plane.disparity, gainPx) : null,
   };
 }
@@ -198,13 +202,14 @@ function leanOf(s: Settings, span: number): Solved["lean"] {
   return { right: per(s.swing_deg), down: per(s.tilt_deg), x: s.x, y: s.y };
 }
 
-/** Disparity of the focal plane at a position of the picture (0..1 along each side), over that at the point. */
-export function leanAt({ lean }: Solved, { w, h }: Size, x: number, y: number): number {
-  return (lean.right * (x - lean.x) * w + lean.down * (y - lean.y) * h) / Math.max(w, h);
+/** Disparity of the focal plane at a position of the picture (0..1 along each side), over that at the point and in the middle. */
+export function leanAt({ lean, bend }: Solved, { w, h }: Size, x: number, y: number): number {
+  const squared = (((x - 0.5) * w) ** 2 + ((y - 0.5) * h) ** 2) / ((w * w + h * h) / 4);
+  return (lean.right * (x - lean.x) * w + lean.down * (y - lean.y) * h) / Math.max(w, h) + bend * squared;
 }
 
-function leans({ lean }: Solved): boolean {
-  return lean.right !== 0 || lean.down !== 0;
+function leans({ lean, bend }: Solved): boolean {
+  return lean.right !== 0 || lean.down !== 0 || bend !== 0;
 }
 
 /** `optics.blur_gain_px`. A scene of one plane counts as reaching from there to infinity. */
