@@ -1,35 +1,29 @@
-"""A clip, frame after frame, in constant memory: first what all frames together tell, then each of them.
-
-The first pass finds the scale and shift of each frame's depth, the range of the clip and the depth under the keyframes' points;
-the second one does what the single run does to each frame. What the first keeps are a few numbers a frame.
-"""
+"""A clip from the command line: its options as those of `refocus_core.clip`, and bars on the terminal."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .. import options
 from . import opening
 from .contradictions import check
 from .given import check_inputs, check_metres
 from .networks import Networks
 from .parser import build_parser
-from .stages import Stages, blurred, focus_of, lens_of, ranges_of, sharpened, tilt_of
+from .stages import FULL_FRAME_MM, Stages, blurred, focus_of, ranges_of, sharpened, tilt_of
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from ..defocus import FocusLike, Key, Keyframes
-    from ..depth import ClipScale
-    from ..depth.model import FrameDepth
-    from ..optics import Blur, Lens
-    from ..types import DepthMap
+    from ..clip import Clip, ClipOptions
+    from ..defocus import Keyframes
+    from ..types import DefocusMap, Progress
 
 NOT_FOR_CLIPS = (
     *("defocus", "bits", "exif_lens"),
@@ -44,25 +38,59 @@ def run_clip(args: argparse.Namespace) -> None:
     Raises:
         ValueError, OSError, RuntimeError, ImportError, MemoryError: whatever stands in the way, in words for the user.
     """
+    from .. import clip
     from ..files import clips
 
     check_clip_options(args, NOT_FOR_CLIPS)
     clips.check_clip_output(args.photo, args.output)
-    device = check_inputs(args)
-    work = Clip(args, Networks(), keyframes_of(args), device)
+    work = clip_of(args, Networks(), check_inputs(args))
     total = clips.frame_count(args.photo)
     with bar("depth", total, args.quiet) as step:
-        plan = work.planned(_counted(clips.frames(args.photo), step))
-    with bar("rendering", total, args.quiet) as step:
-
-        def change(number: int, frame: Tensor) -> Tensor:
-            result, _ = work.frame(plan, number, frame, None)
-            step(1)
-            return result
-
-        clips.rewrite(args.photo, args.output, change)
+        plan = clip.plan_file(work, args.photo, _moved(step))
+    count = len(plan.scale.frames)
+    with bar("rendering", count, args.quiet) as step:
+        clip.render_file(work, plan, args.photo, args.output, _moved(step))
     if not args.quiet:
-        print(f"{args.output}: {len(plan.scale.frames)} frames")
+        print(f"{args.output}: {count} frames")
+
+
+def clip_of(args: argparse.Namespace, networks: Networks, device: torch.device) -> Clip:
+    """What the options want done to each frame.
+
+    Raises:
+        ValueError, OSError, RuntimeError, ImportError: if a network or a file cannot be had.
+    """
+    from .. import clip
+
+    model = networks.depth(args, device)
+    check_metres(args, model.metric)
+    kernel, silent = opening.kernel(args), Stages(quiet=True)
+
+    def sharpen(frame: Tensor) -> Tensor:
+        return sharpened(args, frame, networks, silent)
+
+    def blur(sharp: Tensor, taken: Tensor, alpha: Tensor | None, made: DefocusMap) -> tuple[Tensor, Tensor | None]:
+        return blurred(args, sharp, alpha, made, kernel, networks, silent, taken=taken)
+
+    return clip.Clip(clip.Steps(model, sharpen, blur), _options(args), device)
+
+
+def _options(args: argparse.Namespace) -> ClipOptions:
+    from .. import clip
+    from ..optics import Blur
+
+    percent = options.defocus.PERCENT.default if args.blur is None else args.blur
+    camera = args.f_number and clip.Camera(args.f_number, args.focal_mm, args.sensor_mm or FULL_FRAME_MM)
+    return clip.ClipOptions(
+        camera or Blur(percent),
+        focus_of(args),
+        keyframes_of(args),
+        tilt_of(args),
+        refine=args.refine,
+        near_m=args.near_m or None,
+        far_m=args.far_m or None,
+        **ranges_of(args),
+    )
 
 
 def check_clip_options(args: argparse.Namespace, not_for: Sequence[str]) -> None:
@@ -92,10 +120,16 @@ def bar(name: str, total: int | None, quiet: bool) -> Generator[Callable[[int], 
         yield shown.update
 
 
-def _counted(frames: Iterable[Tensor], step: Callable[[int], object]) -> Iterator[Tensor]:
-    for frame in frames:
-        yield frame
-        step(1)
+def _moved(step: Callable[[int], object]) -> Progress:
+    """The progress of a pass, in frames, as steps of a bar."""
+    last = 0
+
+    def progress(done: int, _total: int) -> None:
+        nonlocal last
+        step(done - last)
+        last = done
+
+    return progress
 
 
 def keyframes_text(args: argparse.Namespace) -> str | None:
@@ -121,132 +155,3 @@ def keyframes_of(args: argparse.Namespace) -> Keyframes | None:
 
     text = keyframes_text(args)
     return None if text is None else defocus.parse_keyframes(text)
-
-
-@dataclass(frozen=True)
-class ClipPlan:
-    """What the first pass found.
-
-    Attributes:
-        scale: of the depth.
-        focus: disparity in focus of each frame [B] in the unit of the final depth, or None where no key sets it.
-    """
-
-    scale: ClipScale
-    focus: Tensor | None
-
-    def values(self) -> dict[str, Any]:
-        """The same as JSON has it, exactly."""
-        return {"scale": asdict(self.scale), "focus": None if self.focus is None else self.focus.tolist()}
-
-    @classmethod
-    def of(cls, values: dict[str, Any]) -> ClipPlan:
-        """From `values`.
-
-        Raises:
-            KeyError, TypeError, ValueError: if they are none.
-        """
-        import torch
-
-        from ..depth import ClipScale
-
-        return cls(ClipScale.of(values["scale"]), None if values["focus"] is None else torch.tensor(values["focus"]))
-
-
-class Clip:
-    """What is the same for all frames, and the two passes."""
-
-    def __init__(self, args: argparse.Namespace, networks: Networks, keyframes: Keyframes | None, device: torch.device) -> None:
-        self.args, self.networks, self.keyframes, self.device = args, networks, keyframes, device
-        self.model = networks.depth(args, self.device)
-        check_metres(args, self.model.metric)
-        self.kernel = opening.kernel(args)
-        self.focus: FocusLike = focus_of(args)
-        self.opening: Tensor | None = None
-        self.silent = Stages(quiet=True)
-
-    def _sharp_and_depth(self, image: Tensor) -> tuple[Tensor, FrameDepth]:
-        from .. import depth
-
-        sharp = sharpened(self.args, image.to(self.device), self.networks, self.silent)
-        return sharp, depth.frame_depth(self.model, sharp)
-
-    def _final(self, scale: ClipScale, number: int, found: FrameDepth, sharp: Tensor, *, metres: bool = True) -> DepthMap:
-        from .. import depth
-
-        on_range = scale.depth_map(number, found, self.model)
-        refined = depth.refine(on_range, sharp, strength=self.args.refine)
-        return depth.in_metres(refined, self.args.near_m or None, self.args.far_m or None) if metres else refined
-
-    def planned(self, frames: Iterable[Tensor]) -> ClipPlan:
-        """The first pass."""
-        from .. import depth
-
-        aligner = depth.ClipAligner(self.model.metric)
-        keys = self.keyframes.focus_keys if self.keyframes is not None and self.keyframes.moves_focus else ()
-        under: dict[int, tuple[int, float]] = {}
-        sharp = found = None
-        count = 0
-        for image in frames:
-            sharp, found = self._sharp_and_depth(image)
-            aligner.add(found)
-            for key in keys:
-                if key.frame == count:
-                    under[key.frame] = count, self._under(key, found, sharp)
-            count += 1
-        scale = aligner.result()
-        if not keys or sharp is None or found is None:
-            return ClipPlan(scale, None)
-        for key in keys:
-            if key.frame >= count:
-                under[key.frame] = count - 1, self._under(key, found, sharp)
-        values = [self._in_final_unit(scale, key, *under[key.frame]) for key in keys]
-        assert self.keyframes is not None
-        return ClipPlan(scale, self.keyframes.focus_track(values, count))
-
-    def _under(self, key: Key, found: FrameDepth, sharp: Tensor) -> float:
-        """What a key puts in focus: its disparity for a distance, else that of the network, whatever the clip's range will be."""
-        from .. import depth
-
-        aligner = depth.ClipAligner(self.model.metric)
-        aligner.add(found)
-        alone = aligner.result()
-        value = key.disparity(self._final(alone, 0, found, sharp, metres=key.distance_m is not None))
-        return value if self.model.metric or key.distance_m is not None else alone.low + value * (alone.high - alone.low)
-
-    def _in_final_unit(self, scale: ClipScale, key: Key, number: int, value: float) -> float:
-        if key.distance_m is not None:
-            return value
-        if self.model.metric:
-            return value * scale.frames[number].scale
-        relative = scale.relative(number, value)
-        if not self.args.near_m:
-            return relative
-        return 1 / self.args.far_m + relative * (1 / self.args.near_m - 1 / self.args.far_m)
-
-    def frame(self, plan: ClipPlan, number: int, image: Tensor, alpha: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """The second pass: one frame [1,3,H,W] and its transparency [1,1,H,W], refocused."""
-        from .. import defocus
-        from ..files.exif import NO_CAMERA_DATA
-
-        args = self.args
-        sharp, found = self._sharp_and_depth(image)
-        depth_map = self._final(plan.scale, number, found, sharp)
-        lens = self._opened(lens_of(args, NO_CAMERA_DATA, depth_map), number, len(plan.scale.frames))
-        focus = self.focus if plan.focus is None else defocus.FocusDisparity(float(plan.focus[number]))
-        focus = defocus.FocusAuto(photo=image) if focus is None else focus
-        made = defocus.from_lens(depth_map, lens, focus, tilt=tilt_of(args), **ranges_of(args))
-        return blurred(args, sharp, alpha, made, self.kernel, self.networks, self.silent, taken=image.to(self.device))
-
-    def _opened(self, lens: Lens | Blur, number: int, count: int) -> Lens | Blur:
-        """The lens at this frame's aperture."""
-        from ..optics import Blur, Lens
-
-        if self.keyframes is None:
-            return lens
-        if self.opening is None:  # all frames have one lens but for its aperture
-            self.opening = self.keyframes.opening(lens, count)
-        factor = float(self.opening[number])
-        if isinstance(lens, Lens):
-            return Lens(lens.focal_mm, lens.f_number / factor, lens.sensor_mm)
-        return Blur(lens.percent * factor)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from .. import batch
 from ..batch import RESULT, Job, Journal
-from .clip_stages import NOT_FOR_CLIPS, Clip, ClipPlan, bar, check_clip_options, keyframes_of, keyframes_text
+from .clip_stages import NOT_FOR_CLIPS, bar, check_clip_options, clip_of, keyframes_text
 from .given import check_inputs
 from .networks import Networks
 from .outputs import bits_of
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from ..clip import Clip, ClipPlan
     from ..files.pictures import Picture
 
 NOT_FOR_FRAMES = tuple(name for name in NOT_FOR_CLIPS if name != "bits")
@@ -43,8 +44,7 @@ def run_frames(args: argparse.Namespace) -> None:
     check_clip_options(args, NOT_FOR_FRAMES)
     files = frame_files(args.photo)
     _check_places(args, files)
-    device = check_inputs(args)
-    work = Clip(args, Networks(), keyframes_of(args), device)
+    work = clip_of(args, Networks(), check_inputs(args))
     # Keyframes are no part of a recipe, but what a frame looks like depends on them: on what their file says.
     options = {**to_recipe(args), "keyframes": keyframes_text(args) or ""}
     with Journal(args.output) as journal:
@@ -59,7 +59,7 @@ def run_frames(args: argparse.Namespace) -> None:
                 for number, job in left:
                     staged = journal.staged(job, number)
                     try:
-                        _one(work, plan, number, job.source, staged[RESULT])
+                        _one(args, work, plan, number, job.source, staged[RESULT])
                     except OSError as error:  # tells of the file that stands for the frame
                         raise OSError(str(error).replace(str(staged[RESULT]), str(job.targets[RESULT]))) from error
                     journal.commit(job, together, staged)
@@ -106,6 +106,7 @@ def _check_places(args: argparse.Namespace, files: Sequence[Path]) -> None:
 
 def _plan(kept: Path, together: str, work: Clip, files: Sequence[Path], quiet: bool) -> ClipPlan:
     """What the first pass finds, or found before for the same frames and options."""
+    from ..clip import ClipPlan
     from ..files.output import write_whole
 
     if kept.exists():
@@ -151,7 +152,7 @@ def _load(file: Path) -> Picture:
     return pictures.load(file)
 
 
-def _one(work: Clip, plan: ClipPlan, number: int, source: Path, target: Path) -> None:
+def _one(args: argparse.Namespace, work: Clip, plan: ClipPlan, number: int, source: Path, target: Path) -> None:
     """One frame, written as its source is: bits, profile, transparency, what it says of itself."""
     from ..files import pictures
 
@@ -161,9 +162,9 @@ def _one(work: Clip, plan: ClipPlan, number: int, source: Path, target: Path) ->
         target,
         result,
         alpha=alpha,
-        bits=bits_of(work.args, source, photo),
+        bits=bits_of(args, source, photo),
         exif=photo.exif,
         icc=photo.icc,
         metadata=photo.metadata,
-        quality=work.args.jpeg_quality,
+        quality=args.jpeg_quality,
     )

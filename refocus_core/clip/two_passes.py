@@ -1,0 +1,199 @@
+"""A clip, frame after frame, in constant memory: first what all frames together tell, then each of them.
+
+The first pass finds the scale and shift of each frame's depth, the range of the clip and the depth under the keyframes' points;
+the second one does to each frame what is done to a photo. What the first keeps are a few numbers a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import defocus, depth
+from ..depth import ClipScale
+from ..depth.model import FrameDepth
+from ..optics import Blur, Lens
+from ..types import DepthMap
+from .steps import Steps
+
+FULL_FRAME_MM = 36.0
+"""Long side of a sensor of which nothing is said."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A lens whose focal length may be left to the depth model.
+
+    Attributes:
+        f_number: its aperture.
+        focal_mm: in mm; None takes what the depth model finds.
+        sensor_mm: long side of the sensor in mm.
+    """
+
+    f_number: float
+    focal_mm: float | None = None
+    sensor_mm: float = FULL_FRAME_MM
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """What is the same for all frames.
+
+    Attributes:
+        aperture: how strong the blur is.
+        focus: what is sharp where no keyframe says so; None finds it in each frame. A mask [B,H,W] follows the frames, and its
+            last one holds where the clip is longer.
+        keyframes: focus and aperture over the frames, or None.
+        tilt: how the focal plane leans, or None.
+        focus_range, near_gain, far_gain, field_curvature: as of `defocus.from_lens`.
+        refine: strength of `depth.refine`.
+        near_m, far_m: distances in metres of the nearest and the farthest thing of the clip, both or neither.
+    """
+
+    aperture: Blur | Camera
+    focus: defocus.FocusLike = None
+    keyframes: defocus.Keyframes | None = None
+    tilt: defocus.Tilt | None = None
+    focus_range: float = 0.0
+    near_gain: float = 1.0
+    far_gain: float = 1.0
+    field_curvature: float = 0.0
+    refine: float = 1.0
+    near_m: float | None = None
+    far_m: float | None = None
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """What the first pass found.
+
+    Attributes:
+        scale: of the depth.
+        focus: disparity in focus of each frame [B] in the unit of the final depth, or None where no key sets it.
+    """
+
+    scale: ClipScale
+    focus: Tensor | None
+
+    def values(self) -> dict[str, Any]:
+        """The same as JSON has it, exactly."""
+        return {"scale": asdict(self.scale), "focus": None if self.focus is None else self.focus.tolist()}
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> ClipPlan:
+        """From `values`.
+
+        Raises:
+            KeyError, TypeError, ValueError: if they are none.
+        """
+        return cls(ClipScale.of(values["scale"]), None if values["focus"] is None else torch.tensor(values["focus"]))
+
+
+class Clip:
+    """The two passes over the frames of one clip."""
+
+    def __init__(self, steps: Steps, options: ClipOptions, device: torch.device) -> None:
+        self.steps, self.options, self.device = steps, options, device
+        self._opening: Tensor | None = None
+
+    def _sharp_and_depth(self, image: Tensor) -> tuple[Tensor, FrameDepth]:
+        sharp = self.steps.sharpen(image.to(self.device))
+        return sharp, depth.frame_depth(self.steps.model, sharp)
+
+    def _final(self, scale: ClipScale, number: int, found: FrameDepth, sharp: Tensor, *, metres: bool = True) -> DepthMap:
+        on_range = scale.depth_map(number, found, self.steps.model)
+        refined = depth.refine(on_range, sharp, strength=self.options.refine)
+        return depth.in_metres(refined, self.options.near_m, self.options.far_m) if metres else refined
+
+    def planned(self, frames: Iterable[Tensor]) -> ClipPlan:
+        """The first pass.
+
+        Args:
+            frames: every frame [1,3,H,W] sRGB 0..1.
+
+        Raises:
+            ValueError: if there is no frame, or a key's point has no depth under it.
+        """
+        metric = self.steps.model.metric
+        aligner = depth.ClipAligner(metric)
+        keyframes = self.options.keyframes
+        keys = keyframes.focus_keys if keyframes is not None and keyframes.moves_focus else ()
+        under: dict[int, tuple[int, float]] = {}
+        sharp = found = None
+        count = 0
+        for image in frames:
+            sharp, found = self._sharp_and_depth(image)
+            aligner.add(found)
+            for key in keys:
+                if key.frame == count:
+                    under[key.frame] = count, self._under(key, found, sharp)
+            count += 1
+        scale = aligner.result()
+        if keyframes is None or not keys or sharp is None or found is None:
+            return ClipPlan(scale, None)
+        for key in keys:
+            if key.frame >= count:
+                under[key.frame] = count - 1, self._under(key, found, sharp)
+        values = [self._in_final_unit(scale, key, *under[key.frame]) for key in keys]
+        return ClipPlan(scale, keyframes.focus_track(values, count))
+
+    def _under(self, key: defocus.Key, found: FrameDepth, sharp: Tensor) -> float:
+        """What a key puts in focus: its disparity for a distance, else that of the network, whatever the clip's range will be."""
+        metric = self.steps.model.metric
+        aligner = depth.ClipAligner(metric)
+        aligner.add(found)
+        alone = aligner.result()
+        value = key.disparity(self._final(alone, 0, found, sharp, metres=key.distance_m is not None))
+        return value if metric or key.distance_m is not None else alone.low + value * (alone.high - alone.low)
+
+    def _in_final_unit(self, scale: ClipScale, key: defocus.Key, number: int, value: float) -> float:
+        if key.distance_m is not None:
+            return value
+        if self.steps.model.metric:
+            return value * scale.frames[number].scale
+        relative = scale.relative(number, value)
+        near_m, far_m = self.options.near_m, self.options.far_m
+        return relative if near_m is None or far_m is None else 1 / far_m + relative * (1 / near_m - 1 / far_m)
+
+    def frame(self, plan: ClipPlan, number: int, image: Tensor, alpha: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """The second pass: one frame [1,3,H,W] and its transparency [1,1,H,W], refocused."""
+        sharp, found = self._sharp_and_depth(image)
+        depth_map = self._final(plan.scale, number, found, sharp)
+        made = defocus.from_lens(
+            depth_map,
+            self._opened(self._lens(depth_map), number, len(plan.scale.frames)),
+            self._focus(plan, number, image),
+            tilt=self.options.tilt,
+            focus_range=self.options.focus_range,
+            near_gain=self.options.near_gain,
+            far_gain=self.options.far_gain,
+            field_curvature=self.options.field_curvature,
+        )
+        return self.steps.blur(sharp, image.to(self.device), alpha, made)
+
+    def _focus(self, plan: ClipPlan, number: int, image: Tensor) -> defocus.FocusLike:
+        if plan.focus is not None:
+            return defocus.FocusDisparity(float(plan.focus[number]))
+        focus = self.options.focus
+        if isinstance(focus, Tensor) and focus.ndim == 3:
+            return focus[min(number, len(focus) - 1)]
+        return defocus.FocusAuto(photo=image) if focus is None else focus
+
+    def _lens(self, depth_map: DepthMap) -> Lens | Blur:
+        given = self.options.aperture
+        return given if isinstance(given, Blur) else defocus.lens_for(depth_map, given.f_number, given.focal_mm, given.sensor_mm)
+
+    def _opened(self, lens: Lens | Blur, number: int, count: int) -> Lens | Blur:
+        """The lens at this frame's aperture."""
+        if self.options.keyframes is None:
+            return lens
+        if self._opening is None:  # all frames have one lens but for its aperture
+            self._opening = self.options.keyframes.opening(lens, count)
+        factor = float(self._opening[number])
+        if isinstance(lens, Lens):
+            return Lens(lens.focal_mm, lens.f_number / factor, lens.sensor_mm)
+        return Blur(lens.percent * factor)
