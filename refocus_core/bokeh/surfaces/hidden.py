@@ -111,6 +111,7 @@ def far_side(radius: Tensor, halo_px: int, progress: Progress = silent) -> tuple
         [H,W] radius of the far side, and [H,W] distance to it in px (infinite where there is none within reach).
     """
     seeds, rise = _seeds(radius)
+    edge = torch.where(rise > 0, seeds.seed[2], torch.nan)
     if not bool(rise.any()):
         return radius, torch.full_like(radius, INFINITY)
     f = FLOOD_GRAIN_PX
@@ -121,7 +122,31 @@ def far_side(radius: Tensor, halo_px: int, progress: Progress = silent) -> tuple
     else:
         seeds.flood([1], progress)
     distance = ((seeds.seed[0] - seeds.ys).square_() + (seeds.seed[1] - seeds.xs).square_()).sqrt_()
-    return torch.where(seeds.cost < INFINITY, seeds.seed[2], radius), torch.where(seeds.cost < INFINITY, distance, INFINITY)
+    far = torch.where(seeds.cost < INFINITY, seeds.seed[2], radius)
+    if f > 1:  # a block's one seed may lie a block farther off than the edge: too far, and nothing would lie behind
+        squared, beyond = _next_edge(edge, f)
+        same = (beyond - far).abs() < ALIKE * (far - radius)
+        distance = torch.where(same, torch.minimum(distance, squared.sqrt_() + 1), distance)
+    return far, torch.where(seeds.cost < INFINITY, distance, INFINITY)
+
+
+def _next_edge(far: Tensor, reach_px: int) -> tuple[Tensor, Tensor]:
+    """Squared distance of every pixel to the next edge, and the depth beyond it there.
+
+    far: [H,W], NaN where there is no edge. The distance is infinite beyond `reach_px` along a row or a column.
+    """
+    squared, beyond = torch.where(far.isnan(), INFINITY, 0.0), far.clone()
+    for dim in (1, 0):
+        from_squared, from_beyond = squared.clone(), beyond.clone()
+        n = far.shape[dim]
+        for k in range(1, min(reach_px, n - 1) + 1):
+            for at, source in ((k, 0), (0, k)):
+                here, there = squared.narrow(dim, at, n - k), from_squared.narrow(dim, source, n - k) + k * k
+                nearer = there < here
+                torch.where(nearer, there, here, out=here)
+                into = beyond.narrow(dim, at, n - k)
+                torch.where(nearer, from_beyond.narrow(dim, source, n - k), into, out=into)
+    return squared, beyond
 
 
 def _seeds(radius: Tensor) -> tuple[_Seeds, Tensor]:

@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from refocus_core import bokeh
+from refocus_core import bokeh, defocus
 from refocus_core.bokeh.surfaces.build import split
 from refocus_core.bokeh.surfaces.snap import snap
-from refocus_core.types import DefocusMap
+from refocus_core.optics import Blur
+from refocus_core.types import DefocusMap, DepthMap
 from tests.helpers.renderings import (
     QUALITIES,
     noise,
@@ -291,3 +292,31 @@ def test_what_lies_behind_an_edge_goes_on_without_a_line() -> None:
     behind[:, surfaces.index] = surfaces.back[:3]
     rows = behind.view(3, n, n)[:, [first, first + 2], 10:-10]
     assert float((rows[:, 0] - rows[:, 1]).abs().max()) < 0.25, "a dashed line along the old outline"
+
+
+def _covered(subject: Tensor, radius: float, finer: int = 4) -> Tensor:
+    """[H,W] coverage of a subject [H,W] (bool), blurred by a disc, on a grid so many times finer."""
+    reach = (int(radius) + 2) * finer
+    y, x = torch.meshgrid(torch.arange(-reach, reach + 1.0), torch.arange(-reach, reach + 1.0), indexing="ij")
+    disc = (torch.hypot(y, x) <= radius * finer).float()
+    fine = subject.float().repeat_interleave(finer, 0).repeat_interleave(finer, 1)
+    size = (fine.shape[0] + disc.shape[0], fine.shape[1] + disc.shape[1])
+    blurred = torch.fft.irfft2(torch.fft.rfft2(fine, s=size) * torch.fft.rfft2(disc / disc.sum(), s=size), s=size)
+    blurred = blurred[reach : reach + fine.shape[0], reach : reach + fine.shape[1]]
+    return F.avg_pool2d(blurred[None, None], finer)[0, 0]
+
+
+@pytest.mark.parametrize(("near", "wall"), [(0.55, 0.4), (0.6, 0.3), (0.8, 0.3), (0.9, 0.2)])
+def test_the_rim_of_a_dark_foreground_has_no_specks_at_any_part_of_the_strength(near: float, wall: float) -> None:
+    """The wall is in focus, the scene reaches farther both ways, so the foreground has a part of the largest blur."""
+    y, x = torch.meshgrid(torch.arange(200.0), torch.arange(220.0), indexing="ij")
+    angle = torch.atan2(y - 100, x - 105)
+    subject = torch.hypot(y - 100, x - 105) < 55 + 8 * torch.sin(5 * angle) + 4 * torch.sin(17 * angle + 1)
+    disparity = torch.where(subject, near, wall)
+    disparity[:, :4], disparity[:, 216:] = 1.0, 0.0
+    image = torch.where(subject, 0.02, 0.8).expand(1, 3, -1, -1).contiguous()
+    defocus_map = defocus.from_lens(DepthMap(disparity[None], False), Blur(15.0), (0.9, 0.95))
+    covered = _covered(subject, float(-defocus_map.radius_px[0, 100, 105]))
+    truth = torch.lerp(torch.tensor(0.8), torch.tensor(0.02), covered)
+    out = bokeh.render(image, defocus_map)[0, 0]
+    assert float((out - truth)[20:180, 20:190].abs().max()) < 0.03
