@@ -45,7 +45,8 @@ class RefocusBokehKernel(io.ComfyNode):
                 host.KernelType.Output("kernel", tooltip="Aperture for Reblur and All In Focus."),
                 io.Image.Output(
                     "preview",
-                    tooltip="How an out-of-focus light looks behind the focal plane, and beside it in front, where that differs.",
+                    tooltip="How an out-of-focus light looks behind the focal plane, and beside it in front, where that differs; "
+                    "then the same towards a corner.",
                 ),
             ],
         )

@@ -22,6 +22,8 @@ NAMES = {
     "refocus_core.color": ("LUMA_WEIGHTS",),
     "refocus_core.optics": ("SHARP_RADIUS_PX", "SHARP_PRINT"),
     "refocus_core.bokeh.character": ("MOST_SPHERICAL", "MOST_FRINGE", "ONION_RINGS"),
+    "refocus_core.bokeh.field": ("MOST_SWIRL", "MOST_COMA", "LEAST_AREA", "MOST_MISS", "DARK"),
+    "refocus_core.bokeh.shown": ("CORNER",),
     "refocus_core.defocus.from_lens": ("FLAT_SHARE",),
     "refocus_core.defocus.thumbnail": ("LEVELS",),
     "refocus_core.defocus.preview": (

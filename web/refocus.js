@@ -58,6 +58,7 @@ var ZH = {
   "Run once to see the connected picture as an aperture.": "运行一次以查看作为光圈的图像。",
   "as a light behind the focal plane": "焦平面之后的光点形状",
   "as a light behind the focal plane, and in front of it": "焦平面之后和之前的光点形状",
+  "as a light in the middle, and towards the upper right corner": "画面中央和靠近右上角的光点形状",
   "as of the last run": "上次运行的结果",
   "Timeline. Left and right arrow keys move the frame, Enter sets a key there, Delete removes it.": "时间轴。左右方向键换帧，回车设关键帧，Delete 删除。",
   "How the way to the next key runs": "到下一关键帧的过渡",
@@ -280,15 +281,15 @@ function address(api2, file) {
 function sourcePicture(app2, api2, node) {
   const graph = node.graph ?? app2.graph;
   const queue = [node];
-  const seen = /* @__PURE__ */ new Set([node.id]);
+  const seen2 = /* @__PURE__ */ new Set([node.id]);
   while (queue.length > 0) {
     const current = queue.shift();
     const slots = [...current.inputs ?? []].sort((a, b) => Number(b.name === "image") - Number(a.name === "image"));
     for (const slot of slots) {
       const link = linkOf(graph, slot);
       const origin = link && graph.getNodeById(link.origin_id);
-      if (!origin || seen.has(origin.id)) continue;
-      seen.add(origin.id);
+      if (!origin || seen2.has(origin.id)) continue;
+      seen2.add(origin.id);
       if (origin.type === "LoadImage") {
         const name = origin.widgets?.find((w) => w.name === "image")?.value;
         if (typeof name === "string" && name !== "") return address(api2, annotatedFile(name));
@@ -355,6 +356,12 @@ var SHARP_PRINT = 8333333333333334e-19;
 var MOST_SPHERICAL = 0.3;
 var MOST_FRINGE = 0.1;
 var ONION_RINGS = 9;
+var MOST_SWIRL = 0.3333333333333333;
+var MOST_COMA = 0.12;
+var LEAST_AREA = 0.05;
+var MOST_MISS = 0.01;
+var DARK = 1e-6;
+var CORNER = [0.6, -0.6];
 var FLAT_SHARE = 1e-6;
 var LEVELS = 32767;
 var NEAR_RGB = [0.05, 0.3, 1];
@@ -3054,6 +3061,75 @@ function lookedUp(cells, size, x, y) {
   return upper * (1 - fy) + lower * fy;
 }
 
+// src/kernel/field.ts
+var SAMPLES2 = 2;
+var NEWTON_STEPS2 = 4;
+function hasField(s) {
+  return s.cat_eye !== 0 || s.swirl !== 0 || s.coma !== 0;
+}
+function fieldDiffersInFront(s) {
+  return s.swirl !== 0 || s.coma !== 0;
+}
+function planesAt(s, size, side, px, py) {
+  const reach = reachOf(planes(s, size, 1), size);
+  return planes(s, size, side).map((plane2) => scaled(seen(plane2, s, size, side, [px, py], reach)));
+}
+function reachOf(light, size) {
+  const peak = light.reduce(
+    (most, plane2) => Math.max(
+      most,
+      plane2.reduce((a, b) => Math.max(a, b), 0)
+    ),
+    0
+  );
+  let reach = 1;
+  for (const plane2 of light)
+    plane2.forEach((value, k) => {
+      const [x, y] = [k % size, Math.floor(k / size)].map((v) => (v + 0.5) * 2 / size - 1);
+      if (value > DARK * peak) reach = Math.max(reach, Math.hypot(x, y) - 1 / size);
+    });
+  return reach;
+}
+function seen(plane2, s, size, side, [px, py], reach) {
+  const distance = Math.hypot(px, py);
+  const [cos, sin] = [px / distance, py / distance];
+  const swirl = MOST_SWIRL * s.swirl * distance ** 2 * side;
+  const coma = MOST_COMA * s.coma * distance * side;
+  const longer = Math.min(1, (1 - swirl) / (1 + swirl));
+  const wider = Math.min(1, (1 + swirl) / (1 - swirl));
+  const n = size * SAMPLES2;
+  const out = new Float32Array(size * size);
+  for (let j = 0; j < n; j++)
+    for (let i = 0; i < n; i++) {
+      const at = [(i + 0.5) * 2 / n - 1, (j + 0.5) * 2 / n - 1];
+      const ray = withoutComa((cos * at[0] + sin * at[1]) / longer, (cos * at[1] - sin * at[0]) / wider, coma);
+      if (!ray) continue;
+      const x = cos * ray.along - sin * ray.across;
+      const y = sin * ray.along + cos * ray.across;
+      const open = s.cat_eye === 0 ? 1 : (reach - Math.hypot(x + s.cat_eye * px, y + s.cat_eye * py)) * size + 0.5;
+      const light = lookedUp(plane2, size, x, y) / ray.area * Math.min(Math.max(open, 0), 1);
+      out[Math.floor(j / SAMPLES2) * size + Math.floor(i / SAMPLES2)] += light / SAMPLES2 ** 2;
+    }
+  return out;
+}
+function withoutComa(along, across, c) {
+  if (c === 0) return { along, across, area: 1 };
+  const targetA = along * (1 + 3 * Math.abs(c));
+  const targetB = across * (1 + 3 * Math.abs(c));
+  let [a, b] = [along, across];
+  for (let k = 0; k < NEWTON_STEPS2; k++) {
+    const [aa2, ab, bb] = [1 + 6 * c * a, 2 * c * b, 1 + 2 * c * a];
+    const missA = a + c * (3 * a * a + b * b) - targetA;
+    const missB = b * bb - targetB;
+    const area2 = Math.max(aa2 * bb - ab * ab, LEAST_AREA);
+    [a, b] = [a - (bb * missA - ab * missB) / area2, b - (aa2 * missB - ab * missA) / area2];
+  }
+  const aa = 1 + 6 * c * a;
+  const area = aa * (1 + 2 * c * a) - 4 * c * c * b * b;
+  const miss = Math.abs(a + c * (3 * a * a + b * b) - targetA);
+  return aa > 0 && area > LEAST_AREA && miss < MOST_MISS ? { along: a, across: b, area } : null;
+}
+
 // src/kernel/presets.ts
 var PRESETS = {
   "soft portrait": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0.9, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 },
@@ -3074,7 +3150,8 @@ var PRESETS = {
 var SIZE = 128;
 var OUTLINE = ["blades", "curvature", "rotation_deg", "inner", "points", "softness"];
 var CHARACTER = ["squeeze", "spherical", "fringe", "onion"];
-var INPUTS = ["shape", "preset", ...OUTLINE, ...CHARACTER];
+var FIELD = ["cat_eye", "swirl", "coma"];
+var INPUTS = ["shape", "preset", "field", ...OUTLINE, ...CHARACTER, ...FIELD];
 var TEXTURE = "texture_image";
 var KernelView = class {
   constructor(app2, api2, node) {
@@ -3132,7 +3209,9 @@ var KernelView = class {
     const preset = PRESETS[this.values.text("preset")];
     if (preset) return preset;
     const numbers = Object.fromEntries([...OUTLINE, ...CHARACTER].map((n) => [n, this.values.number(n)]));
-    return { shape: this.values.text("shape"), ...numbers };
+    const isField = this.values.on("field");
+    const field = Object.fromEntries(FIELD.map((n) => [n, isField ? this.values.number(n) : 0]));
+    return { shape: this.values.text("shape"), ...numbers, ...field };
   }
   draw() {
     this.signature = this.now();
@@ -3143,14 +3222,13 @@ var KernelView = class {
     this.empty.textContent = "";
     let text = `${name} · ${t("as a light behind the focal plane")}`;
     if (settings.shape !== "image" && !this.values.linked(TEXTURE)) {
-      const isDouble = differsInFront(settings);
-      this.resize(isDouble ? 2 * SIZE : SIZE, SIZE);
-      this.paint(context, planes(settings, SIZE, 1), 0);
-      if (isDouble) {
-        const mirrored = planes(settings, SIZE, -1).map((plane2) => plane2.reverse());
-        this.paint(context, mirrored, SIZE);
-        text = `${name} · ${t("as a light behind the focal plane, and in front of it")}`;
-      }
+      const lights = drawn(settings);
+      this.resize(lights.length * SIZE, SIZE);
+      lights.forEach((light, k) => {
+        this.paint(context, light, k * SIZE);
+      });
+      if (lights.length > 1)
+        text = hasField(settings) ? `${name} · ${t("as a light in the middle, and towards the upper right corner")}` : `${name} · ${t("as a light behind the focal plane, and in front of it")}`;
     } else if (this.picture && this.pictured === settings.shape) {
       this.resize(SIZE * this.picture.naturalWidth / this.picture.naturalHeight, SIZE);
       context.drawImage(this.picture, 0, 0, this.canvas.width, SIZE);
@@ -3174,12 +3252,23 @@ var KernelView = class {
     context.putImageData(pixels, left, 0);
   }
 };
+function drawn(s) {
+  const mirrored = (light) => light.map((plane2) => plane2.reverse());
+  const lights = [planes(s, SIZE, 1)];
+  if (differsInFront(s)) lights.push(mirrored(planes(s, SIZE, -1)));
+  if (hasField(s)) {
+    lights.push(planesAt(s, SIZE, 1, ...CORNER));
+    if (differsInFront(s) || fieldDiffersInFront(s)) lights.push(mirrored(planesAt(s, SIZE, -1, ...CORNER)));
+  }
+  return lights;
+}
 
 // src/kernel/index.ts
 var kernel_exports = {};
 __export(kernel_exports, {
   paintKernel: () => paintKernel,
-  planes: () => planes
+  planes: () => planes,
+  planesAt: () => planesAt
 });
 
 // src/law/index.ts

@@ -4,6 +4,7 @@ apertures      `make_kernel`, `kernel_from_image`: the aperture as a raster
 character      `through_lens`: aberrations, squeeze, onion rings and dust
 aperture_settings      all of an aperture in one value, as JSON, and presets
 field, lattice      how the aperture changes over the picture: at a place;  over the picture, for the renderer
+shown          `kernel_preview`: the aperture as a picture
 segments       the aperture cut into parts that are composited each by itself
 renderer       `render`: checks, one frame after the other, part by part;  draft: at half the resolution
 cutout         `render_with_alpha`: of pictures with transparency;  proxy: a small draft before a long rendering
@@ -19,7 +20,7 @@ reference      the slow twin of the renderer, an integral over the aperture, for
 """
 
 from .aperture_settings import PRESETS, ApertureSettings
-from .apertures import SHAPES, kernel_from_image, kernel_preview, make_kernel
+from .apertures import SHAPES, kernel_from_image, make_kernel
 from .character import Character, through_lens
 from .clipped import recover_highlights
 from .cutout import render_with_alpha
@@ -32,6 +33,7 @@ from .plan import QUALITIES, Quality
 from .proxy import proxy
 from .renderer import Plate, render
 from .revealed import revealed
+from .shown import kernel_preview
 from .surfaces.cache import SurfaceCache
 
 __all__ = [

@@ -12,7 +12,6 @@ from scipy import ndimage
 from torch import Tensor
 
 from ..checks import check_kind, check_number
-from ..color import linear_to_srgb
 from ..types import Kernel
 
 RASTER_PX = 256
@@ -219,18 +218,6 @@ def _square_raster(k: Tensor) -> Tensor:
     h, w = k.shape[-2:]
     n = max(h, w)
     return F.pad(k, ((n - w) // 2, (n - w) // 2, (n - h) // 2, (n - h) // 2))
-
-
-def kernel_preview(kernel: Kernel, size: int = 256) -> Tensor:
-    """The aperture as a picture in 0..1 sRGB, brightest cell white.
-
-    Returns:
-        [1,3,size,size]: a light behind the focal plane; where one in front of it differs, that one to the right of it,
-        [1,3,size,2*size], point-mirrored as it appears.
-    """
-    sides = [kernel.raster] if kernel.near is None else [kernel.raster, kernel.near.flip(-2, -1)]
-    shown = [F.interpolate(k[None].expand(1, 3, -1, -1), (size, size), mode="area") for k in sides]
-    return torch.cat([linear_to_srgb((k / k.amax().clamp_min(1e-20)).clamp(0, 1)) for k in shown], -1)
 
 
 def within(name: str, value: float, low: float, high: float) -> None:

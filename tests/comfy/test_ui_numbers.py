@@ -220,6 +220,38 @@ SHAPES: list[dict[str, Any]] = [
 ]
 
 
+FIELDS: list[dict[str, Any]] = [
+    {"cat_eye": 0.8},
+    {"shape": "polygon", "blades": 5, "swirl": 0.7, "cat_eye": 0.4},
+    {"shape": "star", "swirl": -1.0},
+    {"coma": 1.0, "spherical": 0.4},
+    {"shape": "ring", "coma": -0.6, "swirl": 0.3, "cat_eye": 0.5, "fringe": 0.5},
+]
+
+
+def test_apertures_towards_a_corner(page: Page) -> None:
+    """Behind the focal plane, and beside it in front of it, where the pupil changes over the picture."""
+    usual = asdict(bokeh.ApertureSettings())
+    asked = [{**usual, **s} for s in FIELDS]
+    found = page.page.evaluate(
+        """async ([pack, shapes]) => {
+          const { kernel } = await import(`/extensions/${pack}/refocus.js`);
+          return shapes.map(s => [1, -1].map(side => { const out = new Uint8ClampedArray(4 * 96 * 96);
+            kernel.paintKernel(kernel.planesAt(s, 96, side, 0.6, -0.6), out); return [...out]; }));
+        }""",
+        [rig.PACK, asked],
+    )
+    for options, sides in zip(asked, found, strict=True):
+        settings = bokeh.ApertureSettings(**options)
+        outline = {k: v for k, v in options.items() if not hasattr(bokeh.Character(), k) and not hasattr(PupilField(), k)}
+        made = bokeh.kernel_at(settings.drawn(bokeh.make_kernel(**outline, size=96)), 0.6, -0.6)
+        expected = bokeh.kernel_preview(replace(made, near=made.side(-1)), 96)[0]
+        behind, front = (torch.tensor(s).view(96, 96, 4)[..., :3].movedim(-1, 0) / 255 for s in sides)
+        off = (torch.cat([behind, front.flip(-2, -1)], -1) - expected).abs()
+        assert float((off > 2.5 / 255).float().mean()) < 4e-3, options
+        assert float(off.mean()) < 2e-3, options
+
+
 def test_aperture_shapes(page: Page) -> None:
     """Behind the focal plane, and beside it in front of it."""
     usual = asdict(bokeh.ApertureSettings())

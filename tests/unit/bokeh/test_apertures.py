@@ -240,3 +240,15 @@ def test_preview_is_a_picture_with_a_white_brightest_cell() -> None:
     assert float(shown[0, 0, 20, 40]) == pytest.approx(1) and float(shown[0, 1, 20, 40]) == 0
     grey = bokeh.kernel_preview(bokeh.make_kernel("circle"))
     assert torch.equal(grey[:, 0], grey[:, 1]) and grey.shape[-1] == 256
+
+
+def test_preview_shows_a_pupil_that_changes_over_the_picture_in_the_middle_and_towards_a_corner() -> None:
+    settings = bokeh.ApertureSettings(cat_eye=0.8)
+    middle, corner = bokeh.kernel_preview(settings.kernel(), 64)[0, 0].split(64, -1)
+    assert torch.equal(middle, bokeh.kernel_preview(bokeh.make_kernel("circle"), 64)[0, 0])
+    lit = corner > 0.5
+    assert 0.2 < float(lit.sum()) / float((middle > 0.5).sum()) < 0.8, "the barrel covers part of it"
+    y, x = lit.nonzero().float().mean(0).tolist()
+    assert x < 30 and y > 33, "what is left points to the middle of the picture, to the lower left"
+    assert bokeh.kernel_preview(bokeh.ApertureSettings(coma=0.5).kernel(), 64).shape[-1] == 3 * 64, "in the corner, both sides"
+    assert bokeh.kernel_preview(bokeh.ApertureSettings(coma=0.5, fringe=0.5).kernel(), 64).shape[-1] == 4 * 64

@@ -8,7 +8,7 @@ export interface Settings extends Shape {
   spherical: number;
   fringe: number;
   onion: number;
-  /** What changes over the picture; the node shows its centre, where none of it does. */
+  /** What changes over the picture: none of it at its centre. */
   cat_eye: number;
   swirl: number;
   coma: number;
@@ -37,7 +37,8 @@ export function planes(s: Settings, size: number, side: 1 | -1): Float32Array[] 
   return radii.map((radius) => scaled(plane(cells, size, s, side, radius)));
 }
 
-function scaled(cells: Float32Array): Float32Array {
+/** A plane that sums to 1. */
+export function scaled(cells: Float32Array): Float32Array {
   const sum = cells.reduce((a, b) => a + b, 0);
   return sum > 0 ? cells.map((v) => v / sum) : cells;
 }
@@ -75,7 +76,7 @@ function pupilRadius(distance: number, a: number): number {
 }
 
 /** Between neighbouring cells linearly; beyond the raster it is dark. */
-function lookedUp(cells: Float32Array, size: number, x: number, y: number): number {
+export function lookedUp(cells: Float32Array, size: number, x: number, y: number): number {
   const column = ((x + 1) * size) / 2 - 0.5;
   const row = ((y + 1) * size) / 2 - 0.5;
   const x0 = Math.floor(column);

@@ -7,14 +7,17 @@ import { Values } from "../comfy/values";
 import { html } from "../ui/dom";
 import { loadPicture } from "../ui/files";
 import { t } from "../ui/words";
+import { CORNER } from "../law/constants";
 import { differsInFront, planes, type Settings } from "./character";
+import { fieldDiffersInFront, hasField, planesAt } from "./field";
 import { PRESETS } from "./presets";
 import { paintKernel } from "./shapes";
 
 const SIZE = 128;
 const OUTLINE = ["blades", "curvature", "rotation_deg", "inner", "points", "softness"] as const;
 const CHARACTER = ["squeeze", "spherical", "fringe", "onion"] as const;
-const INPUTS = ["shape", "preset", ...OUTLINE, ...CHARACTER];
+const FIELD = ["cat_eye", "swirl", "coma"] as const;
+const INPUTS = ["shape", "preset", "field", ...OUTLINE, ...CHARACTER, ...FIELD];
 /** Input with dust on the lens, which the page does not have. */
 const TEXTURE = "texture_image";
 
@@ -78,7 +81,9 @@ export class KernelView {
     const preset = PRESETS[this.values.text("preset")] as Settings | undefined;
     if (preset) return preset;
     const numbers = Object.fromEntries([...OUTLINE, ...CHARACTER].map((n) => [n, this.values.number(n)]));
-    return { shape: this.values.text("shape"), ...numbers } as Settings;
+    const isField = this.values.on("field");
+    const field = Object.fromEntries(FIELD.map((n) => [n, isField ? this.values.number(n) : 0]));
+    return { shape: this.values.text("shape"), ...numbers, ...field } as Settings;
   }
 
   private draw(): void {
@@ -90,14 +95,15 @@ export class KernelView {
     this.empty.textContent = "";
     let text = `${name} · ${t("as a light behind the focal plane")}`;
     if (settings.shape !== "image" && !this.values.linked(TEXTURE)) {
-      const isDouble = differsInFront(settings);
-      this.resize(isDouble ? 2 * SIZE : SIZE, SIZE);
-      this.paint(context, planes(settings, SIZE, 1), 0);
-      if (isDouble) {
-        const mirrored = planes(settings, SIZE, -1).map((plane) => plane.reverse());
-        this.paint(context, mirrored, SIZE);
-        text = `${name} · ${t("as a light behind the focal plane, and in front of it")}`;
-      }
+      const lights = drawn(settings);
+      this.resize(lights.length * SIZE, SIZE);
+      lights.forEach((light, k) => {
+        this.paint(context, light, k * SIZE);
+      });
+      if (lights.length > 1)
+        text = hasField(settings)
+          ? `${name} · ${t("as a light in the middle, and towards the upper right corner")}`
+          : `${name} · ${t("as a light behind the focal plane, and in front of it")}`;
     } else if (this.picture && this.pictured === settings.shape) {
       this.resize((SIZE * this.picture.naturalWidth) / this.picture.naturalHeight, SIZE);
       context.drawImage(this.picture, 0, 0, this.canvas.width, SIZE);
@@ -122,4 +128,16 @@ export class KernelView {
     paintKernel(shown, pixels.data);
     context.putImageData(pixels, left, 0);
   }
+}
+
+/** `bokeh.kernel_preview`: lights behind and in front of the focal plane, in the middle and towards a corner. */
+function drawn(s: Settings): Float32Array[][] {
+  const mirrored = (light: Float32Array[]): Float32Array[] => light.map((plane) => plane.reverse());
+  const lights = [planes(s, SIZE, 1)];
+  if (differsInFront(s)) lights.push(mirrored(planes(s, SIZE, -1)));
+  if (hasField(s)) {
+    lights.push(planesAt(s, SIZE, 1, ...CORNER));
+    if (differsInFront(s) || fieldDiffersInFront(s)) lights.push(mirrored(planesAt(s, SIZE, -1, ...CORNER)));
+  }
+  return lights;
 }

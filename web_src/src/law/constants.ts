@@ -12,6 +12,16 @@ export const MOST_SPHERICAL = 0.3;
 export const MOST_FRINGE = 0.1;
 export const ONION_RINGS = 9;
 
+// refocus_core/bokeh/field.py
+export const MOST_SWIRL = 0.3333333333333333;
+export const MOST_COMA = 0.12;
+export const LEAST_AREA = 0.05;
+export const MOST_MISS = 0.01;
+export const DARK = 1e-06;
+
+// refocus_core/bokeh/shown.py
+export const CORNER = [0.6, -0.6] as const;
+
 // refocus_core/defocus/from_lens.py
 export const FLAT_SHARE = 1e-06;
 

@@ -45,6 +45,7 @@ const ZH: Record<string, string | undefined> = {
   "Run once to see the connected picture as an aperture.": "运行一次以查看作为光圈的图像。",
   "as a light behind the focal plane": "焦平面之后的光点形状",
   "as a light behind the focal plane, and in front of it": "焦平面之后和之前的光点形状",
+  "as a light in the middle, and towards the upper right corner": "画面中央和靠近右上角的光点形状",
   "as of the last run": "上次运行的结果",
   "Timeline. Left and right arrow keys move the frame, Enter sets a key there, Delete removes it.":
     "时间轴。左右方向键换帧，回车设关键帧，Delete 删除。",
