@@ -92,7 +92,9 @@ def _hidden(
     at = is_hidden.flatten().nonzero()[:, 0]
     calm = (take(distance.flatten(), at) / FLOOD_GRAIN_PX).clamp_(0, 1)
     behind = smoothed_depth(take(far_depth.flatten(), at), take(depth.flatten(), at), calm, at, depth.shape)
-    filled = fill_colour(seen_color, seen_weight, seen_depth, behind, at, progress)
+    limit = torch.where(is_hidden, 0.5 * (depth + far_depth), torch.inf)
+    limit.flatten()[mixed.at] = torch.inf
+    filled = fill_colour(seen_color, seen_weight, seen_depth, limit, behind, at, progress)
     return _Hidden(at, torch.lerp(filled, local_mean(filled, at, depth.shape, FLOOD_GRAIN_PX // 2), calm), behind)
 
 

@@ -204,9 +204,9 @@ def _offer_blocks(seeds: _Seeds, blocks: _Seeds, f: int) -> None:
 # -------------------------------------------------------------------------------------------------------- of which colour
 
 
-def _tent_weight(depth: Tensor, centre: float, width: float) -> Tensor:
-    """How much of what lies at `depth` supplies the slab at `centre`."""
-    return (TENT - (depth - centre).abs() / width).clamp_(0, 1)
+def _supplied(depth: Tensor, limit: Tensor, centre: float, width: float) -> Tensor:
+    """How much of what lies at `depth` supplies the slab at `centre`: nothing from `limit` on."""
+    return (TENT - (depth - centre).abs() / width).clamp_(0, 1).mul_(limit > centre)
 
 
 class _Blocks:
@@ -215,24 +215,26 @@ class _Blocks:
     Within a block whose depths differ by no more than `tolerance` the function is taken at their mean.
     """
 
-    def __init__(self, level: Tensor, depth: Tensor, tolerance: float) -> None:
+    def __init__(self, level: Tensor, depth: Tensor, limit: Tensor, tolerance: float) -> None:
         h, w = depth.shape
         odd = (0, w % 2, 0, h % 2)
         padded = F.pad(level, odd) if any(odd) else level
-        depth = F.pad(depth[None, None], odd, mode="replicate")[0, 0] if any(odd) else depth
+        depth, limit = F.pad(torch.stack([depth, limit])[None], odd, mode="replicate")[0] if any(odd) else (depth, limit)
         self._total = F.avg_pool2d(padded[None], 2, divisor_override=1)[0]
         self._depth = F.avg_pool2d(depth[None], 2)[0]
+        self._limit = -F.max_pool2d(-limit[None], 2)[0]
         quads = depth.unfold(0, 2, 2).unfold(1, 2, 2).flatten(2)
         self._mixed = ((quads.amax(2) - quads.amin(2)) > tolerance).nonzero()
         y, x = self._mixed.unbind(1)
         self._quads = quads[y, x]
+        self._quad_limits = limit.unfold(0, 2, 2).unfold(1, 2, 2).flatten(2)[y, x]
         self._values = padded.unfold(1, 2, 2).unfold(2, 2, 2)[:, y, x].flatten(2)
 
-    def level(self, share: Callable[[Tensor], Tensor]) -> Tensor:
-        """The first level of a pyramid (see `images.pull`) of the values, weighted by `share(depth)`."""
-        total = self._total * share(self._depth)
+    def level(self, share: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """The first level of a pyramid (see `images.pull`) of the values, weighted by `share(depth, limit)`."""
+        total = self._total * share(self._depth, self._limit)
         y, x = self._mixed.unbind(1)
-        total[:, y, x] = (self._values * share(self._quads)).sum(2)
+        total[:, y, x] = (self._values * share(self._quads, self._quad_limits)).sum(2)
         return weighted_level(total)
 
 
@@ -277,9 +279,19 @@ def smoothed_depth(far: Tensor, near: Tensor, share: Tensor, index: Tensor, size
 
 
 def fill_colour(
-    color: Tensor, weight: Tensor, depth: Tensor, values: Tensor, index: Tensor, progress: Progress = silent
+    color: Tensor,
+    weight: Tensor,
+    depth: Tensor,
+    limit: Tensor,
+    values: Tensor,
+    index: Tensor,
+    progress: Progress = silent,
 ) -> Tensor:
-    """Colours [3,n] at a flat index of the surface at the depths `values` [n], spread from pixels of like depth (soft slabs)."""
+    """Colours [3,n] at a flat index of the surface at the depths `values` [n], spread from pixels of like depth (soft slabs).
+
+    limit: [H,W] depth from which on a pixel supplies nothing. Slabs get thicker the deeper the scene is, and a pixel in front of
+    an edge would else colour what lies behind it.
+    """
     if len(values) == 0:
         return color.new_zeros(3, 0)
     low, high = float(values.min()), float(values.max())
@@ -291,7 +303,7 @@ def fill_colour(
     # Only the listed pixels are wanted at full resolution; the pyramid starts at half of it.
     w = weight.shape[1]
     both = torch.cat([color, torch.ones_like(weight)[None]])
-    blocks = _Blocks(both * weight, depth, BLOCK_TOLERANCE * width)
+    blocks = _Blocks(both * weight, depth, limit, BLOCK_TOLERANCE * width)
     flat = color.flatten(1)
     out = color.new_zeros(color.shape[0], len(index))
     total = color.new_zeros(len(index))
@@ -301,8 +313,8 @@ def fill_colour(
         if len(among) == 0:
             continue
         at = index[among]
-        supply = take(weight.flatten(), at) * _tent_weight(take(depth.flatten(), at), c, width)
-        coarse = sampled(pull([blocks.level(lambda d, c=c: _tent_weight(d, c, width))]), at // w, at % w)
+        supply = take(weight.flatten(), at) * _supplied(take(depth.flatten(), at), take(limit.flatten(), at), c, width)
+        coarse = sampled(pull([blocks.level(lambda d, most, c=c: _supplied(d, most, c, width))]), at // w, at % w)
         out[:, among] += share[among] * torch.lerp(coarse, take(flat, at), supply)
         total[among] += share[among]
     return out / total.clamp_min(LEAST_WEIGHT)
