@@ -60,6 +60,15 @@ LEAST_THIN = 30
 HARD = 0.75
 """A step of which one pair of neighbours makes up this part is exact: the map itself says where it is."""
 
+SPREAD_PX = 12
+"""How far into a band means of the depths beside it are spread, an even number. A larger one mixes what lies farther along it."""
+
+ENOUGH = 0.01
+"""Share of such pixels around another one from which on their mean is all that counts."""
+
+LEAST_SHARE = 1e-4
+"""Shares are raised to this before they divide."""
+
 BESIDE_PX = 3
 """How far from a band pixels show the depth of the side that they lie on."""
 
@@ -249,8 +258,19 @@ def sides(coc: Tensor, known: Tensor, band: Tensor) -> Sides:
 
 
 def _spread(coc: Tensor, side: Tensor, otherwise: Tensor) -> Tensor:
-    """[h,w] values spread from the pixels `side`; `otherwise` where there are none."""
-    return push_pull(coc[None], side.float())[0] if bool(side.any()) else otherwise
+    """[h,w] values spread from the pixels `side`; `otherwise` where there are none.
+
+    A pyramid alone drifts to the mean of all such surfaces within a few pixels, so those within SPREAD_PX come first.
+    """
+    if not bool(side.any()):
+        return otherwise
+    weight = side.float()
+    total = torch.stack([coc * weight, weight])
+    for _ in range(2):
+        total = box_mean(total, SPREAD_PX + 1)
+    value, share = total[0] / total[1].clamp_min(LEAST_SHARE), (total[1] / ENOUGH).clamp_max(1)
+    value, share = torch.where(side, coc, value), torch.where(side, 1.0, share)
+    return push_pull(value[None], share)[0]
 
 
 def _reached(band: Tensor, start: Tensor) -> Tensor:

@@ -306,17 +306,38 @@ def _covered(subject: Tensor, radius: float, finer: int = 4) -> Tensor:
     return F.avg_pool2d(blurred[None, None], finer)[0, 0]
 
 
-@pytest.mark.parametrize(("near", "wall"), [(0.55, 0.4), (0.6, 0.3), (0.8, 0.3), (0.9, 0.2)])
-def test_the_rim_of_a_dark_foreground_has_no_specks_at_any_part_of_the_strength(near: float, wall: float) -> None:
-    """The wall is in focus, the scene reaches farther both ways, so the foreground has a part of the largest blur."""
+def _wavy() -> tuple[Tensor, Tensor]:
+    """A dark shape before a bright wall [1,3,200,220], and where it is."""
     y, x = torch.meshgrid(torch.arange(200.0), torch.arange(220.0), indexing="ij")
     angle = torch.atan2(y - 100, x - 105)
     subject = torch.hypot(y - 100, x - 105) < 55 + 8 * torch.sin(5 * angle) + 4 * torch.sin(17 * angle + 1)
-    disparity = torch.where(subject, near, wall)
-    disparity[:, :4], disparity[:, 216:] = 1.0, 0.0
-    image = torch.where(subject, 0.02, 0.8).expand(1, 3, -1, -1).contiguous()
-    defocus_map = defocus.from_lens(DepthMap(disparity[None], False), Blur(15.0), (0.9, 0.95))
+    return torch.where(subject, 0.02, 0.8).expand(1, 3, -1, -1).contiguous(), subject
+
+
+def _error(image: Tensor, subject: Tensor, defocus_map: DefocusMap) -> Tensor:
+    """What the picture of `_wavy` differs by from the subject's coverage, but for a frame."""
     covered = _covered(subject, float(-defocus_map.radius_px[0, 100, 105]))
     truth = torch.lerp(torch.tensor(0.8), torch.tensor(0.02), covered)
-    out = bokeh.render(image, defocus_map)[0, 0]
-    assert float((out - truth)[20:180, 20:190].abs().max()) < 0.03
+    return (bokeh.render(image, defocus_map)[0, 0] - truth)[20:180, 20:190]
+
+
+@pytest.mark.parametrize(("near", "wall"), [(0.55, 0.4), (0.6, 0.3), (0.8, 0.3), (0.9, 0.2)])
+def test_the_rim_of_a_dark_foreground_has_no_specks_at_any_part_of_the_strength(near: float, wall: float) -> None:
+    """The wall is in focus, the scene reaches farther both ways, so the foreground has a part of the largest blur."""
+    image, subject = _wavy()
+    disparity = torch.where(subject, near, wall)
+    disparity[:, :4], disparity[:, 216:] = 1.0, 0.0
+    defocus_map = defocus.from_lens(DepthMap(disparity[None], False), Blur(15.0), (0.9, 0.95))
+    assert float(_error(image, subject, defocus_map).abs().max()) < 0.03
+
+
+@pytest.mark.parametrize(("near", "wall"), [(0.55, 0.4), (0.6, 0.3), (0.8, 0.3)])
+def test_surfaces_elsewhere_in_the_scene_do_not_change_an_outline_of_soft_depth(near: float, wall: float) -> None:
+    """One strip is much nearer than the subject, one much farther than the wall; neither touches them."""
+    image, subject = _wavy()
+    disparity = torch.where(subject, near, wall)
+    disparity[:, :4], disparity[:, 216:] = 1.0, 0.0
+    soft = F.avg_pool2d(F.pad(disparity[None, None], (3, 3, 3, 3), mode="replicate"), 7, 1)[0]
+    defocus_map = defocus.from_lens(DepthMap(soft, False), Blur(15.0), (0.9, 0.95))
+    error = _error(image, subject, defocus_map)
+    assert float(error.square().mean().sqrt()) < 0.01 and float(error.abs().max()) < 0.1
