@@ -25,8 +25,8 @@ MOST_CONTEXT_PX = 256
 """Most that a part looks beyond its border for what lies hidden behind depth edges. A larger one finds the far side of wider
 blurred surfaces at the border of a part, and takes more memory."""
 
-CONTEXT_MARGIN_PX = 8
-"""Added to that: what snapping and unmixing look at around a pixel."""
+CONTEXT_MARGIN_PX = 48
+"""Added to that: what matting, snapping and unmixing look at around a pixel."""
 
 WORK = (2.0, 1.0, 1.0)
 """What mattes, snapping and splitting take of the time."""

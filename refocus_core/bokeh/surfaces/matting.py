@@ -136,7 +136,7 @@ def edge_matte(image: Tensor, coc: Tensor, votes_px: int, progress: Progress = s
     near_color, far_color = _colours(image, coc, band, coverage, result)
     colouring(1, 1)
     contrast = (display_values(near_color) - display_values(far_color)).square().sum(0) > EDGE_COLOR**2
-    band &= dilated(edge, EDGE_REACH_PX) & repeated(contrast, *band.shape)
+    band &= dilated(edge, EDGE_REACH_PX) & repeated(contrast, *band.shape) & ~transitions[0].voted
     return EdgeMatte(band, coverage, result.near, result.far, near_color, far_color) if bool(band.any()) else None
 
 

@@ -57,6 +57,25 @@ SAME_SIDES = 0.3
 LEAST_THIN = 30
 """Pixels of such structures there are at least within TOGETHER_PX. A smaller one takes corners for them, too."""
 
+THIRD_PX = 10
+"""How far from a transition a third surface is looked for, where a matte of two is wrong. A larger one leaves more to votes."""
+
+THIRD = (0.05, 0.95)
+"""Part of the way from the least to the largest depth there at which a pixel is of neither of those surfaces."""
+
+EVEN = 0.12
+"""Change of depth over a pixel, as a part of the same, up to which it lies on a surface and not on the transition itself."""
+
+SEVERAL_PX = 20
+"""How far around such a pixel transitions are left to votes. A smaller one leaves mattes that end beside three surfaces."""
+
+SOLVED_PX = 8
+"""How far beyond the end of a band the transition that goes on there is solved for as well: held at the map's blurred depth it
+would bend the end of the matte."""
+
+LIKE = 1.5
+"""Most by which its step may exceed that of the band: a larger one beside it is another transition."""
+
 HARD = 0.75
 """A step of which one pair of neighbours makes up this part is exact: the map itself says where it is."""
 
@@ -101,10 +120,12 @@ class Transitions:
 
     Attributes:
         band: [h,w] bool, transitions that are resolved at this scale.
+        voted: [h,w] bool, the part of it that is left to votes all the same.
         finer, coarser: [h,w] bool, where bands of a finer or coarser scale lie.
     """
 
     band: Tensor
+    voted: Tensor
     finer: Tensor
     coarser: Tensor
 
@@ -134,6 +155,7 @@ def find_transitions(maps: list[Tensor], votes_px: int, progress: Progress = sil
         progress: called after each scale, which take a quarter of the time of the one before.
     """
     bands: list[Tensor] = []
+    voted = torch.zeros_like(maps[0], dtype=torch.bool)
     told = settled = torch.zeros_like(maps[0], dtype=torch.bool)
     parts = shares(progress, [coc.numel() for coc in maps])
     for scale, (coc, part) in enumerate(zip(maps, parts, strict=True)):
@@ -142,13 +164,23 @@ def find_transitions(maps: list[Tensor], votes_px: int, progress: Progress = sil
             told, settled = halved_mask(told), halved_mask(settled)
         else:
             told = dilated(_told_by_map_or_votes(coc, slope, votes_px), 1)
-        middle = _middles(coc, slope, LEAST_STEP_PX * LEAST_STEP_GROWTH**scale) & ~settled & ~dilated(told, WINDOW_PX + 2 * scale)
-        steepest = window_max(slope * middle, WINDOW_PX)
-        inside = (slope > TAIL * steepest) & dilated(middle, WINDOW_PX)
-        bands.append(dilated(inside, MARGIN_PX[min(scale, 1)]) & ~told)
+        every = _middles(coc, slope, LEAST_STEP_PX * LEAST_STEP_GROWTH**scale)
+        middle = every & ~settled & ~dilated(told, WINDOW_PX + 2 * scale)
+        band = _around(middle, slope, MARGIN_PX[min(scale, 1)]) & ~told
+        if not scale:
+            rise = window_range(coc, WINDOW_PX)
+            alike = rise < LIKE * window_max(rise * middle, SOLVED_PX + WINDOW_PX)
+            voted = _around(every, slope, MARGIN_PX[0]) & dilated(band, SOLVED_PX) & alike & ~band
+        bands.append(band if scale else band | voted)
         settled = settled | dilated(middle, SETTLED_PX)
         part(1, 1)
-    return _nested(bands)
+    return _nested(bands, voted)
+
+
+def _around(middle: Tensor, slope: Tensor, margin_px: int) -> Tensor:
+    """[h,w] bool, transitions of these middles up to where their slopes fall off, and a margin."""
+    steepest = window_max(slope * middle, WINDOW_PX)
+    return dilated((slope > TAIL * steepest) & dilated(middle, WINDOW_PX), margin_px)
 
 
 def _middles(coc: Tensor, slope: Tensor, least_px: float) -> Tensor:
@@ -161,15 +193,25 @@ def _middles(coc: Tensor, slope: Tensor, least_px: float) -> Tensor:
 
 
 def _told_by_map_or_votes(coc: Tensor, slope: Tensor, votes_px: int) -> Tensor:
-    """[h,w] bool, exact steps, and transitions narrow enough for `snap`."""
+    """[h,w] bool, exact steps, and transitions narrow enough for `snap` where more than two surfaces meet."""
     rise = window_range(coc, WINDOW_PX)
     exact = _largest_step(coc) >= HARD * rise
     steepness = 2 * WINDOW_PX * math.sqrt(votes_px) * slope / rise.clamp_min(LEAST_RISE_PX)
     # What is left to the votes in one place and to the matte in the next has crumbs in between.
     ridge = (rise > LEAST_STEP_PX) & (slope >= window_max(slope, RIDGE_PX))
-    narrow, all_of_it = box_mean(torch.stack([ridge & (steepness > NARROW), ridge]).float(), 2 * TOGETHER_PX + 1)
+    several = _several(coc)
+    narrow, all_of_it = box_mean(torch.stack([ridge & several & (steepness > NARROW), ridge]).float(), 2 * TOGETHER_PX + 1)
     least = torch.where(narrow > 0.5 * all_of_it, NARROW * (1 - UNDECIDED), NARROW)
-    return (rise > LEAST_STEP_PX) & (exact | ((steepness > least) & ~_thin(coc)))
+    return (rise > LEAST_STEP_PX) & (exact | ((steepness > least) & several & ~_thin(coc)))
+
+
+def _several(coc: Tensor) -> Tensor:
+    """[h,w] bool, around places where a surface lies between the nearest and the farthest one."""
+    least = window_min(coc, THIRD_PX)
+    span = window_max(coc, THIRD_PX) - least
+    part = (coc - least) / span.clamp_min(LEAST_RISE_PX)
+    third = (part > THIRD[0]) & (part < THIRD[1]) & (window_range(coc, 1) < EVEN * span)
+    return dilated(third & (span > LEAST_STEP_PX), SEVERAL_PX)
 
 
 def _thin(coc: Tensor) -> Tensor:
@@ -196,15 +238,16 @@ def _farthest(coc: Tensor, dy: int, dx: int) -> Tensor:
     return largest
 
 
-def _nested(bands: list[Tensor]) -> list[Transitions]:
-    """Every band at its own scale only, with where the others lie."""
+def _nested(bands: list[Tensor], voted: Tensor) -> list[Transitions]:
+    """Every band at its own scale only, with where the others lie, and what of the first one is `voted`."""
     finer, coarser = [torch.zeros_like(bands[0])], [torch.zeros_like(bands[-1])]
     for band in bands[:-1]:
         finer.append(halved_mask(finer[-1] | band))
     for scale in range(len(bands) - 2, -1, -1):
         h, w = bands[scale].shape
         coarser.insert(0, repeated(coarser[0] | bands[scale + 1], h, w))
-    return [Transitions(b & ~c, f, c) for b, f, c in zip(bands, finer, coarser, strict=True)]
+    votes = [voted, *(torch.zeros_like(band) for band in bands[1:])]
+    return [Transitions(b & ~c, v, f, c) for b, v, f, c in zip(bands, votes, finer, coarser, strict=True)]
 
 
 def _largest_step(coc: Tensor) -> Tensor:
