@@ -1,4 +1,4 @@
-"""A clip through depth, focus and lens, in constant memory: whoever runs it: options are plain values, and no host is known.
+"""A clip through depth, focus and lens, in constant memory. Options are plain values, and no host is known.
 
 two_passes  what all frames together tell, then each frame by it
 steps       what is done to a frame beside that: sharpen and blur, handed in

@@ -20,9 +20,6 @@ from ..optics import Blur, Lens
 from ..types import DepthMap
 from .steps import Steps
 
-FULL_FRAME_MM = 36.0
-"""Long side of a sensor of which nothing is said."""
-
 
 @dataclass(frozen=True)
 class Camera:
@@ -35,8 +32,8 @@ class Camera:
     """
 
     f_number: float
-    focal_mm: float | None = None
-    sensor_mm: float = FULL_FRAME_MM
+    focal_mm: float | None
+    sensor_mm: float
 
 
 @dataclass(frozen=True)
