@@ -535,7 +535,7 @@ var NODE_MARGIN = 30;
 var LEAST_WIDTH = 200;
 function viewHeight(nodeWidth, aspect) {
   const width = Math.max(nodeWidth - NODE_MARGIN, LEAST_WIDTH);
-  return BUTTONS_HEIGHT + STATUS_HEIGHT + clamp(width / aspect, PICTURE_HEIGHT.least, PICTURE_HEIGHT.most);
+  return BUTTONS_HEIGHT + STATUS_HEIGHT + Math.ceil(clamp(width / aspect, PICTURE_HEIGHT.least, PICTURE_HEIGHT.most));
 }
 var Stage = class {
   element;

@@ -89,8 +89,8 @@ class Page:
         return held
 
     def sizes(self) -> dict[str, list[float]]:
-        """Width and height of the nodes of the open graph, by id, in whole pixels."""
-        each = "window.app.graph.nodes.map(n => [n.id + ' ' + n.type, [...n.size].map(Math.round)])"
+        """Width and height of the nodes of the open graph, by id."""
+        each = "window.app.graph.nodes.map(n => [n.id + ' ' + n.type, [...n.size]])"
         return self.page.evaluate(f"() => Object.fromEntries({each})")
 
     def missing(self) -> list[str]:

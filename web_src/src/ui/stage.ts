@@ -16,10 +16,15 @@ const PICTURE_HEIGHT = { least: 150, most: 420 };
 const NODE_MARGIN = 30;
 const LEAST_WIDTH = 200;
 
-/** Height of a view with a picture of that aspect (width over height), in a node of that width. */
+/**
+ * Height of a view with a picture of that aspect (width over height), in a node of that width.
+ *
+ * In whole pixels: the browser lays out in steps of 1/64, Nodes 2.0 writes its height back into the node, and ComfyUI
+ * would take the difference for a change, which ends what redo holds.
+ */
 export function viewHeight(nodeWidth: number, aspect: number): number {
   const width = Math.max(nodeWidth - NODE_MARGIN, LEAST_WIDTH);
-  return BUTTONS_HEIGHT + STATUS_HEIGHT + clamp(width / aspect, PICTURE_HEIGHT.least, PICTURE_HEIGHT.most);
+  return BUTTONS_HEIGHT + STATUS_HEIGHT + Math.ceil(clamp(width / aspect, PICTURE_HEIGHT.least, PICTURE_HEIGHT.most));
 }
 
 export class Stage {
