@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -64,6 +65,9 @@ class RefocusReblur(io.ComfyNode):
         exposure: float,
         grain: float,
         highlight_recovery: float,
+        glass: bool,
+        bloom: float,
+        lateral_color: float,
         genfocus: flux.GenfocusSetup | None = None,
         photo: torch.Tensor | None = None,
         **lens: Any,
@@ -73,17 +77,23 @@ class RefocusReblur(io.ComfyNode):
         sharp, alpha = host.to_bchw(image)
         taken = sharp if photo is None else host.to_bchw(photo, "photo")[0]
         defocus = defocus.to(sharp.device)
+
+        def through_glass(picture: torch.Tensor, coverage: torch.Tensor | None = None) -> torch.Tensor:
+            return bokeh.bloomed(bokeh.with_lateral_colour(picture, lateral_color), bloom, coverage) if glass else picture
+
         sample = None if method == "render" else flux.sampler(genfocus, "bokeh", host.progress())
         if method == "generative":
             result = generative.blur(sharp, defocus.radius_px, sample, megapixels=genfocus.megapixels)
         else:
-            result, alpha = _render(image, sharp, alpha, defocus, exposure, highlight_recovery, **lens)
+            seen = lambda draft: exposed(through_glass(draft), exposure)  # noqa: E731
+            result, alpha = _render(image, sharp, alpha, defocus, seen, highlight_recovery, **lens)
         if method == "hybrid":
             revealed = generative.revealed_mask(bokeh.revealed(defocus, lens.get("kernel")))
             result = generative.redraw(
                 sharp, defocus.radius_px, result, revealed, sample, strength=redraw, megapixels=genfocus.megapixels
             )
-        result = exposed(bokeh.put_grain_back(result, taken, defocus.radius_px, grain), exposure)
+        result = bokeh.put_grain_back(through_glass(result, alpha), taken, defocus.radius_px, grain)
+        result = exposed(result, exposure)
         preview = host.to_image(result, alpha)
         page = previews.compare(preview[..., :3], sharp, result, defocus)
         return io.NodeOutput(preview, host.to_mask(defocus.in_focus()), ui=page)
@@ -141,7 +151,7 @@ def _render(
     photo: torch.Tensor,
     alpha: torch.Tensor | None,
     defocus: DefocusMap,
-    exposure: float,
+    seen: Callable[[torch.Tensor], torch.Tensor],
     highlight_recovery: float,
     quality: str,
     highlight_boost: float,
@@ -150,10 +160,10 @@ def _render(
     background: torch.Tensor | None = None,
     matte: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Decode, render, encode: [B,3,H,W] sRGB, and alpha [B,1,H,W]. Only what is shown meanwhile is exposed here."""
+    """Decode, render, encode: [B,3,H,W] sRGB, and alpha [B,1,H,W]. `seen` makes of a draft what is shown meanwhile."""
     light, progress = srgb_to_linear(photo), host.progress()
     light = bokeh.recover_highlights(light, defocus.radius_px, highlight_recovery, in_focus=recover_in_focus)
-    host.show_meanwhile(lambda: _draft(light, defocus, kernel, exposure, quality, highlight_boost, share(progress, 0, 0)))
+    host.show_meanwhile(lambda: _draft(light, defocus, kernel, seen, quality, highlight_boost, share(progress, 0, 0)))
     light, alpha = bokeh.render_with_alpha(
         light,
         alpha,
@@ -173,11 +183,11 @@ def _draft(
     light: torch.Tensor,
     defocus: DefocusMap,
     kernel: Kernel | None,
-    exposure: float,
+    seen: Callable[[torch.Tensor], torch.Tensor],
     quality: str,
     highlight_boost: float,
     progress: Progress,
 ) -> torch.Tensor | None:
     """[1,3,h,w] sRGB for the time of a long run."""
     draft = bokeh.proxy(light, defocus, kernel, quality=quality, highlight_boost=highlight_boost, progress=progress)
-    return None if draft is None else exposed(linear_to_srgb(draft), exposure)
+    return None if draft is None else seen(linear_to_srgb(draft))

@@ -2710,7 +2710,9 @@ var WHEN = {
   },
   RefocusReblur: {
     quality: [{ "method": ["render", "hybrid"] }],
-    redraw: [{ "method": ["hybrid"] }]
+    redraw: [{ "method": ["hybrid"] }],
+    bloom: [{ "glass": ["on"] }],
+    lateral_color: [{ "glass": ["on"] }]
   },
   RefocusBokehKernel: {
     shape: [{ "preset": ["none"] }],

@@ -46,6 +46,8 @@ ALONE: dict[str, dict[str, Any]] = {
     "highlight_boost": {"highlight_boost": 3.0},
     "highlight_recovery": {"highlight_recovery": 1.0},
     "grain": {"grain": 1.0},
+    "bloom": {"bloom": 0.1},
+    "lateral_color": {"lateral_color": 0.1},
     "exposure": {"exposure": 1.0},
 }
 """Control -> its option."""
@@ -57,10 +59,12 @@ def rendered(image: Tensor, depth_map: DepthMap, options: dict[str, Any]) -> Ten
     """As node and command line compose it."""
     o = dict(options)
     boost, recovery, grain, stops = (o.pop(n, 0.0) for n in ("highlight_boost", "highlight_recovery", "grain", "exposure"))
+    bloom, lateral = o.pop("bloom", 0.0), o.pop("lateral_color", 0.0)
     tilt, bent = defocus.Tilt(o.pop("tilt_deg", 0.0)), o.pop("field_curvature", 0.0)
     made = defocus.from_lens(depth_map, Blur(BLUR_PERCENT), (0.5, 0.5), tilt=tilt, field_curvature=bent)
     light = bokeh.recover_highlights(srgb_to_linear(image), made.radius_px, recovery)
     out = linear_to_srgb(bokeh.render(light, made, bokeh.ApertureSettings(**o).kernel(), highlight_boost=boost))
+    out = bokeh.bloomed(bokeh.with_lateral_colour(out, lateral), bloom)
     return exposed(bokeh.put_grain_back(out, image, made.radius_px, grain), stops)
 
 

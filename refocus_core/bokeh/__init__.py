@@ -14,6 +14,7 @@ plan, bins     quality, bins of like radius, and the resolution each is blurred 
 engines/       how bins are blurred and composited: plain torch, Triton
 keying         `depth_matte`: what lies between two depths, cut out along the picture's edges
 highlights, clipped      light given back to highlights by a factor;  to clipped lights by what their falloff tells
+bloom, lateral      light that the lens scatters;  colours that it images in different sizes
 revealed       what a rendering shows that the photo could not
 grain          grain of the photo, measured, and put back where blur took it
 reference      the slow twin of the renderer, an integral over the aperture, for tests and bench
@@ -21,6 +22,7 @@ reference      the slow twin of the renderer, an integral over the aperture, for
 
 from .aperture_settings import PRESETS, ApertureSettings
 from .apertures import SHAPES, kernel_from_image, make_kernel
+from .bloom import bloomed
 from .character import Character, through_lens
 from .clipped import recover_highlights
 from .cutout import render_with_alpha
@@ -28,6 +30,7 @@ from .field import kernel_at
 from .grain import put_grain_back
 from .highlights import boost_highlights
 from .keying import DepthMatte, around, between, depth_matte
+from .lateral import with_lateral_colour
 from .limits import Limits
 from .plan import QUALITIES, Quality
 from .proxy import proxy
@@ -49,6 +52,7 @@ __all__ = [
     "SurfaceCache",
     "around",
     "between",
+    "bloomed",
     "boost_highlights",
     "depth_matte",
     "kernel_at",
@@ -62,4 +66,5 @@ __all__ = [
     "render_with_alpha",
     "revealed",
     "through_lens",
+    "with_lateral_colour",
 ]

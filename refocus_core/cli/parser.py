@@ -212,7 +212,7 @@ def _add_aperture(p: argparse.ArgumentParser) -> None:
         _add(g, option)
     for option in (o.aperture.CAT_EYE, o.aperture.SWIRL, o.aperture.COMA):
         _add(g, option)
-    for option in (o.blur.EXPOSURE, o.blur.GRAIN, o.blur.HIGHLIGHT_RECOVERY):
+    for option in (o.blur.EXPOSURE, o.blur.GRAIN, o.blur.HIGHLIGHT_RECOVERY, o.blur.BLOOM, o.blur.LATERAL_COLOR):
         _add(g, option)
     g.add_argument(
         "--recover-in-focus", action="store_true", help="let --highlight-recovery change lights in focus, too (default: no)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .records import Choice, Number, Option, Switch
+from .records import ON, Choice, Number, Option, Switch
 
 METHOD = Choice(
     "method",
@@ -73,6 +73,36 @@ RECOVER_IN_FOCUS = Switch(
     "out of focus.",
     advanced=True,
 )
+GLASS = Switch(
+    "glass",
+    False,
+    "On: what the glass of a lens does all over the picture, in focus, too, by bloom and lateral_color.",
+    advanced=True,
+)
+_THROUGH_GLASS = ({"glass": (ON,)},)
+"""Where the glass has an effect."""
+BLOOM = Number(
+    "bloom",
+    0.0,
+    (0.0, 1.0),
+    0.01,
+    "",
+    "Share of all light that the lens scatters into a wide glow around what is bright, as a diffusion filter does. 0: none. 0.05 "
+    "to 0.2 is usual.",
+    when=_THROUGH_GLASS,
+    advanced=True,
+)
+LATERAL_COLOR = Number(
+    "lateral_color",
+    0.0,
+    (-2.0, 2.0),
+    0.01,
+    "percent",
+    "Lateral chromatic aberration: red lies farther from the middle and blue nearer to it, by this percentage of the distance. "
+    "Below 0: the other way round. Lenses have 0.02 to 0.2.",
+    when=_THROUGH_GLASS,
+    advanced=True,
+)
 OPTIONS: tuple[Option, ...] = (
     METHOD,
     QUALITY,
@@ -82,5 +112,8 @@ OPTIONS: tuple[Option, ...] = (
     GRAIN,
     HIGHLIGHT_RECOVERY,
     RECOVER_IN_FOCUS,
+    GLASS,
+    BLOOM,
+    LATERAL_COLOR,
 )
 """Of Reblur."""

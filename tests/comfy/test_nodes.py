@@ -62,6 +62,7 @@ def test_the_pack_loads_without_complaint(comfy_server: rig.Server) -> None:
 def test_chain_is_what_the_core_gives_and_previews_appear(comfy_server: rig.Server) -> None:
     graph = chain(comfy_server, width=128, height=96)
     graph["6"]["inputs"] |= {"exposure": -0.7, "grain": 1.0, "highlight_recovery": 1.0, "recover_in_focus": True}
+    graph["6"]["inputs"] |= {"glass": True, "bloom": 0.2, "lateral_color": -0.5}
     run = comfy_server.run(twin.probed(graph, ("6", 0), ("6", 1), ("4", 2)))
     assert run.end == "execution_success", run.error
     reference = twin.Twin(comfy_server, graph)

@@ -217,5 +217,7 @@ class Twin:
             highlight_boost=i["highlight_boost"],
         )
         result = color.linear_to_srgb(linear)
+        if i["glass"]:
+            result = bokeh.bloomed(bokeh.with_lateral_colour(result, i["lateral_color"]), i["bloom"])
         grained = bokeh.put_grain_back(result, self.picture(i.get("photo") or i["image"]), defocus_map.radius_px, i["grain"])
         return color.exposed(grained, i["exposure"]), defocus_map.in_focus()

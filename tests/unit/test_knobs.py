@@ -60,6 +60,8 @@ FOCUS: dict[str, tuple[dict[str, Any], Any]] = {
 """The same of Defocus Map."""
 OF_FLUX = ("method", "redraw")
 """Options of Reblur that need models (`tests/comfy/test_generative.py`)."""
+OF_REBLUR = ("glass",)
+"""Switches that the node asks itself (`tests/comfy/test_nodes.py`)."""
 RENDERER: dict[str, tuple[dict[str, Any], Any]] = {
     "quality": ({}, "best"),
     "highlight_boost": ({}, 3.0),
@@ -67,6 +69,8 @@ RENDERER: dict[str, tuple[dict[str, Any], Any]] = {
     "grain": ({}, 1.0),
     "highlight_recovery": ({}, 1.0),
     "recover_in_focus": ({"highlight_recovery": 1.0, "exposure": -2.0}, True),
+    "bloom": ({}, 0.2),
+    "lateral_color": ({}, 1.0),
 }
 """The same of Reblur."""
 
@@ -80,7 +84,7 @@ def _both_sides(settings: dict[str, Any]) -> Tensor:
 def test_every_option_is_asked() -> None:
     listed = {o.name for o in options.aperture.OPTIONS} - {*OF_NODE}
     assert set(APERTURE) == listed and set(FOCUS) == {o.name for o in options.defocus.OPTIONS}
-    assert {*RENDERER, *OF_FLUX} == {o.name for o in options.blur.OPTIONS}
+    assert {*RENDERER, *OF_FLUX, *OF_REBLUR} == {o.name for o in options.blur.OPTIONS}
 
 
 @pytest.mark.parametrize("name", APERTURE)

@@ -60,6 +60,8 @@ export const WHEN: Record<string, Record<string, readonly Case[]>> = {
   RefocusReblur: {
     quality: [{"method": ["render", "hybrid"]}],
     redraw: [{"method": ["hybrid"]}],
+    bloom: [{"glass": ["on"]}],
+    lateral_color: [{"glass": ["on"]}],
   },
   RefocusBokehKernel: {
     shape: [{"preset": ["none"]}],
