@@ -24,6 +24,9 @@ SPAN_PX = 48.0
 """What the scene's span of disparity counts in px of blur, by which surfaces are told apart. A larger one finds smaller steps of
 depth, and fills in more of what lies behind pixel by pixel, which takes longer."""
 
+LEAST_SOFTNESS = 1e-6
+"""Share of the span over which selection ends at the least: less is not seen, and float32 ends."""
+
 FLAT_SHARE = 1e-6
 """A scene whose span of disparity is a smaller share of its nearest disparity is one plane: the rest is rounding."""
 
@@ -116,7 +119,7 @@ def depth_matte(
         _split(
             picture,
             -d * (SPAN_PX / whole),
-            _Selection(-near * SPAN_PX / whole, -far * SPAN_PX / whole, softness * SPAN_PX),
+            _Selection(-near * SPAN_PX / whole, -far * SPAN_PX / whole, max(softness, LEAST_SOFTNESS) * SPAN_PX),
             part_px,
             step,
         )

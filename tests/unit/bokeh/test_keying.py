@@ -58,6 +58,13 @@ def test_selection_ends_softly_on_a_slope() -> None:
     assert float((cut.coverage - expected).abs().max()) < 1e-4
 
 
+def test_the_least_softness_is_a_hard_end_even_at_the_limit_itself() -> None:
+    ramp = torch.linspace(0, 1, SIZE).expand(1, SIZE, SIZE).contiguous()
+    image, limit = torch.full((1, 3, SIZE, SIZE), 0.3), ramp[:, 0, SIZE // 2]
+    cut = bokeh.depth_matte(image, DepthMap(ramp, False), torch.tensor([1.0]), limit, softness=1e-240)
+    assert torch.equal(cut.coverage, (ramp >= limit).float())
+
+
 def test_all_or_nothing_can_be_selected() -> None:
     image, depth_map = scene(disc(24))
     everything = bokeh.depth_matte(image, depth_map, *bokeh.between(depth_map, 1.0, 0.0))
