@@ -105,7 +105,8 @@ def _check_depth(args: argparse.Namespace) -> None:
         if not Path(args.depth).exists():
             raise ValueError(f"--depth {args.depth} is neither a file nor a model (auto, {', '.join(depth.MODELS)}).")
         return
-    used = {"--depth-near": args.depth_near, "--metres-per-unit": args.metres_per_unit, "--depth-unknown": args.depth_unknown}
+    used = {"--depth-kind": args.depth_kind, "--depth-near": args.depth_near, "--metres-per-unit": args.metres_per_unit}
+    used |= {"--depth-unknown": args.depth_unknown, "--layer": args.layer}
     for name, value in used.items():
         if value is not None:
             raise ValueError(f"{name} is about a depth picture. Give one with --depth FILE.")

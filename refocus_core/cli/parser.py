@@ -35,7 +35,8 @@ notes
   Depth decides everything. Without --depth the best model on this machine estimates it: the small one that ships with Refocus,
   unless there is a larger one. --download fetches a better one (99 MB).
   --depth FILE takes a grey picture of the same view: as made by most depth programs, near bright. A render's Z pass is
-  --depth-kind depth --metres-per-unit 1.
+  --depth-kind depth --metres-per-unit 1; of an EXR with colour and Z, or with many layers, the layer called Z is taken, or the
+  one that --layer names.
   --defocus FILE takes a finished map in place of depth, focus and lens: the signed radius of the blur in px, above 0 behind the
   focal plane, as --save-defocus writes it.
   Metres (--focus-distance, --f-number) need depth in metres: from such a file, from a model that knows metres (depth-pro), or
@@ -179,12 +180,17 @@ def _add_depth(p: argparse.ArgumentParser) -> None:
         default=o.depth.MODEL.default,
         help="a depth picture, or the name of a model (default: the first one found)",
     )
-    _add(g, o.depth.DEPTH_KIND)
+    _add(g, o.depth.DEPTH_KIND, unset=True, note="Default: disparity; depth for the layer Z of an EXR.")
     _add(g, o.depth.DEPTH_NEAR, unset=True)
     _add(g, o.depth.NEAR_M, unset=True)
     _add(g, o.depth.FAR_M, unset=True, high=float("inf"))
     _add(g, o.depth.METRES_PER_UNIT, unset=True, note="EXR in metres: 1; 16-bit PNG in millimetres: 65.535.")
     g.add_argument("--depth-unknown", metavar="V", type=float, help="value that means 'not measured', such as 0")
+    g.add_argument(
+        "--layer",
+        metavar="NAME",
+        help="layer or channel that is meant in the EXR of --depth or --defocus (default: Z for depth, else the picture)",
+    )
     _add(g, o.depth.REFINE)
     g.add_argument(
         "--models", metavar="DIR", type=Path, action="append", help="where models lie (repeatable; default: ~/.cache/refocus)"

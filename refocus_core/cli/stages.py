@@ -93,7 +93,7 @@ def run(args: argparse.Namespace, networks: Networks | None = None) -> None:
         image = photo.image.to(device)
         kernel = opening.kernel(args)
         focus = focus_of(args)
-        given = None if args.defocus is None else _defocus_file(args.defocus, image)
+        given = None if args.defocus is None else _defocus_file(args.defocus, image, args.layer)
         depth_file = None if given is not None else _depth_file(args)
         kept = networks or Networks()
         if given is None:
@@ -239,7 +239,7 @@ def focus_of(args: argparse.Namespace) -> FocusLike:
     return args.focus if args.focus is not None else args.focus_distance
 
 
-def _defocus_file(path: Path, image: Tensor) -> DefocusMap:
+def _defocus_file(path: Path, image: Tensor, layer: str | None) -> DefocusMap:
     """The map of signed radii in px that --defocus names, for a picture [1,3,H,W].
 
     Raises:
@@ -249,7 +249,7 @@ def _defocus_file(path: Path, image: Tensor) -> DefocusMap:
     from ..checks import same_size
     from ..files import pictures
 
-    given = defocus.from_image(same_size(pictures.load_map(path), image.shape[-2], image.shape[-1], "defocus map"))
+    given = defocus.from_image(same_size(pictures.load_map(path, layer), image.shape[-2], image.shape[-1], "defocus map"))
     largest = float(given.radius_px.abs().max())
     if largest <= LEAST_LIKELY_PX:
         log.warning("%s: no radius is larger than %.3g px, which is next to no blur. The map holds px, not 0..1.", path, largest)
@@ -263,9 +263,11 @@ def _depth_file(args: argparse.Namespace) -> DepthMap | None:
 
     if is_depth_model(args.depth):
         return None
+    layer = args.layer or pictures.depth_layer(Path(args.depth))
+    is_distance = layer is not None and pictures.is_distance(layer)
     return depth.from_image(
-        pictures.load_map(args.depth),
-        args.depth_kind,
+        pictures.load_map(args.depth, layer),
+        args.depth_kind or ("depth" if is_distance else "disparity"),
         None if args.depth_near == "auto" else args.depth_near,
         near_m=args.near_m or None,
         far_m=args.far_m or None,

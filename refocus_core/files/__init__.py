@@ -11,5 +11,5 @@ heif           lets Pillow read HEIC, where the extra `photo` is installed
 directories    tags with values, as TIFF and EXIF hold them
 clips          clips by PyAV, frame after frame
 guard          the largest picture that is read, what decoders raise
-png16, tiff, tiff_writer, pfm_exr      formats that Pillow does not do in full, from bytes to arrays and back
+png16, tiff, tiff_writer, pfm, exr     formats that Pillow does not do in full, from bytes to arrays and back
 """

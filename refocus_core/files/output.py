@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..faults import is_write_fault, not_written
+from .exr import openexr
 from .formats import ALPHA_SUFFIXES, FLOAT_SUFFIXES, INTEGER_BITS, LARGEST_SIDE_PX, MAP_SUFFIXES, PictureError
-from .pfm_exr import openexr
 
 FLOAT_BITS = 32
 """Bits per channel of floating point."""

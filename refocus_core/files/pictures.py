@@ -23,6 +23,7 @@ from torch import Tensor
 
 from ..color import linear_to_srgb, srgb_to_linear
 from .exif import NO_CAMERA_DATA, CameraData, camera_data, shortened, upright_block
+from .exr import is_distance, write_exr
 from .formats import FLOAT_SUFFIXES, INTEGER_BITS, MAP_SUFFIXES, METADATA_HELD, Array, PictureError
 from .metadata import (
     NO_METADATA,
@@ -33,10 +34,10 @@ from .metadata import (
     with_segments,
 )
 from .output import FLOAT_BITS, check_map_output, check_output, write_whole
-from .pfm_exr import write_exr, write_pfm
+from .pfm import write_pfm
 from .png16 import PNG_HEAD_BYTES, write_png16
 from .profiles import is_grey, is_srgb, profile_name, usable_profile
-from .reader import read_file, read_npy
+from .reader import depth_layer, read_file, read_layer, read_npy
 from .tiff_writer import write_tiff
 from .tone_curves import tone_curve
 
@@ -50,6 +51,8 @@ __all__ = [
     "PictureError",
     "check_map_output",
     "check_output",
+    "depth_layer",
+    "is_distance",
     "load",
     "load_map",
     "save",
@@ -118,15 +121,20 @@ def load(path: str | Path) -> Picture:
     return Picture(image, alpha, read.bits, upright_block(read.exif, read.turn), icc, camera, read.metadata)
 
 
-def load_map(path: str | Path) -> Tensor:
+def load_map(path: str | Path, layer: str | None = None) -> Tensor:
     """Read a map (depth, disparity, mask, aperture) without any colour conversion: [1,C,H,W] float32, C = 1..4.
 
     Integer files give 0..1 (16 bits kept); PFM, EXR, NPY and float TIFF give their values as they are, NaN and infinity included.
+
+    Args:
+        layer: of an EXR with several, the one that is meant, or the full name of a channel; C is 1. None: the picture.
 
     Raises:
         PictureError: as `load`; for NPY also if it is not a numeric [H,W] or [H,W,C] array.
     """
     path = Path(path)
+    if layer is not None:
+        return _as_tensor(read_layer(path, layer))
     return _as_tensor(read_npy(path) if path.suffix.lower() == ".npy" else read_file(path).pixels)
 
 

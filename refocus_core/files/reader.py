@@ -13,12 +13,13 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from .exif import Exif, orientation, parse, turn_upright
+from .exr import depth_channel, read_exr, read_exr_layer
 from .formats import TIFF_HEADS, Array, PictureError
 from .guard import DECODER_FAULTS, check_size, opened
 from .heif import let_pillow_read_heif
 from .metadata import NO_METADATA, Metadata, embedded_exif, of_directory, of_image, xmp_orientation
 from .output import FLOAT_BITS
-from .pfm_exr import read_exr, read_pfm
+from .pfm import read_pfm
 from .png16 import is_wide, read_png16
 from .raw import refuse_raw, refuse_raw_tiff
 from .tiff import Tag as TiffTag
@@ -82,14 +83,40 @@ def read_file(path: Path) -> Stored:
     with _faults_named(path):
         with path.open("rb") as file:
             refuse_raw(path, file.read(_HEAD_BYTES))
-        if suffix in (".pfm", ".exr"):
-            pixels = read_pfm(path) if suffix == ".pfm" else read_exr(path)
+        if suffix == ".exr":
+            return Stored(read_exr(path), FLOAT_BITS, Exif({}))
+        if suffix == ".pfm":
+            pixels = read_pfm(path)
             check_size(path, pixels.shape[1], pixels.shape[0])
             return Stored(pixels, FLOAT_BITS, Exif({}))
         let_pillow_read_heif(path)
         read = _read_wide_tiff(path) or _read_with_pillow(path)
         turn = orientation(read.exif) or xmp_orientation(read.metadata.xmp) or 1
         return replace(read, pixels=turn_upright(read.pixels, turn), turn=turn, metadata=read.metadata.upright(turn))
+
+
+def read_layer(path: Path, layer: str) -> Array:
+    """[H,W,1] float32: a layer, or a channel of one, of an EXR; see `exr.read_exr_layer`.
+
+    Raises:
+        PictureError: as `read_file`; if it is no EXR, or there is not one such channel.
+    """
+    if _existing(path).suffix.lower() != ".exr":
+        raise PictureError(f"{path} has no layers: only an EXR has, so {layer!r} cannot be found in it.")
+    with _faults_named(path):
+        return read_exr_layer(path, layer)
+
+
+def depth_layer(path: Path) -> str | None:
+    """Name of the channel with distance of an EXR, by its name; None where there is none, and for other formats.
+
+    Raises:
+        PictureError: if the file cannot be read, or there are several such channels.
+    """
+    if path.suffix.lower() != ".exr":
+        return None
+    with _faults_named(_existing(path)):
+        return depth_channel(path)
 
 
 def read_npy(path: Path) -> Array:

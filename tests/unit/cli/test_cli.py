@@ -186,6 +186,34 @@ def test_a_saved_defocus_map_takes_the_place_of_depth_focus_and_lens(
     assert Image.open(tmp_path / "see.jpg").size == SIZE
 
 
+def test_one_exr_holds_the_picture_its_depth_and_a_defocus_map(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exr = pytest.importorskip("OpenEXR", reason="needs OpenEXR: run `bash scripts/setup.sh tests`")
+    lens = ["--f-number", 2, "--focal-mm", 50, "--focus-distance", 2.5, "--sensor-mm", 36]
+    common = ["--deblur", "none", "--refine", 0, "--quality", "draft"]
+    z, r = tmp_path / "z.pfm", tmp_path / "r.pfm"
+    assert run(small, tmp_path / "a.tif", *lens, *METRES, "--save-depth", z, "--save-defocus", r) == 0
+    colour = srgb_to_linear(pictures.load(small / "photo.png").image)[0].numpy()
+    channels = {name: colour[i].copy() for i, name in enumerate("RGB")}
+    channels |= {"Z": pictures.load_map(z)[0, 0].numpy(), "blur.V": pictures.load_map(r)[0, 0].numpy()}
+    with exr.File({"type": exr.scanlineimage}, channels) as file:
+        file.write(str(tmp_path / "all.exr"))
+    given = [tmp_path / "all.exr", "--depth", tmp_path / "all.exr", "--metres-per-unit", 1, *lens, *common]
+    assert main([str(o) for o in (*given, "-o", tmp_path / "b.tif", "--save-defocus", tmp_path / "s.pfm")]) == 0
+    assert difference(pictures.load_map(r), pictures.load_map(tmp_path / "s.pfm")) < 0.01, "Z is distance without --depth-kind"
+    given = [tmp_path / "all.exr", "--defocus", tmp_path / "all.exr", "--deblur", "none", "--quality", "draft"]
+    assert (
+        main([str(o) for o in (*given, "--layer", "blur", "-o", tmp_path / "c.tif", "--save-defocus", tmp_path / "t.npy")]) == 0
+    )
+    assert torch.equal(pictures.load_map(r), pictures.load_map(tmp_path / "t.npy"))
+    capsys.readouterr()
+    assert main([str(o) for o in (*given, "--layer", "blurr", "-o", tmp_path / "d.tif")]) == 2
+    assert "layer 'blurr': there are none of this name, but B, G, R, Z, blur.V" in capsys.readouterr().err
+    assert main([str(o) for o in (small / "photo.png", "--layer", "Z", "-o", tmp_path / "d.tif")]) == 2
+    assert "--layer is about a depth picture" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("file", "options", "message"),
     [
