@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..checks import check_image, check_map, check_number
+from ..checks import check_image, check_map, check_number, match_batch, same_size
 from ..color import srgb_to_linear
 from ..optics import SHARP_RADIUS_PX
 
@@ -38,7 +38,7 @@ def boost_highlights(image_linear: Tensor, radius_px: Tensor, stops: float, thre
 
     Args:
         image_linear: [B,3,H,W] linear light.
-        radius_px: [B,H,W] signed radius; nothing changes in focus, the effect is full from FULL_EFFECT_PX on.
+        radius_px: [B,H,W] or [1,H,W] signed radius; nothing changes in focus, the effect is full from FULL_EFFECT_PX on.
         stops: how much a fully white pixel gains, in f-stops, 0..8.
         threshold: sRGB value of the brightest channel (0..1) from which on pixels gain; smooth up to white.
 
@@ -46,10 +46,10 @@ def boost_highlights(image_linear: Tensor, radius_px: Tensor, stops: float, thre
         [B,3,H,W] linear; values above 1 gain the full amount, and those already above `2**stops` nothing.
 
     Raises:
-        ValueError: if `stops` or `threshold` is out of range.
+        TypeError, ValueError: on wrong shapes or sizes, or `stops` or `threshold` out of range.
     """
-    check_image(image_linear, "image_linear")
-    check_map(radius_px, "radius_px")
+    batch, _, h, w = check_image(image_linear, "image_linear").shape
+    radius = match_batch(same_size(check_map(radius_px, "radius_px"), h, w, "defocus map"), batch, "The defocus map")
     check_number(stops, "stops")
     check_number(threshold, "threshold")
     if not (math.isfinite(stops) and 0 <= stops <= MOST_STOPS):
@@ -62,7 +62,7 @@ def boost_highlights(image_linear: Tensor, radius_px: Tensor, stops: float, thre
     low = float(srgb_to_linear(torch.tensor(threshold)))
     bright = ((peak - low) / (1 - low)).clamp(0, 1)
     bright = bright * bright * (3 - 2 * bright)
-    blurred = blurred_share(radius_px)[:, None]
+    blurred = blurred_share(radius)[:, None]
     # real HDR values are lights already: raise them only up to what a clipped white would get
     headroom = (2.0**stops / peak.clamp_min(1)).clamp_min(1)
     return image_linear * torch.exp2(bright * blurred * stops).minimum(headroom)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import color, images
-from ..checks import check_image, check_map
+from ..checks import check_image, check_map, match_batch, same_size
 from ..models import WeightsMismatchError, locate, models_for, read_header, read_safetensors, verify
 from ..progress import shares
 from ..types import Progress, Restored
@@ -110,9 +110,9 @@ def run_network(
     Raises:
         TypeError, ValueError: on a wrong picture, map or tile size, or if the network gives non-finite values.
     """
-    check_image(image_srgb, "image")
+    batch, _, h, w = check_image(image_srgb, "image").shape
     if radius_px is not None:
-        check_map(radius_px, "radius_px")
+        radius_px = match_batch(same_size(check_map(radius_px, "radius_px"), h, w, "defocus map"), batch, "The defocus map")
     image = image_srgb.float()
     inside = image.clamp(0, 1)
 

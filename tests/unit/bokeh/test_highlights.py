@@ -60,6 +60,14 @@ def test_wrong_threshold() -> None:
         bokeh.boost_highlights(_picture(1.0), torch.zeros(1, 1, 1), 1.0, threshold=1.0)
 
 
+def test_a_map_of_one_frame_serves_all_and_another_size_is_named() -> None:
+    image = _picture(0.1, 1.0, 9.0).repeat(2, 1, 1, 1)
+    one = bokeh.boost_highlights(image, torch.full((1, 1, 3), 9.0), 2.0)
+    assert torch.equal(one, bokeh.boost_highlights(image, torch.full((2, 1, 3), 9.0), 2.0))
+    with pytest.raises(ValueError, match="The defocus map is 4x1 px but the picture is 3x1 px"):
+        bokeh.boost_highlights(image, torch.zeros(1, 1, 4), 2.0)
+
+
 def test_render_boosts_before_it_blurs() -> None:
     image = torch.full((1, 3, 33, 33), 0.05)
     image[..., 16, 16] = 1.0
