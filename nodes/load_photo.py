@@ -48,7 +48,7 @@ class RefocusLoadPhoto(io.ComfyNode):
                 ),
                 host.Depth.Output(
                     "stored_depth",
-                    tooltip="Depth that the file holds (GDepth, Dynamic Depth), at the photo's size. Without any, a node that "
+                    tooltip="Depth that the file holds (a phone's, or an EXR's Z), at the photo's size. Without any, a node that "
                     "needs it does not run and says why.",
                 ),
             ],
@@ -82,7 +82,8 @@ def _stored(path: Path, photo: torch.Tensor, camera: CameraData, refine: float) 
         found = stored_depth.read_stored_depth(path, camera)
         if found is None:
             return host.blocked(
-                f"Load Photo: {path.name} holds no depth (GDepth or Dynamic Depth in a JPEG). Use Depth Estimate instead."
+                f"Load Photo: {path.name} holds no depth (a phone's in JPEG or HEIC, or the Z of an EXR). "
+                "Use Depth Estimate instead."
             )
         photo = photo.to(host.device())
         found = depth.refine(depth.fit(found.to(photo.device), photo), photo, strength=refine, progress=host.progress())

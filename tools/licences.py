@@ -47,6 +47,7 @@ PACKAGES = {
     "pytest-timeout": "MIT",
     "pytest-xdist": "MIT",
     "pyyaml": "MIT",
+    "rawpy": "MIT (its wheels also LGPL-2.1: LibRaw)",
     "ruff": "MIT",
     "safetensors": "Apache-2.0",
     "scikit-image": "BSD-3-Clause",

@@ -12,6 +12,7 @@ from typing import NoReturn, cast
 
 from ..batch import Naming, Recipe, Value, write_recipe
 from ..files.formats import FLOAT_SUFFIXES, INTEGER_BITS
+from ..files.raw import RAW_SUFFIXES
 from .contradictions import check
 from .parser import Parser, build_parser
 
@@ -34,7 +35,7 @@ REPLACES = {
     "exif-lens": ("blur",),
 }
 """Option of one picture -> options of the recipe in whose place it is: what is sharp, how strong the blur is."""
-ONLY_READ = (".heic", ".heif", ".hif", ".avif", ".bmp")
+ONLY_READ = (".heic", ".heif", ".hif", ".avif", ".bmp", *RAW_SUFFIXES)
 """Endings of pictures beside those that are written too."""
 
 

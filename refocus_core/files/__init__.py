@@ -5,9 +5,10 @@ reader         which decoder takes a file
 formats        which file type holds what, and the error
 output         what can be written where, and files that appear only when they are complete
 exif           lens data, orientation, the EXIF block;  metadata: XMP, IPTC, text, resolution;  profiles, tone_curves: ICC
-raw            cameras' raw files, which are refused
-stored_depth   depth that phones store in a photo;  xmp: the metadata that describes it
-heif           lets Pillow read HEIC, where the extra `photo` is installed
+raw            cameras' raw files, where the extra `photo` is installed
+stored_depth   depth that phones store in a photo, and renderers in an EXR;  apple_depth: an iPhone's
+xmp            metadata that describes it
+heif           lets Pillow read HEIC, where the extra `photo` is installed, and finds depth in it
 directories    tags with values, as TIFF and EXIF hold them
 clips          clips by PyAV, frame after frame
 guard          the largest picture that is read, what decoders raise

@@ -47,6 +47,7 @@ _MARK = b"Exif\0\0"
 class Tag(IntEnum):
     """Entries that are looked at here."""
 
+    MAKER = 0x010F
     MODEL = 0x0110
     ORIENTATION = 0x0112
     X_RESOLUTION = 0x011A
@@ -96,6 +97,7 @@ class CameraData:
         sensor_mm: long side of the sensor in mm, from the 35 mm equivalent focal length and the picture's shape.
         model: maker's name of the camera, for people.
         subject_m: distance of what the camera was focused on, in m.
+        maker: who made the camera.
     """
 
     focal_mm: float | None = None
@@ -103,6 +105,7 @@ class CameraData:
     sensor_mm: float | None = None
     model: str = ""
     subject_m: float | None = None
+    maker: str = ""
 
     def focal_px(self, long_edge_px: int) -> float | None:
         """Focal length in px of the whole photo at this size; None where focal length or sensor is not known."""
@@ -153,7 +156,8 @@ def camera_data(exif: Exif, height_px: int, width_px: int) -> CameraData:
 
     focal, film = positive(Tag.FOCAL_MM), positive(Tag.FILM_FOCAL_MM)
     sensor = film_equivalent_sensor_mm(focal, film, width_px, height_px) if focal and film else None
-    return CameraData(focal, positive(Tag.F_NUMBER), sensor, text(exif.main, Tag.MODEL), positive(Tag.SUBJECT_M))
+    model, maker = text(exif.main, Tag.MODEL), text(exif.main, Tag.MAKER)
+    return CameraData(focal, positive(Tag.F_NUMBER), sensor, model, positive(Tag.SUBJECT_M), maker)
 
 
 def orientation(exif: Exif) -> int | None:

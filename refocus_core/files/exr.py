@@ -22,6 +22,7 @@ _PICTURE_LAYERS = ("", "combined", "rgba", "rgb", "beauty", "image", "default")
 _DEPTH_ENDS = ("z", "depth", "depth.v", "depth.y", "depth.r", "z.v", "z.y", "z.r")
 """Ends of the names of channels with the distance of what each pixel shows."""
 _COLOURS = ("R", "G", "B")
+"""Channels of a colour."""
 
 
 def openexr(path: Path) -> Any:

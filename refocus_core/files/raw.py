@@ -1,15 +1,23 @@
-"""Cameras' raw files: told apart from pictures, because what readers find first in them is a small preview."""
+"""Cameras' raw files: developed by LibRaw through the package rawpy (the extra `photo`).
+
+They are told apart from pictures first, because what other readers find in them is a small preview.
+"""
 
 from __future__ import annotations
 
 import struct
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from .directories import integers, read_entries
 from .exif import Exif
-from .formats import PictureError
+from .formats import Array, PictureError
+from .guard import check_size
 
-_SUFFIXES = (
+RAW_SUFFIXES = (
     *(".dng", ".nef", ".nrw", ".cr2", ".cr3", ".crw", ".arw", ".srf", ".sr2", ".raf", ".orf", ".rw2", ".pef", ".srw"),
     *(".x3f", ".3fr", ".fff", ".iiq", ".erf", ".kdc", ".dcr", ".mos", ".mef", ".mrw", ".rwl"),
 )
@@ -24,37 +32,59 @@ _REDUCED = 1
 """Bit of the kind of subfile that says: a smaller version of another picture in this file."""
 
 
-def refuse_raw(path: Path, head: bytes) -> None:
-    """Refuse raw files by name and first bytes.
-
-    Raises:
-        PictureError: if it is one.
-    """
-    if path.suffix.lower() in _SUFFIXES or head.startswith(_HEADS) or head[8:10] == b"CR" or head[4:12] == b"ftypcrx ":
-        raise _refusal(path)
+_SRGB_CURVE = (2.4, 12.92)
+"""Exponent and slope at black of sRGB (IEC 61966-2-1), as LibRaw takes them."""
 
 
-def refuse_raw_tiff(path: Path, data: bytes, exif: Exif) -> None:
-    """Refuse raw files that are laid out as TIFF, by their directories.
+def is_raw(path: Path, head: bytes) -> bool:
+    """Whether it is a raw file by its name and first bytes."""
+    return path.suffix.lower() in RAW_SUFFIXES or head.startswith(_HEADS) or head[8:10] == b"CR" or head[4:12] == b"ftypcrx "
 
-    Args:
-        data: the file.
-        exif: its directories, `exif.parse(data)`.
 
-    Raises:
-        PictureError: if it is one.
-    """
+def is_raw_tiff(data: bytes, exif: Exif) -> bool:
+    """Whether a file that is laid out as TIFF is a raw file, by its directories `exif`, which are `exif.parse(data)`."""
     main, order = exif.main, exif.order
     big = len(data) > 4 and struct.unpack(order + "H", data[2:4])[0] == 43
     further = [read_entries(data, at, order, big) for at in integers(main, _SUB_DIRECTORIES, order)]
     kinds = {value for entries in (main, *further) for value in integers(entries, _PHOTOMETRIC, order)}
     preview = bool(further) and any(value & _REDUCED for value in integers(main, _SUBFILE, order))
-    if _DNG_VERSION in main or kinds & set(_SENSOR_VALUES) or preview:
-        raise _refusal(path)
+    return _DNG_VERSION in main or bool(kinds & set(_SENSOR_VALUES)) or preview
 
 
-def _refusal(path: Path) -> PictureError:
-    return PictureError(
-        f"{path} is a camera's raw file, of which only the preview could be read. "
-        "Develop it first (in darktable, RawTherapee, Lightroom, ...) and save it as 16-bit TIFF."
-    )
+def develop(path: Path) -> Array:
+    """The photo [H,W,C] uint16, upright, in sRGB, C = 1 or 3: the camera's own white balance, its exposure as it is.
+
+    Nothing is brightened by what the picture shows, as cameras and LibRaw itself do, so that frames of a sequence agree.
+
+    Raises:
+        PictureError: if rawpy is missing, or LibRaw cannot read the file.
+    """
+    rawpy = _rawpy(path)
+    try:
+        with rawpy.imread(str(path)) as raw:
+            check_size(path, raw.sizes.width, raw.sizes.height)
+            pixels = raw.postprocess(
+                output_bps=16,
+                use_camera_wb=True,
+                no_auto_bright=True,
+                output_color=rawpy.ColorSpace.sRGB,
+                gamma=_SRGB_CURVE,
+            )
+    except rawpy.LibRawError as error:
+        reason = error.args[0] if error.args else error
+        told = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+        raise PictureError(
+            f"{path} is a camera's raw file that LibRaw cannot develop ({told}). "
+            "Develop it in another program (darktable, RawTherapee, Lightroom, ...) and save it as 16-bit TIFF."
+        ) from error
+    return np.atleast_3d(pixels)
+
+
+def _rawpy(path: Path) -> Any:
+    try:
+        return import_module("rawpy")
+    except ImportError as error:
+        raise PictureError(
+            f"{path} is a camera's raw file, which needs the package rawpy (the extra `photo`): pip install rawpy. Or develop it "
+            "in another program (darktable, RawTherapee, Lightroom, ...) and save it as 16-bit TIFF."
+        ) from error

@@ -21,7 +21,7 @@ from .metadata import NO_METADATA, Metadata, embedded_exif, of_directory, of_ima
 from .output import FLOAT_BITS
 from .pfm import read_pfm
 from .png16 import is_wide, read_png16
-from .raw import refuse_raw, refuse_raw_tiff
+from .raw import develop, is_raw, is_raw_tiff
 from .tiff import Tag as TiffTag
 from .tiff import read_tiff
 
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 _HEAD_BYTES = 16
 """Of a file, by which raw files are known."""
+_MANY_PICTURES = ("TIFF", "MPO")
+"""Formats in which the first picture is the photo, and others are versions of it or what a phone knows beside it."""
 _LARGEST_16_BIT = 65535
 """White in 16 bits."""
 
@@ -67,7 +69,8 @@ def _faults_named(path: Path) -> Generator[None]:
     except MemoryError as error:
         raise PictureError(f"{path} does not fit into memory.") from error
     except UnidentifiedImageError as error:
-        raise PictureError(f"{path} is not a picture that can be read (PNG, JPEG, WebP, TIFF, PFM, EXR).") from error
+        kinds = "PNG, JPEG, WebP, TIFF, PFM, EXR, HEIC, cameras' raw files"
+        raise PictureError(f"{path} is not a picture that can be read ({kinds}).") from error
     except DECODER_FAULTS as error:
         raise PictureError(f"{path} is damaged or incomplete: {error or type(error).__name__}") from error
 
@@ -82,7 +85,10 @@ def read_file(path: Path) -> Stored:
     suffix = path.suffix.lower()
     with _faults_named(path):
         with path.open("rb") as file:
-            refuse_raw(path, file.read(_HEAD_BYTES))
+            head = file.read(_HEAD_BYTES)
+        tiff = path.read_bytes() if head[:4] in TIFF_HEADS else None
+        if is_raw(path, head) or (tiff is not None and is_raw_tiff(tiff, parse(tiff))):
+            return _developed(path)
         if suffix == ".exr":
             return Stored(read_exr(path), FLOAT_BITS, Exif({}))
         if suffix == ".pfm":
@@ -90,9 +96,16 @@ def read_file(path: Path) -> Stored:
             check_size(path, pixels.shape[1], pixels.shape[0])
             return Stored(pixels, FLOAT_BITS, Exif({}))
         let_pillow_read_heif(path)
-        read = _read_wide_tiff(path) or _read_with_pillow(path)
+        read = (None if tiff is None else _read_wide_tiff(path, tiff)) or _read_with_pillow(path)
         turn = orientation(read.exif) or xmp_orientation(read.metadata.xmp) or 1
         return replace(read, pixels=turn_upright(read.pixels, turn), turn=turn, metadata=read.metadata.upright(turn))
+
+
+def _developed(path: Path) -> Stored:
+    """A camera's raw file: LibRaw turns it upright, and what the camera wrote lies in directories as those of TIFF."""
+    pixels, exif = develop(path), parse(path.read_bytes())
+    turn = orientation(exif) or 1
+    return Stored(pixels, 16, exif, metadata=of_directory(exif).upright(turn), turn=turn)
 
 
 def read_layer(path: Path, layer: str) -> Array:
@@ -136,22 +149,13 @@ def read_npy(path: Path) -> Array:
     return np.atleast_3d(array).astype(np.float32)
 
 
-def _read_wide_tiff(path: Path) -> Stored | None:
-    """A TIFF that Pillow would not read as it is meant; None for any other file."""
-    if not _begins_as_tiff(path):
-        return None
-    data = path.read_bytes()
+def _read_wide_tiff(path: Path, data: bytes) -> Stored | None:
+    """A TIFF that Pillow would not read as it is meant; None for any other one."""
     exif = parse(data)
-    refuse_raw_tiff(path, data, exif)
     found = read_tiff(path, data, exif)
     if found is None:
         return None
     return Stored(*found, exif, exif.main.get(TiffTag.ICC, (0, None))[1], of_directory(exif))
-
-
-def _begins_as_tiff(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) in TIFF_HEADS
 
 
 def _read_with_pillow(path: Path) -> Stored:
@@ -160,7 +164,7 @@ def _read_with_pillow(path: Path) -> Stored:
         icc = im.info.get("icc_profile")
         if im.mode in ("CMYK", "LAB", "HSV"):
             raise PictureError(f"{path} is a {im.mode} picture. Convert it to RGB first.")
-        if getattr(im, "n_frames", 1) > 1 and im.format != "TIFF":
+        if getattr(im, "n_frames", 1) > 1 and im.format not in _MANY_PICTURES:
             log.warning("%s has %d frames; the first one is used.", path, getattr(im, "n_frames", 1))
         pixels, bits = _decode(path, im)
         im.load()  # PNG may hold text and EXIF behind the pixels

@@ -1,10 +1,13 @@
-"""Depth that a phone stored in a photo, beside its pixels, in JPEG.
+"""Depth that a phone stored in a photo beside its pixels, and the Z that a renderer stored beside its colours.
 
 - GDepth, Google's older way: a picture in base64 within the XMP (developers.google.com/depthmap-metadata).
 - Dynamic Depth 1.0, that of Android: XMP describes pictures that are appended to the photo's file, one of which is depth.
 
 In both a value v in 0..1 stands for a distance between `Near` (0) and `Far` (1): evenly spaced in distance (RangeLinear) or in
 1/distance (RangeInverse).
+
+- iPhones, and HEIC of others: see `apple_depth`.
+- EXR: the channel called Z, distance in a unit that the file does not tell.
 """
 
 from __future__ import annotations
@@ -23,8 +26,11 @@ from PIL import Image
 from torch import Tensor
 
 from ..types import DepthMap
+from . import apple_depth
 from .exif import CameraData, orientation, parse, turn_upright
 from .formats import Array, PictureError
+from .heif import is_heif
+from .reader import depth_layer, read_layer
 from .xmp import is_jpeg, packets, picture_end, properties
 
 log = logging.getLogger(__name__)
@@ -48,32 +54,58 @@ _EDGE_PX = 1.0
 
 
 def read_stored_depth(path: str | Path, camera: CameraData | None = None) -> DepthMap | None:
-    """The depth that a JPEG holds beside its pixels, upright; None where the file holds none, or is no JPEG.
+    """The depth that a JPEG, HEIC or EXR holds beside its pixels, upright; None where the file holds none, or is another one.
 
     Args:
-        camera: the photo's lens data, which give the depth map its focal length.
+        camera: the photo's lens data, which give the depth map its focal length, and tell whose HEIC it is.
 
     Returns:
-        DepthMap: [1,h,w], usually smaller than the photo. In 1/m where the file says in which unit its distances are, else
-            relative: 0 at its far end, 1 at its near end.
+        DepthMap: [1,h,w], of a photo usually smaller than it. In 1/m where the file says in which unit its distances are, else
+            relative: 1 at its near end; 0 at its far end, or at infinity where the file tells what that is.
 
     Raises:
         PictureError: if there is depth that cannot be read.
     """
-    data = Path(path).read_bytes()
-    if not is_jpeg(data):
-        return None
+    path = Path(path)
     try:
-        found = _stored(data)
-        if found is None:
-            return None
-        with Image.open(io.BytesIO(data)) as photo:
-            turn = orientation(parse(photo.info.get("exif"))) or 1
-        values = turn_upright(_values(found.picture)[..., None], turn)[..., 0]
-        return found.depth_map(torch.from_numpy(values)[None], camera)
+        if path.suffix.lower() == ".exr":
+            return _of_exr(path)
+        if is_heif(path):
+            return apple_depth.of_heif(path, camera)
+        return _of_jpeg(path, camera)
+    except PictureError:
+        raise
     except (ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         reason = f"the depth stored in this photo cannot be read: {error}"
         raise PictureError(f"{path}: {reason}. Estimate depth from the picture instead.") from error
+
+
+def _of_jpeg(path: Path, camera: CameraData | None) -> DepthMap | None:
+    data = path.read_bytes()
+    if not is_jpeg(data):
+        return None
+    found = _stored(data)
+    if found is None:
+        return apple_depth.of_jpeg(data, camera)
+    with Image.open(io.BytesIO(data)) as photo:
+        turn = orientation(parse(photo.info.get("exif"))) or 1
+    values = turn_upright(_values(found.picture)[..., None], turn)[..., 0]
+    return found.depth_map(torch.from_numpy(values)[None], camera)
+
+
+def _of_exr(path: Path) -> DepthMap | None:
+    channel = depth_layer(path)
+    if channel is None:
+        return None
+    distance = torch.from_numpy(read_layer(path, channel)[..., 0])[None]
+    known = (distance > 0) & ~distance.isnan()
+    if not bool((known & distance.isfinite()).any()):
+        raise ValueError(f"no value of its channel {channel} is a distance")
+    if not bool(known.all()):
+        log.warning("%s: %d pixels of %s hold no distance and count as infinitely far.", path, int((~known).sum()), channel)
+    nearest = distance[known].min()
+    disparity = torch.where(known, nearest / distance, torch.zeros_like(distance))
+    return DepthMap(disparity, False, None, source=f"stored in the picture (EXR, {channel})")
 
 
 @dataclass(frozen=True)

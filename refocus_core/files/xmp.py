@@ -38,10 +38,10 @@ def packets(jpeg: bytes) -> list[ElementTree.Element]:
         ValueError: if a packet is cut off, too large, no XML, or declares a document type.
     """
     parts = [jpeg[s.start : s.end] for s in _segments(jpeg, header_only=True) if s.marker == _APP1]
-    trees = [_tree(part.removeprefix(_PACKET)) for part in parts if part.startswith(_PACKET)]
+    trees = [tree(part.removeprefix(_PACKET)) for part in parts if part.startswith(_PACKET)]
     names = [p["HasExtendedXMP"] for t in trees for e in t.iter() if "HasExtendedXMP" in (p := properties(e, _NOTE))]
     for name in names[:1]:
-        trees.append(_tree(_extended([part.removeprefix(_CHUNK) for part in parts if part.startswith(_CHUNK)], name)))
+        trees.append(tree(_extended([part.removeprefix(_CHUNK) for part in parts if part.startswith(_CHUNK)], name)))
     return trees
 
 
@@ -102,7 +102,7 @@ def _extended(chunks: list[bytes], name: str) -> bytes:
     return whole
 
 
-def _tree(packet: bytes) -> ElementTree.Element:
+def tree(packet: bytes) -> ElementTree.Element:
     text = packet.strip(b"\0 \r\n\t").decode("utf-8-sig")
     if _DECLARATION.search(text):
         raise ValueError("its XMP declares a document type, which XMP must not have")

@@ -1,9 +1,11 @@
-"""Photos as phones store them: JPEG files with depth beside their pixels, written by the words of the formats."""
+"""Photos as phones store them: JPEG and HEIC files with depth beside their pixels, written by the words of the formats."""
 
 from __future__ import annotations
 
 import base64
 import io
+import math
+import struct
 
 import numpy as np
 import numpy.typing as npt
@@ -104,3 +106,123 @@ def dynamic_depth(photo: bytes, picture: bytes, *, before: bytes = b"", padding:
         "</rdf:Description>"
     )
     return with_segments(photo, packet(xmp)) + bytes(padding) + b"".join(p for _, _, p in appended)
+
+
+def iphone_jpeg(values: npt.NDArray[np.uint8], orientation: int, **said: object) -> bytes:
+    """A photo with a second picture [h,w], of disparity, which its XMP describes; both lie as the sensor does."""
+    lens, file = exif(orientation), io.BytesIO()
+    lens[ExifTags.Base.Make] = "Apple"
+    h, w = values.shape
+    photo = Image.new("RGB", (2 * w, 2 * h), (90, 120, 60))
+    photo.save(file, "MPO", save_all=True, append_images=[Image.fromarray(values)], exif=lens, quality=100)
+    whole = file.getvalue()
+    second = whole.rindex(b"\xff\xd8\xff")
+    words = "".join(f"<apdi:{name}>{value}</apdi:{name}>" for name, value in said.items())
+    space = 'xmlns:apdi="http://ns.apple.com/pixeldatainfo/1.0/"'
+    xmp = packet(RDF.format(f"<rdf:Description {space}>{words}</rdf:Description>"))
+    return whole[:second] + with_segments(whole[second:], xmp)
+
+
+# --- HEIC: boxes of ISO/IEC 14496-12 and 23008-12 ------------------------------------------------------------------------
+
+
+def heic(photo: npt.NDArray[np.uint8], values: npt.NDArray[np.uint8], lens: Image.Exif, **said: float) -> bytes:
+    """A photo with a grey auxiliary picture of depth. `said`: its representation information, by pillow-heif's names."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    file = io.BytesIO()
+    Image.fromarray(photo).save(
+        file, "HEIF", save_all=True, append_images=[Image.fromarray(values)], exif=lens.tobytes(), quality=-1, chroma=444
+    )
+    return _made_auxiliary(file.getvalue(), _representation(**said) if said else b"")
+
+
+def _representation(representation_type: int, **limits: float) -> bytes:
+    """A list of one message with depth representation information (ITU-T H.265, G.14.2.3), both with their length before them."""
+    names = ("z_near", "z_far", "d_min", "d_max")
+    bits = "".join("01"[name in limits] for name in names) + _golomb(representation_type)
+    if "d_min" in limits or "d_max" in limits:
+        bits += _golomb(0)
+    for name in names:
+        if name in limits:
+            bits += _real(limits[name])
+    bits += "1"
+    body = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+    message = b"\x4e\x01" + bytes([177, len(body)]) + body
+    return struct.pack(">II", len(message) + 4, len(message)) + message
+
+
+def _golomb(value: int) -> str:
+    binary = f"{value + 1:b}"
+    return "0" * (len(binary) - 1) + binary
+
+
+def _real(value: float) -> str:
+    """Sign, exponent, length of the mantissa and mantissa."""
+    if value == 0:
+        return "0" + f"{0:07b}" + f"{31:05b}" + "0" * 32
+    exponent = math.floor(math.log2(abs(value)))
+    mantissa = round((abs(value) / 2**exponent - 1) * 2**32)
+    return f"{int(value < 0)}{exponent + 31:07b}{31:05b}{mantissa:032b}"
+
+
+def _box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body) + 8) + kind + body
+
+
+def _boxes(data: bytes) -> list[tuple[bytes, bytes]]:
+    found, at = [], 0
+    while at < len(data):
+        (length,) = struct.unpack_from(">I", data, at)
+        found.append((data[at + 4 : at + 8], data[at + 8 : at + length]))
+        at += length
+    return found
+
+
+def _made_auxiliary(file: bytes, message: bytes) -> bytes:
+    """The second picture of a file becomes the first one's depth."""
+    kind = b"\0\0\0\0urn:mpeg:hevc:2015:auxid:2\0" + message
+    top = _boxes(file)
+    meta = dict(top)[b"meta"]
+    inner = [(name, body) for name, body in _boxes(meta[4:]) if name != b"iref"]
+    items = [struct.unpack_from(">H", body, 4)[0] for _, body in _boxes(dict(inner)[b"iinf"][6:]) if body[8:12] == b"hvc1"]
+    properties = dict(_boxes(dict(inner)[b"iprp"]))
+    count = len(_boxes(properties[b"ipco"]))
+    ipco = properties[b"ipco"] + _box(b"auxC", kind)
+    ipma = _with_property(properties[b"ipma"], items[1], count + 1)
+    references = [body for name, body in _boxes(meta[4:]) if name == b"iref"]
+    iref = (references[0] if references else bytes(4)) + _box(b"auxl", struct.pack(">HHH", items[1], 1, items[0]))
+    changed = {b"iprp": _box(b"ipco", ipco) + _box(b"ipma", ipma)}
+    inner = [(name, changed.get(name, body)) for name, body in inner] + [(b"iref", iref)]
+    grown = 4 + sum(len(body) + 8 for _, body in inner) - len(meta)
+    inner = [(name, _moved(body, grown) if name == b"iloc" else body) for name, body in inner]
+    made = meta[:4] + b"".join(_box(name, body) for name, body in inner)
+    return b"".join(_box(name, made if name == b"meta" else body) for name, body in top)
+
+
+def _with_property(ipma: bytes, item: int, index: int) -> bytes:
+    """Version 0 with indices of 7 bits."""
+    assert ipma[:4] == bytes(4)
+    (entries,) = struct.unpack_from(">I", ipma, 4)
+    out, at = ipma[:8], 8
+    for _ in range(entries):
+        (number,), length = struct.unpack_from(">H", ipma, at), ipma[at + 2]
+        own = ipma[at + 3 : at + 3 + length] + (bytes([0x80 | index]) if number == item else b"")
+        out += struct.pack(">HB", number, len(own)) + own
+        at += 3 + length
+    return out
+
+
+def _moved(iloc: bytes, by: int) -> bytes:
+    """Version 0 with sizes of 4 bytes: every extent lies `by` bytes further on."""
+    assert iloc[:6] == b"\0\0\0\0\x44\x40"
+    (items,) = struct.unpack_from(">H", iloc, 6)
+    out, at = bytearray(iloc), 8
+    for _ in range(items):
+        (extents,) = struct.unpack_from(">H", iloc, at + 8)
+        for extent in range(extents):
+            (offset,) = struct.unpack_from(">I", iloc, at + 10 + 8 * extent)
+            struct.pack_into(">I", out, at + 10 + 8 * extent, offset + by)
+        at += 10 + 8 * extents
+    return bytes(out)

@@ -1,15 +1,94 @@
-"""A camera's raw file is never taken for the preview that lies in it."""
+"""A camera's raw file is developed, and never taken for the preview that lies in it."""
 
 from __future__ import annotations
 
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from refocus_core.files.directories import LONG, SHORT, Entries, encode_directory
+from refocus_core.color import linear_to_srgb
+from refocus_core.files.directories import ASCII, BYTE, LONG, RATIONAL, SHORT, Entries, directory_bytes, encode_directory
 from refocus_core.files.pictures import PictureError, load
+
+SRATIONAL = 10
+"""TIFF's type of signed fractions."""
+SRGB_OF_XYZ = ((3.2404542, -1.5371385, -0.4985314), (-0.9692660, 1.8760108, 0.0415560), (0.0556434, -0.2040259, 1.0572252))
+"""Linear sRGB of CIE XYZ under D65: the camera below sees exactly these colours."""
+
+
+@pytest.fixture
+def no_rawpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where rawpy is not installed."""
+    monkeypatch.setitem(sys.modules, "rawpy", None)
+
+
+def dng(path: Path, linear: np.ndarray, neutral: tuple[float, float, float], orientation: int = 1) -> Path:
+    """A DNG of a sensor with red at the upper left, that saw linear sRGB [H,W,3] under a light in which grey is `neutral`."""
+    h, w, _ = linear.shape
+    channel = np.array([[0, 1], [1, 2]])[np.arange(h)[:, None] % 2, np.arange(w)[None] % 2]
+    seen = np.take_along_axis(linear, channel[..., None], 2)[..., 0] * np.array(neutral)[channel]
+    values = np.rint(seen * 60000 + 2000).astype("<u2").tobytes()
+
+    def fractions(*numbers: float) -> bytes:
+        return b"".join(struct.pack("<ii", round(v * 1000000), 1000000) for v in numbers)
+
+    integers = {254: 0, 256: w, 257: h, 258: 16, 259: 1, 262: 32803, 273: 8, 274: orientation, 277: 1, 278: h, 279: len(values)}
+    main: Entries = {tag: (LONG, struct.pack("<I", value)) for tag, value in integers.items()}
+    main |= {271: (ASCII, b"Maker\0"), 272: (ASCII, b"Camera 1\0"), 33421: (SHORT, struct.pack("<HH", 2, 2))}
+    main |= {33422: (BYTE, bytes([0, 1, 1, 2])), 50706: (BYTE, bytes([1, 4, 0, 0])), 50708: (ASCII, b"Camera 1\0")}
+    main |= {50714: (SHORT, struct.pack("<H", 2000)), 50717: (LONG, struct.pack("<I", 62000)), 50778: (SHORT, b"\x15\0")}
+    main |= {50721: (SRATIONAL, fractions(*np.ravel(SRGB_OF_XYZ))), 50728: (RATIONAL, fractions(*neutral))}
+    details: Entries = {0x829D: (RATIONAL, struct.pack("<II", 28, 10)), 0x920A: (RATIONAL, struct.pack("<II", 35, 1))}
+    main[0x8769] = (LONG, bytes(4))
+    at = 8 + len(values)
+    main[0x8769] = (LONG, struct.pack("<I", at + directory_bytes(main)))
+    body = encode_directory(main, at) + encode_directory(details, at + directory_bytes(main))
+    path.write_bytes(b"II*\0" + struct.pack("<I", at) + values + body)
+    return path
+
+
+def two_colours(h: int = 48, w: int = 64) -> np.ndarray:
+    """[h,w,3] linear: one colour left, another one right."""
+    return np.where(np.arange(w)[None, :, None] < w // 2, [0.2, 0.4, 0.1], [0.6, 0.3, 0.5]) * np.ones((h, 1, 1))
+
+
+@pytest.mark.parametrize("neutral", [(1.0, 1.0, 1.0), (0.5, 1.0, 0.7)], ids=["grey light", "greenish sensor"])
+def test_a_raw_file_is_developed_to_the_light_that_the_sensor_saw(tmp_path: Path, neutral: tuple[float, float, float]) -> None:
+    linear = two_colours()
+    photo = load(dng(tmp_path / "p.dng", linear, neutral))
+    assert photo.bits == 16 and photo.image.shape == (1, 3, 48, 64)
+    assert photo.camera.model == "Camera 1" and (photo.camera.f_number, photo.camera.focal_mm) == (2.8, 35.0)
+    want = linear_to_srgb(torch.from_numpy(linear).float().movedim(-1, 0)[None])
+    inner = [(slice(None), slice(None), slice(8, -8), slice(*columns)) for columns in ((8, 24), (40, 56))]
+    for part in inner:
+        assert float((photo.image[part] - want[part]).abs().max()) < 0.01
+
+
+def test_a_raw_file_comes_upright_and_its_exif_says_so(tmp_path: Path) -> None:
+    plain = load(dng(tmp_path / "a.dng", two_colours(), (1.0, 1.0, 1.0)))
+    turned = load(dng(tmp_path / "b.dng", two_colours(), (1.0, 1.0, 1.0), orientation=6))
+    assert turned.image.shape == (1, 3, 64, 48)
+    middle = plain.image.rot90(-1, (2, 3))[..., 8:-8, 8:-8]
+    assert float((turned.image[..., 8:-8, 8:-8] - middle).abs().mean()) < 0.01
+    assert turned.exif is not None and b"Camera 1" in turned.exif
+    assert struct.pack("<HHI", 274, SHORT, 1) + b"\x01\0" in turned.exif
+
+
+def test_what_libraw_cannot_read_is_said_with_the_remedy(tmp_path: Path) -> None:
+    for name, content in (("a.nef", b"II*\0" + bytes(200)), ("b.cr2", bytes(10)), ("c.dng", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(PictureError, match=rf"{name} is a camera's raw file that LibRaw cannot develop .*16-bit TIFF"):
+            load(tmp_path / name)
+
+
+def test_a_raw_file_of_too_many_pixels_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REFOCUS_MAX_MEGAPIXELS", "0.001")
+    with pytest.raises(PictureError, match="64 x 48 px"):
+        load(dng(tmp_path / "p.dng", two_colours(), (1.0, 1.0, 1.0)))
 
 
 def laid_out_as_raw(path: Path, main: dict[int, tuple[str, int]], photometric: int) -> Path:
@@ -40,8 +119,9 @@ def laid_out_as_raw(path: Path, main: dict[int, tuple[str, int]], photometric: i
     ],
     ids=["by name", "DNG version", "colour filter array", "linear raw", "reduced first picture"],
 )
+@pytest.mark.usefixtures("no_rawpy")
 def test_raw_files_laid_out_as_tiff(tmp_path: Path, name: str, main: dict[int, tuple[str, int]], photometric: int) -> None:
-    with pytest.raises(PictureError, match=r"camera's raw file.*Develop it first") as caught:
+    with pytest.raises(PictureError, match=r"camera's raw file, which needs the package rawpy") as caught:
         load(laid_out_as_raw(tmp_path / name, main, photometric))
     assert name in str(caught.value)
 
@@ -49,6 +129,7 @@ def test_raw_files_laid_out_as_tiff(tmp_path: Path, name: str, main: dict[int, t
 @pytest.mark.parametrize(
     "head", [b"FUJIFILMCCD-RAW 0201", b"II*\0\x10\0\0\0CR\2\0", b"\0\0\0\x18ftypcrx \0\0", b"IIRO\x08\0\0\0", b"IIU\0"]
 )
+@pytest.mark.usefixtures("no_rawpy")
 def test_other_raw_files_by_their_first_bytes(tmp_path: Path, head: bytes) -> None:
     (tmp_path / "renamed.jpg").write_bytes(head + bytes(100))
     with pytest.raises(PictureError, match="camera's raw file"):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from refocus_core.files import pictures
 from refocus_core.files.pictures import CameraData, PictureError
@@ -156,3 +158,89 @@ def test_a_heic_file_names_the_package_it_needs(tmp_path: Path, monkeypatch: pyt
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
     with pytest.raises(PictureError, match="pip install pillow-heif"):
         pictures.load(path)
+
+
+def heic_portrait(path: Path, maker: str = "", **said: float) -> np.ndarray:
+    """A HEIC with depth from dark, left, to bright. Returns its values [h,w] in 0..255."""
+    pytest.importorskip("pillow_heif", reason="needs pillow-heif: run `bash scripts/setup.sh tests`")
+    lens = portraits.exif()
+    if maker:
+        lens[0x010F] = maker
+    photo = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+    values = np.linspace(10, 250, 64).astype(np.uint8)[None].repeat(48, 0)
+    path.write_bytes(portraits.heic(photo, values, lens, **said))
+    return values
+
+
+def test_depth_of_an_iphone_is_in_metres(tmp_path: Path) -> None:
+    values = heic_portrait(tmp_path / "p.heic", "Apple", representation_type=1, d_min=0.25, d_max=2.75)
+    photo = pictures.load(tmp_path / "p.heic")
+    assert photo.image.shape == (1, 3, 96, 128) and photo.camera.maker == "Apple" and photo.camera.focal_mm == 6.81
+    found = read_stored_depth(tmp_path / "p.heic", photo.camera)
+    assert found is not None and found.metric and found.disparity.shape == (1, 48, 64)
+    want = 0.25 + torch.from_numpy(values / 255) * 2.5
+    assert float((found.disparity[0] - want).abs().max()) < 0.03, "lossy coding"
+    assert found.known_range == pytest.approx((0.25, 2.75)) and found.focal_px is not None
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_depth_in_the_jpeg_of_an_iphone(tmp_path: Path, orientation: int, caplog: pytest.LogCaptureFixture) -> None:
+    values = np.linspace(0, 255, 64).astype(np.uint8)[None].repeat(48, 0)
+    limits = {"FloatMinValue": 0.5, "FloatMaxValue": 2.5}
+    path = written(tmp_path, portraits.iphone_jpeg(values, orientation, AuxiliaryImageType="disparity", **limits))
+    photo = pictures.load(path)
+    assert not caplog.records, "the second picture is none that was lost"
+    found = read_stored_depth(path, photo.camera)
+    want = 0.5 + torch.from_numpy(values / 255) * 2
+    want = want if orientation == 1 else want.rot90(-1)
+    assert found is not None and found.metric and found.known_range == (0.5, 2.5)
+    assert found.disparity.shape[1:] == want.shape and float((found.disparity[0] - want).abs().max()) < 0.02
+    matte = written(tmp_path, portraits.iphone_jpeg(values, 1, AuxiliaryImageType="depth"))
+    assert read_stored_depth(matte) is None, "the matte of a portrait is no depth"
+
+
+@pytest.mark.parametrize(
+    ("maker", "said", "want"),
+    [
+        ("Other", {"representation_type": 1, "d_min": 0.25, "d_max": 2.75}, lambda v: (0.25 + v * 2.5) / 2.75),
+        ("Apple", {"representation_type": 0, "z_near": 0.5, "z_far": 8.0}, lambda v: v),
+        ("", {}, lambda v: v),
+    ],
+    ids=["another maker", "inverse distance", "nothing said"],
+)
+def test_depth_of_a_heic_without_metres_is_relative(
+    tmp_path: Path, maker: str, said: dict[str, float], want: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    values = heic_portrait(tmp_path / "p.heic", maker, **said)
+    found = read_stored_depth(tmp_path / "p.heic", pictures.load(tmp_path / "p.heic").camera)
+    assert found is not None and not found.metric
+    assert float((found.disparity[0] - want(torch.from_numpy(values / 255))).abs().max()) < 0.012
+
+
+def test_a_heic_without_depth_and_depth_that_cannot_be_told(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif", reason="needs pillow-heif: run `bash scripts/setup.sh tests`")
+    heif.register_heif_opener()
+    Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(tmp_path / "plain.heic")
+    assert read_stored_depth(tmp_path / "plain.heic") is None
+    for said, reason in (
+        ({"representation_type": 2, "z_near": 1.0, "z_far": 4.0}, "of type 2, which is not read"),
+        ({"representation_type": 1, "d_min": 2.0, "d_max": 1.0}, "disparity goes from 2 to 1"),
+    ):
+        heic_portrait(tmp_path / "p.heic", "Apple", **said)
+        with pytest.raises(PictureError, match=rf"p\.heic: .*{reason}.*Estimate depth"):
+            read_stored_depth(tmp_path / "p.heic")
+
+
+def test_the_z_of_a_render_is_depth(tmp_path: Path) -> None:
+    exr = pytest.importorskip("OpenEXR", reason="needs OpenEXR: run `bash scripts/setup.sh tests`")
+    z = np.linspace(2, 9, 12, dtype=np.float32).reshape(3, 4)
+    z[0, 3], z[2, 3] = np.inf, 0
+    colour = np.full((3, 4), 0.5, np.float32)
+    with exr.File({"type": exr.scanlineimage}, {"R": colour, "G": colour.copy(), "B": colour.copy(), "Z": z.copy()}) as file:
+        file.write(str(tmp_path / "p.exr"))
+    found = read_stored_depth(tmp_path / "p.exr")
+    want = np.where((z > 0) & np.isfinite(z), 2 / np.where(z > 0, z, 1), 0)
+    assert found is not None and not found.metric
+    assert torch.allclose(found.disparity[0], torch.from_numpy(want).float())
+    pictures.save_map(tmp_path / "m.exr", torch.rand(3, 4))
+    assert read_stored_depth(tmp_path / "m.exr") is None
