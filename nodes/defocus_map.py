@@ -82,6 +82,7 @@ class RefocusDefocusMap(io.ComfyNode):
         tilt_deg: float,
         swing_deg: float,
         field_curvature: float,
+        breathing: float,
         image: torch.Tensor | None = None,
         lens: CameraData | None = None,
         **where: Any,
@@ -107,6 +108,7 @@ class RefocusDefocusMap(io.ComfyNode):
             keyframes=defocus.parse_keyframes(keyframes),
             tilt=tilt,
             field_curvature=field_curvature,
+            breathing=breathing if strength == options.defocus.CAMERA else 0.0,
         )
         preview = host.to_image(defocus.preview(defocus_map, photo, focus=focus))
         in_focus = host.to_mask(defocus_map.in_focus())

@@ -10,6 +10,7 @@ from comfy_api.latest import io
 
 from ..refocus_core import bokeh, generative, options
 from ..refocus_core.color import exposed, linear_to_srgb, srgb_to_linear
+from ..refocus_core.defocus import imaged
 from ..refocus_core.progress import share
 from ..refocus_core.types import DefocusMap, Kernel, Progress
 from . import flux, host
@@ -92,6 +93,7 @@ class RefocusReblur(io.ComfyNode):
             result = generative.redraw(
                 sharp, defocus.radius_px, result, revealed, sample, strength=redraw, megapixels=genfocus.megapixels
             )
+        defocus, result, alpha = imaged(defocus, result, alpha)
         result = bokeh.put_grain_back(through_glass(result, alpha), taken, defocus.radius_px, grain)
         result = exposed(result, exposure)
         preview = host.to_image(result, alpha)

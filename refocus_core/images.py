@@ -173,6 +173,30 @@ def resized(x: Tensor, size: tuple[int, int], mode: str = "bilinear", *, antiali
     return F.interpolate(here, size, mode=mode, align_corners=False, antialias=antialias).to(x)
 
 
+def magnified(x: Tensor, scale: float) -> Tensor:
+    """[...,H,W] imaged `scale` times as large about the centre, in the same frame; beyond its border it goes on as it ends.
+
+    Between pixels values are interpolated by Catmull-Rom splines, held within the two pixels beside, so that no light gets a dark
+    rim.
+    """
+    return _magnified_along(_magnified_along(x, scale).mT, scale).mT.contiguous()
+
+
+def _magnified_along(x: Tensor, scale: float) -> Tensor:
+    """[...,n] the last axis magnified about its middle."""
+    n = x.shape[-1]
+    at = ((torch.arange(n, dtype=torch.float64) + 0.5 - n / 2) / scale + n / 2 - 0.5).clamp_(0, n - 1)
+    low = at.long().clamp_max_(max(n - 2, 0))
+    t = (at - low).to(x)
+
+    def tap(step: int) -> Tensor:
+        return x.index_select(-1, (low + step).clamp_(0, n - 1).to(x.device))
+
+    before, a, b, after = (tap(step) for step in (-1, 0, 1, 2))
+    cubic = a + 0.5 * t * (b - before + t * (2 * before - 5 * a + 4 * b - after + t * (3 * (a - b) + after - before)))
+    return cubic.maximum(torch.minimum(a, b)).minimum(torch.maximum(a, b))
+
+
 # ------------------------------------------------------------------------------------------------------- filling of holes
 
 

@@ -84,16 +84,25 @@ def lens_gain_px(lens: Lens, focus_disparity: Tensor, long_edge_px: int) -> Tens
     Raises:
         ValueError: if a focus distance is not beyond the focal length.
     """
-    f_mm = lens.focal_mm
-    remaining = 1.0 - f_mm * focus_disparity.cpu().double() / 1000.0  # (s_f - f) / s_f; float64 on the CPU: MPS has none
+    gain = lens.focal_mm**2 / (2.0 * lens.f_number) * image_distance(lens, focus_disparity)
+    return (gain * (long_edge_px / lens.sensor_mm) / 1000.0).to(focus_disparity)
+
+
+def image_distance(lens: Lens, focus_disparity: Tensor) -> Tensor:
+    """How far behind the lens the image lies for focus disparities [B] in 1/m, in focal lengths: s_f / (s_f - f), [B] float64 on
+    the CPU. The picture of a scene is as many times as large as with the focus at infinity.
+
+    Raises:
+        ValueError: if a focus distance is not beyond the focal length.
+    """
+    remaining = 1.0 - lens.focal_mm * focus_disparity.cpu().double() / 1000.0  # (s_f - f) / s_f; MPS has no float64
     if bool((remaining <= 0).any()):
         nearest = float(1.0 / focus_disparity.max())
         raise ValueError(
-            f"The focus distance ({nearest:.4g} m) must be larger than the focal length ({f_mm:g} mm). "
+            f"The focus distance ({nearest:.4g} m) must be larger than the focal length ({lens.focal_mm:g} mm). "
             "Focus farther away or choose a shorter focal length."
         )
-    gain = f_mm**2 / (2.0 * lens.f_number) / remaining * (long_edge_px / lens.sensor_mm) / 1000.0
-    return gain.to(focus_disparity)
+    return 1 / remaining
 
 
 def depth_of_field_m(gain_px: float, focus_disparity: float, long_edge_px: int) -> tuple[float, float]:

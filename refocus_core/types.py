@@ -123,6 +123,8 @@ class DefocusMap:
             `radius_px == gain_px * (focus_disparity - disparity)`.
         law: how `disparity` becomes `radius_px` in each frame, or None where the radius is no such function of disparity.
         edge_px: as of `DepthMap`; the renderer looks for the picture's own edges as far from those of the map.
+        magnification: [B], how many times as large as this image the lens shows the scene once it is blurred, as the focus moves
+            (`defocus.imaged` applies it); None where it is this image's size.
 
     Raises:
         TypeError, ValueError: on wrong shapes or types, non-finite values, or a law that gives other radii.
@@ -134,6 +136,7 @@ class DefocusMap:
     gain_px: Tensor
     law: BlurLaw | None = None
     edge_px: float = 0.0
+    magnification: Tensor | None = None
 
     def __post_init__(self) -> None:
         _check_edge_px(self.edge_px, "DefocusMap")
@@ -149,6 +152,9 @@ class DefocusMap:
                 raise ValueError(f"DefocusMap.{name} must hold {r.shape[0]} finite values, got {value.tolist()}.")
         if self.law is not None:
             _check_law(self.law, r, d)
+        m = self.magnification
+        if m is not None and (m.shape != (r.shape[0],) or not bool((torch.isfinite(m) & (m > 0)).all())):
+            raise ValueError(f"DefocusMap.magnification must hold {r.shape[0]} finite values above 0, got {m.tolist()}.")
 
     @classmethod
     def from_law(cls, disparity: Tensor, law: BlurLaw) -> DefocusMap:
@@ -194,7 +200,9 @@ class DefocusMap:
     def to(self, device: torch.device | str) -> DefocusMap:
         """The same map on another device."""
         maps = (t.to(device) for t in (self.radius_px, self.disparity, self.focus_disparity, self.gain_px))
-        return DefocusMap(*maps, law=None if self.law is None else self.law.to(device), edge_px=self.edge_px)
+        law = None if self.law is None else self.law.to(device)
+        magnified = None if self.magnification is None else self.magnification.to(device)
+        return DefocusMap(*maps, law=law, edge_px=self.edge_px, magnification=magnified)
 
 
 def _check_edge_px(edge_px: float, name: str) -> None:

@@ -2692,7 +2692,8 @@ var WHEN = {
     x2: [{ "focus": ["two points"] }],
     y2: [{ "focus": ["two points"] }],
     tilt_deg: [{ "focus": ["point"] }],
-    swing_deg: [{ "focus": ["point"] }]
+    swing_deg: [{ "focus": ["point"] }],
+    breathing: [{ "strength": ["camera"] }]
   },
   RefocusDefocusFromImage: {
     above: [{ "signs": ["signed", "grey"] }],

@@ -3,9 +3,6 @@
 Red is imaged larger than green about the optical centre and blue smaller, by the same share of the distance from it (the linear
 term, which leads in most designs: Kingslake, Lens Design Fundamentals, 1978). It is the same in focus and out of it, unlike axial
 colour, which is part of the aperture (`character`).
-
-A scale about the centre is one along each axis. Between pixels colours are interpolated by Catmull-Rom splines, held within the
-two pixels beside, so that no light has a dark rim.
 """
 
 from __future__ import annotations
@@ -15,6 +12,7 @@ from torch import Tensor
 
 from ..checks import check_image, check_number
 from ..color import linear_to_srgb, srgb_to_linear
+from ..images import magnified
 
 MOST_PERCENT = 2.0
 """Largest shift against green in percent of the distance from the centre. Lenses have 0.02 to 0.2."""
@@ -46,23 +44,3 @@ def with_lateral_colour(image_srgb: Tensor, percent: float) -> Tensor:
         light = srgb_to_linear(image_srgb[:, channel].float())
         out[:, channel] = linear_to_srgb(magnified(light, 1 + sign * percent / 100)).to(out)
     return out
-
-
-def magnified(x: Tensor, scale: float) -> Tensor:
-    """[...,H,W] imaged `scale` times as large about the centre, in the same frame."""
-    return _along(_along(x, scale).mT, scale).mT.contiguous()
-
-
-def _along(x: Tensor, scale: float) -> Tensor:
-    """[...,n] the last axis magnified about its middle."""
-    n = x.shape[-1]
-    at = ((torch.arange(n, dtype=torch.float64) + 0.5 - n / 2) / scale + n / 2 - 0.5).clamp_(0, n - 1)
-    low = at.long().clamp_max_(max(n - 2, 0))
-    t = (at - low).to(x)
-
-    def tap(step: int) -> Tensor:
-        return x.index_select(-1, (low + step).clamp_(0, n - 1).to(x.device))
-
-    before, a, b, after = (tap(step) for step in (-1, 0, 1, 2))
-    cubic = a + 0.5 * t * (b - before + t * (2 * before - 5 * a + 4 * b - after + t * (3 * (a - b) + after - before)))
-    return cubic.maximum(torch.minimum(a, b)).minimum(torch.maximum(a, b))

@@ -89,6 +89,7 @@ def _options(args: argparse.Namespace) -> ClipOptions:
         refine=args.refine,
         near_m=args.near_m or None,
         far_m=args.far_m or None,
+        breathing=args.breathing,
         **ranges_of(args),
     )
 

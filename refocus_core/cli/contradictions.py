@@ -11,6 +11,7 @@ from .parser import build_parser
 REPLACED_BY_DEFOCUS = (
     *("--focus", "--focus-mask", "--focus-distance", "--focus-range", "--tilt", "--swing"),
     *("--blur", "--f-number", "--focal-mm", "--sensor-mm", "--exif-lens", "--near-gain", "--far-gain", "--field-curvature"),
+    "--breathing",
     *("--depth", "--depth-kind", "--depth-near", "--near-m", "--far-m", "--metres-per-unit", "--depth-unknown", "--refine"),
     *("--save-depth", "--save-matte", "--matte-tolerance"),
 )
@@ -54,6 +55,11 @@ def check(args: argparse.Namespace) -> None:
         raise ValueError(f"{given[0]} needs --f-number (or --exif-lens, to take it from the photo).")
     if args.deblur != "deconvolution" and (args.taken_blur is not None or args.taken_focus is not None):
         raise ValueError("--taken-focus and --taken-blur tell deconvolution about the photo: add --deblur deconvolution.")
+    if args.breathing and not (args.keyframes and args.f_number):
+        raise ValueError(
+            "--breathing is how a camera's picture grows as --keyframes move the focus over a clip: give them and --f-number, or "
+            "leave it out."
+        )
     if args.recover_in_focus and not args.highlight_recovery:
         raise ValueError("--recover-in-focus needs --highlight-recovery: without it no light is changed.")
     if args.save_sharp and args.deblur == "none":

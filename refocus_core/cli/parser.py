@@ -170,6 +170,7 @@ def _add_strength(p: argparse.ArgumentParser) -> None:
     _add(g, o.defocus.NEAR_GAIN)
     _add(g, o.defocus.FAR_GAIN)
     _add(g, o.defocus.FIELD_CURVATURE)
+    _add(g, o.defocus.BREATHING)
 
 
 def _add_depth(p: argparse.ArgumentParser) -> None:

@@ -168,10 +168,11 @@ def blurred(
     taken: Tensor,
 ) -> tuple[Tensor, Tensor | None]:
     """The sharp photo, blurred, as the glass and the sensor show it, and its alpha [1,1,H,W], blurred along."""
-    from .. import bokeh
+    from .. import bokeh, defocus
     from ..color import exposed
 
     result, alpha = _by_method(args, sharp, alpha, defocus_map, kernel, networks, stages)
+    defocus_map, result, alpha = defocus.imaged(defocus_map, result, alpha)
     result = bokeh.bloomed(bokeh.with_lateral_colour(result, args.lateral_color), args.bloom, alpha)
     result = bokeh.put_grain_back(result, taken, defocus_map.radius_px, args.grain)
     return exposed(result, args.exposure), alpha

@@ -46,7 +46,7 @@ class ClipOptions:
             last one holds where the clip is longer.
         keyframes: focus and aperture over the frames, or None.
         tilt: how the focal plane leans, or None.
-        focus_range, near_gain, far_gain, field_curvature: as of `defocus.from_lens`.
+        focus_range, near_gain, far_gain, field_curvature, breathing: as of `defocus.from_lens`; breathing goes by the keyframes.
         refine: strength of `depth.refine`.
         near_m, far_m: distances in metres of the nearest and the farthest thing of the clip, both or neither.
     """
@@ -59,6 +59,7 @@ class ClipOptions:
     near_gain: float = 1.0
     far_gain: float = 1.0
     field_curvature: float = 0.0
+    breathing: float = 0.0
     refine: float = 1.0
     near_m: float | None = None
     far_m: float | None = None
@@ -169,6 +170,8 @@ class Clip:
             near_gain=self.options.near_gain,
             far_gain=self.options.far_gain,
             field_curvature=self.options.field_curvature,
+            breathing=0.0 if plan.focus is None else self.options.breathing,
+            farthest_focus=None if plan.focus is None else float(plan.focus.min()),
         )
         return self.steps.blur(sharp, image.to(self.device), alpha, made)
 

@@ -5,11 +5,13 @@ from_lens      depth + lens + focus -> DefocusMap; the law itself is `optics.Blu
 encoded        maps as pictures of numbers, from other programs and for them
 keyframes      focus and aperture over the frames of a clip
 tilt, curvature      a focal plane that leans;  one that is bent towards the corners
+breathing      the size at which a lens shows the scene as its focus moves
 preview, thumbnail      a picture of the map for people;  depth made small for the page
 """
 
 from __future__ import annotations
 
+from .breathing import imaged
 from .encoded import SIGNS, Encoding, from_image, to_image
 from .focus import (
     Focus,
@@ -50,6 +52,7 @@ __all__ = [
     "focus_half_width",
     "from_image",
     "from_lens",
+    "imaged",
     "lens_for",
     "parse_keyframes",
     "preview",

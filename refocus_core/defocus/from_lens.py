@@ -11,6 +11,7 @@ from torch import Tensor
 from ..checks import check_number
 from ..optics import Blur, BlurLaw, Lens, blur_gain_px, focal_px_to_mm, lens_gain_px
 from ..types import DefocusMap, DepthMap
+from .breathing import magnification
 from .curvature import bend
 from .focus import FocusDistance, FocusLike, focus_disparity, focus_half_width
 from .keyframes import Keyframes
@@ -90,6 +91,8 @@ def from_lens(
     keyframes: Keyframes | None = None,
     tilt: Tilt | None = None,
     field_curvature: float = 0.0,
+    breathing: float = 0.0,
+    farthest_focus: float | None = None,
 ) -> DefocusMap:
     """Signed circle-of-confusion radius of every pixel for a lens and a focus.
 
@@ -106,6 +109,8 @@ def from_lens(
         tilt: how the focal plane leans; None and no angle is a plane that faces the camera.
         field_curvature: how much nearer the focus lies in the corners than in the middle, as a share (-1..1) of the scene's span
             of disparity, growing with the square of the distance from the middle; below 0 farther away.
+        breathing: how much of a thin lens's focus breathing (0..1) there is over the frames, for a `Lens`.
+        farthest_focus: the least focus disparity of the clip, of which the frames may be a part; None: of these frames.
 
     Returns:
         DefocusMap: radius_px > 0 behind the focal plane, < 0 in front of it; `disparity` and `focus_disparity` in the unit of
@@ -117,24 +122,33 @@ def from_lens(
             length, or a `Lens` meets relative depth.
     """
     _check(depth_map, lens, focus_range, near_gain, far_gain)
-    check_number(field_curvature, "field_curvature")
-    if not -1 <= field_curvature <= 1:
-        raise ValueError(f"field_curvature must lie in -1..1 (a share of the scene's span of disparity), got {field_curvature}.")
-    disparity = depth_map.disparity
+    disparity = _as_of_a_flat_plane(depth_map, tilt, field_curvature)
     if keyframes is not None and keyframes.moves_focus:
-        in_focus, half_width = keyframes.focus_disparity(depth_map), torch.zeros_like(disparity[:, 0, 0])
+        in_focus, half_width = keyframes.focus_disparity(depth_map), disparity.new_zeros(len(disparity))
     else:
         in_focus, half_width = focus_disparity(depth_map, focus), focus_half_width(depth_map, focus)
     gain_px = _gain_px(depth_map, lens, in_focus)
     if keyframes is not None:
         gain_px = gain_px * keyframes.opening(lens, len(gain_px)).to(gain_px)
+    size = magnification(lens, in_focus, breathing, farthest_focus)
+    if size is not None:
+        gain_px = gain_px / size  # radii are those of this image, and are magnified along with it
     half_width = half_width + depth_map.span() * (focus_range / 2)
+    law = BlurLaw.thin_lens(gain_px, in_focus, half_width=half_width, near_gain=near_gain, far_gain=far_gain)
+    return DefocusMap(law.radius_px(disparity), disparity, in_focus, gain_px, law, depth_map.edge_px, size)
+
+
+def _as_of_a_flat_plane(depth_map: DepthMap, tilt: Tilt | None, field_curvature: float) -> Tensor:
+    """Disparity [B,H,W] of a scene that is as sharp with a focal plane that is flat and faces the camera."""
+    check_number(field_curvature, "field_curvature")
+    if not -1 <= field_curvature <= 1:
+        raise ValueError(f"field_curvature must lie in -1..1 (a share of the scene's span of disparity), got {field_curvature}.")
+    disparity = depth_map.disparity
     if tilt is not None and (tilt.tilt_deg or tilt.swing_deg):
         disparity = disparity - tilt.offset(disparity, _span(depth_map))
     if field_curvature:
         disparity = disparity - bend(disparity, field_curvature, _span(depth_map))
-    law = BlurLaw.thin_lens(gain_px, in_focus, half_width=half_width, near_gain=near_gain, far_gain=far_gain)
-    return DefocusMap(law.radius_px(disparity), disparity, in_focus, gain_px, law, depth_map.edge_px)
+    return disparity
 
 
 def _check(depth_map: DepthMap, lens: Lens | Blur, focus_range: float, near_gain: float, far_gain: float) -> None:

@@ -191,6 +191,17 @@ FIELD_CURVATURE = Number(
     "(in 1/distance). Below 0: farther away. 0: a flat focal plane.",
     advanced=True,
 )
+BREATHING = Number(
+    "breathing",
+    0.0,
+    (0.0, 1.0),
+    0.05,
+    "",
+    "Focus breathing: a focus that comes nearer over a clip shows the scene larger. 1: as a thin lens does. 0: not at all, as "
+    "cine lenses.",
+    advanced=True,
+    when=_OF_CAMERA,
+)
 OPTIONS: tuple[Option, ...] = (
     FOCUS,
     X,
@@ -212,5 +223,6 @@ OPTIONS: tuple[Option, ...] = (
     TILT_DEG,
     SWING_DEG,
     FIELD_CURVATURE,
+    BREATHING,
 )
 """Of Defocus Map."""

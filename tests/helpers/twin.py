@@ -179,6 +179,7 @@ class Twin:
             focus_range=i["focus_range"],
             tilt=defocus.Tilt(i["tilt_deg"], i["swing_deg"], i["x"], i["y"]) if i["focus"] == "point" else None,
             field_curvature=i.get("field_curvature", 0.0),
+            breathing=i.get("breathing", 0.0) if i["strength"] == "camera" else 0.0,
             near_gain=i["near_gain"],
             far_gain=i["far_gain"],
             keyframes=defocus.parse_keyframes(i.get("keyframes", "")),
@@ -217,6 +218,7 @@ class Twin:
             highlight_boost=i["highlight_boost"],
         )
         result = color.linear_to_srgb(linear)
+        defocus_map, result, _ = defocus.imaged(defocus_map, result)
         if i["glass"]:
             result = bokeh.bloomed(bokeh.with_lateral_colour(result, i["lateral_color"]), i["bloom"])
         grained = bokeh.put_grain_back(result, self.picture(i.get("photo") or i["image"]), defocus_map.radius_px, i["grain"])

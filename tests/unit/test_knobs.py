@@ -58,6 +58,8 @@ FOCUS: dict[str, tuple[dict[str, Any], Any]] = {
     "field_curvature": ({}, 0.3),
 }
 """The same of Defocus Map."""
+OF_CLIPS = ("breathing",)
+"""Options of Defocus Map that change the size of a clip's frames, not their radii (`tests/unit/defocus/test_breathing.py`)."""
 OF_FLUX = ("method", "redraw")
 """Options of Reblur that need models (`tests/comfy/test_generative.py`)."""
 OF_REBLUR = ("glass",)
@@ -83,7 +85,7 @@ def _both_sides(settings: dict[str, Any]) -> Tensor:
 
 def test_every_option_is_asked() -> None:
     listed = {o.name for o in options.aperture.OPTIONS} - {*OF_NODE}
-    assert set(APERTURE) == listed and set(FOCUS) == {o.name for o in options.defocus.OPTIONS}
+    assert set(APERTURE) == listed and {*FOCUS, *OF_CLIPS} == {o.name for o in options.defocus.OPTIONS}
     assert {*RENDERER, *OF_FLUX, *OF_REBLUR} == {o.name for o in options.blur.OPTIONS}
 
 

@@ -15,6 +15,7 @@ from refocus_core import bokeh, defocus, depth
 from refocus_core.cli import main
 from refocus_core.color import linear_to_srgb, srgb_to_linear
 from refocus_core.files import clips
+from refocus_core.images import magnified
 from refocus_core.optics import Blur
 from refocus_core.types import DepthMap
 from tests.helpers import motorcycle
@@ -73,11 +74,25 @@ def test_frame_after_frame_equals_the_whole_clip_at_once(clip: Path, tmp_path: P
     assert [p.name for p in tmp_path.iterdir()] == ["o.mp4"]
 
 
+def test_a_rack_to_what_is_near_shows_it_larger_with_breathing(clip: Path, tmp_path: Path) -> None:
+    keys = json.dumps({"keys": [{"frame": 0, "distance_m": 4.0}, {"frame": 3, "distance_m": 0.8}]})
+    camera = ["--f-number", "11", "--focal-mm", "85", "--near-m", "0.8", "--far-m", "4", "--keyframes", keys]
+    given = [str(clip), "--deblur", "none", "--quality", "draft", "-q", *camera]
+    assert main([*given, "-o", str(tmp_path / "still.mp4")]) == 0
+    assert main([*given, "--breathing", "1", "-o", str(tmp_path / "breathing.mp4")]) == 0
+    still, breathing = (list(clips.frames(tmp_path / f"{name}.mp4")) for name in ("still", "breathing"))
+    assert float((still[0] - breathing[0]).abs().mean()) < 0.01, "but for the encoder"
+    size = (1 - 0.085 / 4) / (1 - 0.085 / 0.8)
+    as_large = float((magnified(still[3], size) - breathing[3]).abs().mean())
+    assert as_large < 0.4 * float((still[3] - breathing[3]).abs().mean())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--save-depth", "{out}/d.png"], "--save-depth is about one photo"),
         (["--deblur", "deconvolution"], "Choose another --deblur for a clip"),
+        (["--breathing", "1", "--keyframes", KEYS], "--breathing is how a camera's picture grows"),
         (["-o", "{out}/o.png"], "clips are written as"),
         (["-o", "{clip}"], "is the input"),
         (["--keyframes", '{"keys": []}'], "There is no key"),

@@ -42,6 +42,7 @@ export const WHEN: Record<string, Record<string, readonly Case[]>> = {
     y2: [{"focus": ["two points"]}],
     tilt_deg: [{"focus": ["point"]}],
     swing_deg: [{"focus": ["point"]}],
+    breathing: [{"strength": ["camera"]}],
   },
   RefocusDefocusFromImage: {
     above: [{"signs": ["signed", "grey"]}],
