@@ -70,7 +70,7 @@ class RefocusBokehKernel(io.ComfyNode):
         texture = None if texture_image is None else _opening(texture_image, None, in_color=False)
         settings = bokeh.ApertureSettings(softness=softness, **outline)
         if not field:
-            settings = replace(settings, cat_eye=0.0, swirl=0.0, coma=0.0)
+            settings = replace(settings, cat_eye=0.0, swirl=0.0, coma=0.0, barn_doors=0.0)
         if preset != options.aperture.OWN:
             kernel = bokeh.PRESETS[preset].kernel(texture)
         elif shape == options.aperture.IMAGE:

@@ -232,6 +232,7 @@ class PupilField:
         cat_eye: 0..1, by how much of its radius the disc that the lens barrel leaves open has moved over the pupil.
         swirl: -1..1, astigmatism: above 0, blurs are stretched around the centre behind the focal plane, and towards it in front.
         coma: -1..1: above 0, blurs have a tail that points away from the centre; below 0, towards it.
+        barn_doors: 0..1, as cat_eye, by a square that encloses the pupil in place of a disc.
 
     Raises:
         TypeError, ValueError: on a value out of range.
@@ -240,9 +241,10 @@ class PupilField:
     cat_eye: float = 0.0
     swirl: float = 0.0
     coma: float = 0.0
+    barn_doors: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, low in (("cat_eye", 0), ("swirl", -1), ("coma", -1)):
+        for name, low in (("cat_eye", 0), ("swirl", -1), ("coma", -1), ("barn_doors", 0)):
             value: float = getattr(self, name)
             check_number(value, name)
             if not low <= value <= 1:

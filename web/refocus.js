@@ -2732,7 +2732,8 @@ var WHEN = {
     field: [{ "preset": ["none"] }],
     cat_eye: [{ "field": ["on"], "preset": ["none"] }],
     swirl: [{ "field": ["on"], "preset": ["none"] }],
-    coma: [{ "field": ["on"], "preset": ["none"] }]
+    coma: [{ "field": ["on"], "preset": ["none"] }],
+    barn_doors: [{ "field": ["on"], "preset": ["none"] }]
   },
   RefocusDepthMatte: {
     x: [{ "select": ["point"] }],
@@ -3068,7 +3069,7 @@ function lookedUp(cells, size, x, y) {
 var SAMPLES2 = 2;
 var NEWTON_STEPS2 = 4;
 function hasField(s) {
-  return s.cat_eye !== 0 || s.swirl !== 0 || s.coma !== 0;
+  return s.cat_eye !== 0 || s.swirl !== 0 || s.coma !== 0 || s.barn_doors !== 0;
 }
 function fieldDiffersInFront(s) {
   return s.swirl !== 0 || s.coma !== 0;
@@ -3110,10 +3111,15 @@ function seen(plane2, s, size, side, [px, py], reach) {
       const x = cos * ray.along - sin * ray.across;
       const y = sin * ray.along + cos * ray.across;
       const open = s.cat_eye === 0 ? 1 : (reach - Math.hypot(x + s.cat_eye * px, y + s.cat_eye * py)) * size + 0.5;
-      const light = lookedUp(plane2, size, x, y) / ray.area * Math.min(Math.max(open, 0), 1);
+      const passed = Math.min(Math.max(open, 0), 1) * throughDoors(s, x, px, size) * throughDoors(s, y, py, size);
+      const light = lookedUp(plane2, size, x, y) / ray.area * passed;
       out[Math.floor(j / SAMPLES2) * size + Math.floor(i / SAMPLES2)] += light / SAMPLES2 ** 2;
     }
   return out;
+}
+function throughDoors(s, at, place, size) {
+  if (s.barn_doors === 0 || place === 0) return 1;
+  return Math.min(Math.max((1 - Math.abs(at + s.barn_doors * place)) * size + 0.5, 0), 1);
 }
 function withoutComa(along, across, c) {
   if (c === 0) return { along, across, area: 1 };
@@ -3135,25 +3141,25 @@ function withoutComa(along, across, c) {
 
 // src/kernel/presets.ts
 var PRESETS = {
-  "soft portrait": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0.9, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 },
-  "bright-edged bubbles": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.9, "fringe": 0.15, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 },
-  "creamy background": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": -0.7, "fringe": 0, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 },
-  "mirror lens": { "shape": "ring", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.45, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 },
-  "classic five blades": { "shape": "polygon", "blades": 5, "curvature": 0.25, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.35, "fringe": 0, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 },
-  "modern nine blades": { "shape": "polygon", "blades": 9, "curvature": 0.4, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 },
-  "old triplet": { "shape": "polygon", "blades": 10, "curvature": 0.9, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 1, "fringe": 0.4, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 },
-  "swirling portrait": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.3, "fringe": 0, "onion": 0, "cat_eye": 0.7, "swirl": 0.7, "coma": 0 },
-  "cinema prime": { "shape": "polygon", "blades": 11, "curvature": 0.9, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0, "cat_eye": 0.6, "swirl": 0, "coma": 0 },
-  "fast prime wide open": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.25, "fringe": 0.7, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 },
-  "moulded aspheric": { "shape": "polygon", "blades": 9, "curvature": 0.8, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0.5, "cat_eye": 0, "swirl": 0, "coma": 0 },
-  "anamorphic": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 2, "spherical": 0, "fringe": 0.2, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0 }
+  "soft portrait": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0.9, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0, "barn_doors": 0 },
+  "bright-edged bubbles": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.9, "fringe": 0.15, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0, "barn_doors": 0 },
+  "creamy background": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": -0.7, "fringe": 0, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0, "barn_doors": 0 },
+  "mirror lens": { "shape": "ring", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.45, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0, "barn_doors": 0 },
+  "classic five blades": { "shape": "polygon", "blades": 5, "curvature": 0.25, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.35, "fringe": 0, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0, "barn_doors": 0 },
+  "modern nine blades": { "shape": "polygon", "blades": 9, "curvature": 0.4, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0, "barn_doors": 0 },
+  "old triplet": { "shape": "polygon", "blades": 10, "curvature": 0.9, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 1, "fringe": 0.4, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0, "barn_doors": 0 },
+  "swirling portrait": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.3, "fringe": 0, "onion": 0, "cat_eye": 0.7, "swirl": 0.7, "coma": 0, "barn_doors": 0 },
+  "cinema prime": { "shape": "polygon", "blades": 11, "curvature": 0.9, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0, "cat_eye": 0.6, "swirl": 0, "coma": 0, "barn_doors": 0 },
+  "fast prime wide open": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0.25, "fringe": 0.7, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0, "barn_doors": 0 },
+  "moulded aspheric": { "shape": "polygon", "blades": 9, "curvature": 0.8, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 1, "spherical": 0, "fringe": 0, "onion": 0.5, "cat_eye": 0, "swirl": 0, "coma": 0, "barn_doors": 0 },
+  "anamorphic": { "shape": "circle", "blades": 6, "curvature": 0, "rotation_deg": 0, "inner": 0.5, "points": 5, "softness": 0, "squeeze": 2, "spherical": 0, "fringe": 0.2, "onion": 0, "cat_eye": 0, "swirl": 0, "coma": 0, "barn_doors": 0 }
 };
 
 // src/kernel/view.ts
 var SIZE = 128;
 var OUTLINE = ["blades", "curvature", "rotation_deg", "inner", "points", "softness"];
 var CHARACTER = ["squeeze", "spherical", "fringe", "onion"];
-var FIELD = ["cat_eye", "swirl", "coma"];
+var FIELD = ["cat_eye", "swirl", "coma", "barn_doors"];
 var INPUTS = ["shape", "preset", "field", ...OUTLINE, ...CHARACTER, ...FIELD];
 var TEXTURE = "texture_image";
 var KernelView = class {

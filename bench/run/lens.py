@@ -39,6 +39,7 @@ ALONE: dict[str, dict[str, Any]] = {
     "fringe": {"fringe": 0.5},
     "onion": {"onion": 0.5},
     "cat_eye": {"cat_eye": 0.7},
+    "barn_doors": {"barn_doors": 0.7},
     "swirl": {"swirl": 0.7},
     "coma": {"coma": 0.7},
     "tilt_deg": {"tilt_deg": 30.0},

@@ -31,6 +31,7 @@ class ApertureSettings:
     cat_eye: float = 0.0
     swirl: float = 0.0
     coma: float = 0.0
+    barn_doors: float = 0.0
 
     def kernel(self, texture: Tensor | None = None) -> Kernel:
         """The aperture; errors as of `make_kernel` and `drawn`."""
@@ -41,7 +42,7 @@ class ApertureSettings:
 
     def drawn(self, opening: Kernel, texture: Tensor | None = None) -> Kernel:
         """An opening of any other shape as this lens draws it; errors as of `Character` and `PupilField`."""
-        field = PupilField(self.cat_eye, self.swirl, self.coma)
+        field = PupilField(**{name: getattr(self, name) for name in _OF_FIELD})
         return replace(through_lens(opening, self.character(texture)), field=None if field == PupilField() else field)
 
     def character(self, texture: Tensor | None = None) -> Character:
@@ -90,7 +91,7 @@ def _converted(name: str, value: Any, usual: str | float) -> Any:
 
 _OF_CHARACTER = ("squeeze", "spherical", "fringe", "onion")
 """What the lens adds to an outline."""
-_OF_FIELD = ("cat_eye", "swirl", "coma")
+_OF_FIELD = ("cat_eye", "swirl", "coma", "barn_doors")
 """What changes over the picture."""
 
 PRESETS: dict[str, ApertureSettings] = {

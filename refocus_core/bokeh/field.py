@@ -1,4 +1,4 @@
-"""How the pupil changes over the picture: cat's eye, swirl and coma.
+"""How the pupil changes over the picture: cat's eye, barn doors, swirl and coma.
 
 A place in the picture is p: (0, 0) at the centre, |p| = 1 in the corners. A ray through the pupil point u of a blur of radius r
 meets the picture at r * v, and what follows is in the blur's upright coordinates, as of `types.Kernel`.
@@ -11,6 +11,10 @@ meets the picture at r * v, and what follows is in the blur's upright coordinate
   So behind the focal plane the side of the blur that points away from the centre is cut off, in front of it, where blur is
   point-mirrored, the side towards the centre. The light of a pixel is divided by what its pupil passes: lights become
   smaller, the picture no darker.
+- **Barn doors** (a matte box, a rectangular hood) cut with straight edges, seen from p moved alike: a ray passes where
+
+      |u_x + barn_doors * p_x| <= 1  and  |u_y + barn_doors * p_y| <= 1
+
 - **Swirl** is astigmatism, whose focal planes along and across the radius part with |p|^2 (Welford, Aberrations of Optical
   Systems, 1986). With s = MOST_SWIRL * swirl * |p|^2, negative in front of the focus:
 
@@ -111,17 +115,28 @@ class Pupil:
             along, across, area = _without_coma(along, across, c)
             x, y = cos * along - sin * across, sin * along + cos * across
             light = _looked_up(self.kernel.side(side), x, y) / area
-        if self._field.cat_eye:
-            from_rim = self._reach - torch.hypot(x + self._field.cat_eye * px, y + self._field.cat_eye * py)
-            light = light * (from_rim / self._rim + 0.5).clamp(0, 1)
+        light = self._let_through(light, x, y, px, py)
         seen = F.avg_pool2d(light[None], SAMPLES)[0]
         left = seen.sum((1, 2), keepdim=True)
         if bool((left <= DARK * all_light).any()):
             raise ValueError(
-                f"With cat_eye {self._field.cat_eye:g} the barrel covers all of the aperture at ({px:.2f}, {py:.2f}) of the "
-                "picture, so no light would pass there. Use less, or an aperture that is open in the middle."
+                f"With cat_eye {self._field.cat_eye:g} and barn_doors {self._field.barn_doors:g} the barrel covers all of the "
+                f"aperture at ({px:.2f}, {py:.2f}) of the picture, so no light would pass there. Use less, or an aperture that "
+                "is open in the middle."
             )
         return seen / left
+
+    def _let_through(self, light: Tensor, x: Tensor, y: Tensor, px: float, py: float) -> Tensor:
+        """[C,n,n] what the barrel and the doors let through at a place, of the light at pupil points [n,n]."""
+        field = self._field
+        if field.cat_eye:
+            from_rim = self._reach - torch.hypot(x + field.cat_eye * px, y + field.cat_eye * py)
+            light = light * (from_rim / self._rim + 0.5).clamp(0, 1)
+        if field.barn_doors:
+            for at, p in ((x, px), (y, py)):
+                if p:
+                    light = light * ((1 - (at + field.barn_doors * p).abs()) / self._rim + 0.5).clamp(0, 1)
+        return light
 
 
 def kernel_at(kernel: Kernel, px: float, py: float) -> Kernel:

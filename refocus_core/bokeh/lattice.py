@@ -79,7 +79,7 @@ class Lattice:
 
     def __init__(self, size: tuple[int, int], field: PupilField, step: float) -> None:
         self.size = size
-        strength = max(field.cat_eye, abs(field.swirl), abs(field.coma), LEAST_STRENGTH)
+        strength = max(field.cat_eye, field.barn_doors, abs(field.swirl), abs(field.coma), LEAST_STRENGTH)
         step_px = max(step / strength * math.hypot(*size) / 2, LEAST_CELL_PX)
         self.step = step_px / (math.hypot(*size) / 2)
         self.rows, self.columns = (_lines(side, math.ceil(side / step_px)) for side in size)
@@ -119,7 +119,8 @@ class FieldAperture:
 
     def __init__(self, kernel: Kernel, lattice: Lattice, count: int, cells: int) -> None:
         self.lattice, self._count = lattice, count
-        self._pupil = Pupil(kernel, cells, RIM_FADE * lattice.step * (kernel.field.cat_eye if kernel.field else 0.0))
+        shadow = max(kernel.field.cat_eye, kernel.field.barn_doors) if kernel.field else 0.0
+        self._pupil = Pupil(kernel, cells, RIM_FADE * lattice.step * shadow)
         self._kept: dict[tuple[Node, int, int], Tensor] = {}
         self._lock = Lock()
 

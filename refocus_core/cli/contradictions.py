@@ -21,7 +21,7 @@ REPLACED_BY_DEFOCUS = (
 OF_APERTURE = (
     *("--aperture", "--blades", "--curvature", "--rotation", "--softness"),
     *("--squeeze", "--spherical", "--fringe", "--onion"),
-    *("--cat-eye", "--swirl", "--coma"),
+    *("--cat-eye", "--barn-doors", "--swirl", "--coma"),
 )
 """Options that a preset or a file stands for."""
 

@@ -59,7 +59,8 @@ def _settings(args: argparse.Namespace) -> ApertureSettings | None:
 
 
 def _character(args: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(args, name) for name in ("squeeze", "spherical", "fringe", "onion", "cat_eye", "swirl", "coma")}
+    names = ("squeeze", "spherical", "fringe", "onion", "cat_eye", "swirl", "coma", "barn_doors")
+    return {name: getattr(args, name) for name in names}
 
 
 def _picture(path: Path) -> Tensor:

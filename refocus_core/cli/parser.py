@@ -217,7 +217,7 @@ def _add_aperture(p: argparse.ArgumentParser) -> None:
         _add(g, option)
     for option in (o.aperture.SQUEEZE, o.aperture.SPHERICAL, o.aperture.FRINGE, o.aperture.ONION, o.aperture.PRESET):
         _add(g, option)
-    for option in (o.aperture.CAT_EYE, o.aperture.SWIRL, o.aperture.COMA):
+    for option in (o.aperture.CAT_EYE, o.aperture.SWIRL, o.aperture.COMA, o.aperture.BARN_DOORS):
         _add(g, option)
     for option in (o.blur.EXPOSURE, o.blur.GRAIN, o.blur.HIGHLIGHT_RECOVERY, o.blur.BLOOM, o.blur.LATERAL_COLOR):
         _add(g, option)

@@ -105,7 +105,7 @@ ONION = Number(
 FIELD = Switch(
     "field",
     False,
-    "On: towards the corners the lens draws otherwise, by cat_eye, swirl and coma.",
+    "On: towards the corners the lens draws otherwise, by cat_eye, barn_doors, swirl and coma.",
     when=(_OWN,),
 )
 _IN_FIELD = ({"field": (ON,), **_OWN},)
@@ -138,6 +138,16 @@ COMA = Number(
     "",
     "Coma towards the corners: above 0, blurred lights have a bright tip towards the centre and a tail away from it. Below 0: "
     "the other way round.",
+    when=_IN_FIELD,
+)
+BARN_DOORS = Number(
+    "barn_doors",
+    0.0,
+    (0.0, 1.0),
+    0.05,
+    "",
+    "Cat's eyes with straight edges, as a matte box or a rectangular hood cuts them: at the sides from the side, in the corners "
+    "from two.",
     when=_IN_FIELD,
 )
 COLOR = Switch(
@@ -192,5 +202,6 @@ OPTIONS: tuple[Option, ...] = (
     CAT_EYE,
     SWIRL,
     COMA,
+    BARN_DOORS,
 )
 """Of Bokeh Kernel."""

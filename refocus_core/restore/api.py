@@ -86,8 +86,8 @@ def _check_kernel(kernel: Kernel | None) -> None:
     check_kind(kernel, (Kernel, NoneType), "kernel")
     if kernel is not None and kernel.field is not None:
         raise ValueError(
-            "All in focus knows one aperture for the whole picture, and this one changes over it (cat_eye, swirl, coma). Set "
-            "these to 0, or leave the kernel out."
+            "All in focus knows one aperture for the whole picture, and this one changes over it (cat_eye, barn_doors, swirl, "
+            "coma). Set these to 0, or leave the kernel out."
         )
 
 

@@ -225,6 +225,8 @@ FIELDS: list[dict[str, Any]] = [
     {"shape": "polygon", "blades": 5, "swirl": 0.7, "cat_eye": 0.4},
     {"shape": "star", "swirl": -1.0},
     {"coma": 1.0, "spherical": 0.4},
+    {"barn_doors": 1.0},
+    {"shape": "polygon", "blades": 7, "barn_doors": 0.6, "cat_eye": 0.5, "coma": 0.4},
     {"shape": "ring", "coma": -0.6, "swirl": 0.3, "cat_eye": 0.5, "fringe": 0.5},
 ]
 

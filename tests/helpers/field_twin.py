@@ -49,6 +49,8 @@ def ray(u: Tensor, field: PupilField, px: Tensor, py: Tensor, side: int) -> tupl
     s = MOST_SWIRL * field.swirl * distance.square() * side
     a, b = a * ((1 - s) / (1 + s)).clamp_max(1), b * ((1 + s) / (1 - s)).clamp_max(1)
     passes = torch.hypot(u[0] + field.cat_eye * px, u[1] + field.cat_eye * py) <= 1
+    for at, p in ((u[0], px), (u[1], py)):
+        passes &= (at + field.barn_doors * p).abs() <= 1
     return cos * a - sin * b, sin * a + cos * b, passes.float()
 
 

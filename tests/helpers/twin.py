@@ -198,7 +198,7 @@ class Twin:
     def BokehKernel(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802
         if i["preset"] != "none":
             return (bokeh.PRESETS[i["preset"]].kernel(),)
-        of_lens = ("squeeze", "spherical", "fringe", "onion", "cat_eye", "swirl", "coma")
+        of_lens = ("squeeze", "spherical", "fringe", "onion", "cat_eye", "swirl", "coma", "barn_doors")
         lens = bokeh.ApertureSettings(**{k: i[k] for k in of_lens if i["field"] or k not in of_lens[4:]})
         if i["shape"] == "image":
             linear = color.srgb_to_linear(self.picture(i["aperture_image"])[:1])

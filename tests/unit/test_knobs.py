@@ -33,6 +33,7 @@ APERTURE: dict[str, tuple[dict[str, Any], Any]] = {
     "cat_eye": ({}, 0.5),
     "swirl": ({}, 0.5),
     "coma": ({}, 0.5),
+    "barn_doors": ({}, 0.5),
 }
 """Option -> settings in which it has an effect, and another value."""
 FOCUS: dict[str, tuple[dict[str, Any], Any]] = {

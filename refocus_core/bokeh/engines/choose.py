@@ -59,7 +59,10 @@ def choose_engine(plan: Plan, device: torch.device, limits: Limits | None = None
     if plan.any_even or not uses_triton(device, setting):
         return TileEngine(plan, limits)
     if plan.field is not None:
-        log.info("Reblur on %s: plain torch, as the aperture changes over the picture (cat_eye, swirl, coma).", _name(device))
+        log.info(
+            "Reblur on %s: plain torch, as the aperture changes over the picture (cat_eye, barn_doors, swirl, coma).",
+            _name(device),
+        )
         return TileEngine(plan, limits)
     engine = TritonEngine(plan, limits)
     if engine.most_taps > limits.most_taps:

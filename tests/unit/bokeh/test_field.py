@@ -19,7 +19,10 @@ from refocus_core.color import linear_to_srgb
 from refocus_core.types import DefocusMap, Kernel, PupilField
 from tests.helpers import field_twin
 
-FIELDS = [PupilField(cat_eye=1.0), PupilField(swirl=1.0), PupilField(coma=-1.0), PupilField(0.6, 0.7, 0.8)]
+FIELDS = [
+    *(PupilField(cat_eye=1.0), PupilField(swirl=1.0), PupilField(coma=-1.0), PupilField(0.6, 0.7, 0.8)),
+    *(PupilField(barn_doors=1.0), PupilField(0.5, 0.4, 0.3, 0.8)),
+]
 CORNER = (0.8, -0.6)
 """The upper right corner of a 4:3 picture."""
 MOST_LIGHT_OFF = 1.1 * 12 / 125
@@ -67,7 +70,7 @@ def test_a_picture_is_what_the_rays_through_each_pixels_pupil_give(quality: str,
     """Halving costs a draft most of what it loses here, without a field too."""
     h, w = 120, 160
     picture = _texture(h, w)
-    for field, radius in zip(FIELDS if quality == "normal" else FIELDS[::3], (6.0, -6.0, 6.0, -6.0), strict=False):
+    for field, radius in zip(FIELDS if quality == "normal" else FIELDS[::3], (6.0, -6.0, 6.0, -6.0, 6.0, -6.0), strict=False):
         defocus_map = DefocusMap.from_radius(torch.full((1, h, w), radius))
         shown = bokeh.render(picture[None], defocus_map, _through(field), quality=quality)[0]
         twin = field_twin.rendered([field_twin.Layer(picture, torch.ones(h, w), radius)], field, 128)
@@ -108,6 +111,29 @@ def test_lights_get_smaller_with_the_cats_eye_and_with_the_distance_from_the_cen
     assert all(a > b for a, b in itertools.pairwise(stronger)) and all(a > b for a, b in itertools.pairwise(farther))
     # Two discs of one size, one radius apart, share 2/3 - sqrt(3)/(2 pi) of their area.
     assert farther[-1] / farther[0] == pytest.approx(2 / 3 - 3**0.5 / (2 * torch.pi), abs=0.01)
+
+
+def test_barn_doors_cut_with_straight_edges_from_the_sides_that_a_place_lies_at() -> None:
+    lens = _through(PupilField(barn_doors=1.0))
+    n = lens.raster.shape[-1]
+    axis = (torch.arange(n) + 0.5) * 2 / n - 1
+    for px, py in ((0.8, 0.0), (0.0, -0.6), CORNER):
+        lit = bokeh.kernel_at(lens, px, py).raster[0] > 0
+        limits = [(axis[lit.any(1 - dim)].min(), axis[lit.any(1 - dim)].max()) for dim in (1, 0)]
+        for (low, high), p in zip(limits, (px, py), strict=True):
+            assert float(low) == pytest.approx(max(-1, -1 - p), abs=0.03)
+            assert float(high) == pytest.approx(min(1, 1 - p), abs=0.03)
+    right = bokeh.kernel_at(lens, 0.8, 0.0).raster[0]
+    edge = int(((0.2 + 1) / 2) * n) - 2
+    assert bool((right[n // 4 : 3 * n // 4, edge] > 0.9 * right[n // 2, n // 4]).all()), "the edge is straight"
+
+
+def test_barn_doors_are_cut_off_outside_behind_the_focus_and_inside_in_front_of_it() -> None:
+    at = (75, 180)
+    behind, front = (_moments(_light(at, r, PupilField(barn_doors=1.0)), at) for r in (12.0, -12.0))
+    assert behind[1] < -2 and front[1] > 2, "its light lies to the other side"
+    plain = _moments(_light(at, 12.0, None), at)
+    assert behind[0] == pytest.approx(plain[0], rel=2 * MOST_LIGHT_OFF) and behind[2] < 0.85 * plain[2]
 
 
 def test_swirl_turns_blurs_around_the_centre_behind_the_focus_and_towards_it_in_front() -> None:
@@ -194,7 +220,7 @@ def test_triton_leaves_such_apertures_to_plain_torch(monkeypatch: pytest.MonkeyP
 
 
 def test_what_cannot_be_says_so() -> None:
-    for values in ({"cat_eye": 1.5}, {"swirl": -2.0}, {"coma": float("nan")}):
+    for values in ({"cat_eye": 1.5}, {"swirl": -2.0}, {"coma": float("nan")}, {"barn_doors": -0.1}):
         with pytest.raises(ValueError, match=next(iter(values))):
             PupilField(**values)
     edge = torch.zeros(64, 64)

@@ -82,6 +82,7 @@ export const WHEN: Record<string, Record<string, readonly Case[]>> = {
     cat_eye: [{"field": ["on"], "preset": ["none"]}],
     swirl: [{"field": ["on"], "preset": ["none"]}],
     coma: [{"field": ["on"], "preset": ["none"]}],
+    barn_doors: [{"field": ["on"], "preset": ["none"]}],
   },
   RefocusDepthMatte: {
     x: [{"select": ["point"]}],

@@ -12,6 +12,7 @@ export interface Settings extends Shape {
   cat_eye: number;
   swirl: number;
   coma: number;
+  barn_doors: number;
 }
 
 /** Samples along each side of a cell, as refocus_core/bokeh has it. */

@@ -9,7 +9,7 @@ const NEWTON_STEPS = 4;
 
 /** Whether the pupil changes over the picture at all. */
 export function hasField(s: Settings): boolean {
-  return s.cat_eye !== 0 || s.swirl !== 0 || s.coma !== 0;
+  return s.cat_eye !== 0 || s.swirl !== 0 || s.coma !== 0 || s.barn_doors !== 0;
 }
 
 /** Whether the blur in front of the focal plane is another one than behind it because of where it is. */
@@ -66,10 +66,17 @@ function seen(
       const x = cos * ray.along - sin * ray.across;
       const y = sin * ray.along + cos * ray.across;
       const open = s.cat_eye === 0 ? 1 : (reach - Math.hypot(x + s.cat_eye * px, y + s.cat_eye * py)) * size + 0.5;
-      const light = (lookedUp(plane, size, x, y) / ray.area) * Math.min(Math.max(open, 0), 1);
+      const passed = Math.min(Math.max(open, 0), 1) * throughDoors(s, x, px, size) * throughDoors(s, y, py, size);
+      const light = (lookedUp(plane, size, x, y) / ray.area) * passed;
       out[Math.floor(j / SAMPLES) * size + Math.floor(i / SAMPLES)] += light / SAMPLES ** 2;
     }
   return out;
+}
+
+/** The share of light that a pair of doors lets through, along one axis. */
+function throughDoors(s: Settings, at: number, place: number, size: number): number {
+  if (s.barn_doors === 0 || place === 0) return 1;
+  return Math.min(Math.max((1 - Math.abs(at + s.barn_doors * place)) * size + 0.5, 0), 1);
 }
 
 interface Ray {

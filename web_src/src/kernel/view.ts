@@ -16,7 +16,7 @@ import { paintKernel } from "./shapes";
 const SIZE = 128;
 const OUTLINE = ["blades", "curvature", "rotation_deg", "inner", "points", "softness"] as const;
 const CHARACTER = ["squeeze", "spherical", "fringe", "onion"] as const;
-const FIELD = ["cat_eye", "swirl", "coma"] as const;
+const FIELD = ["cat_eye", "swirl", "coma", "barn_doors"] as const;
 const INPUTS = ["shape", "preset", "field", ...OUTLINE, ...CHARACTER, ...FIELD];
 /** Input with dust on the lens, which the page does not have. */
 const TEXTURE = "texture_image";
