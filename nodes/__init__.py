@@ -21,6 +21,7 @@ from .genfocus_apply import RefocusGenfocusApply
 from .genfocus_setup import RefocusGenfocusSetup
 from .load_photo import RefocusLoadPhoto
 from .reblur import RefocusReblur
+from .refocus_video import RefocusVideo
 
 
 class RefocusExtension(ComfyExtension):
@@ -40,6 +41,7 @@ class RefocusExtension(ComfyExtension):
             RefocusReblur,
             RefocusBokehKernel,
             RefocusDepthMatte,
+            RefocusVideo,
             RefocusGenfocusSetup,
             RefocusGenfocusApply,
         ]

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from comfy_api.latest import io
 
-from ..refocus_core import depth, generative, options, restore
+from ..refocus_core import generative, options, restore
 from ..refocus_core.types import DefocusMap, Kernel, Restored
 from . import flux, host
 
 _ALIASES = "deblur, sharpen, unblur, out of focus, deconvolution, restoration, all-in-focus, refocus"
 """Words under which the page's search finds the node as well."""
-_FOLDERS = ("upscale_models", host.FOLDER_KEY)
-"""ComfyUI's keys of the folders that may hold restoration models."""
 _METHOD_TEXT = (
     "model:...: a 1x restoration network (safetensors, such as NAFNet) from models/upscale_models or models/refocus.\n"
     "generative needs genfocus."
 )
 """What only this host adds to the methods."""
-_BYTES_PER_TILE_PX = 3 * 4 * 384
-"""What a network needs beside its weights for each pixel of a tile, as core's upscale node estimates it."""
 
 
 class RefocusAllInFocus(io.ComfyNode):
@@ -39,7 +34,9 @@ class RefocusAllInFocus(io.ComfyNode):
             search_aliases=_ALIASES.split(", "),
             inputs=[
                 io.Image.Input("image", tooltip="The photo or clip. Values above 1 survive. Alpha passes through untouched."),
-                *host.widgets(options.restore.OPTIONS, words={"method": _model_files()}, texts={"method": _METHOD_TEXT}),
+                *host.widgets(
+                    options.restore.OPTIONS, words={"method": host.restoration_words()}, texts={"method": _METHOD_TEXT}
+                ),
                 host.Defocus.Input(
                     "defocus",
                     optional=True,
@@ -94,7 +91,7 @@ class RefocusAllInFocus(io.ComfyNode):
         if method == "generative":
             restored = Restored(_generated(photo, pre_deblurred, strength, genfocus), None)
         else:
-            with _network(method, defocus is not None, tile_px) as model:
+            with host.restoration_model(method, defocus is not None, tile_px) as model:
                 restored = restore.all_in_focus(
                     photo,
                     method,
@@ -120,22 +117,3 @@ def _generated(
     beside = None if pre_deblurred is None else host.to_bchw(pre_deblurred, "pre_deblurred")[0]
     sample = flux.sampler(genfocus, "deblur", host.progress(), pre_deblurred=beside is not None)
     return generative.deblur(photo, sample, megapixels=genfocus.megapixels, pre_deblurred=beside, strength=min(strength, 1.0))
-
-
-def _model_files() -> list[str]:
-    """Methods that are files in the model folders; depth models of our own folder are left out."""
-    names: dict[str, None] = {}
-    for key in _FOLDERS:
-        for name in host.model_files(key):
-            if key != host.FOLDER_KEY or not depth.is_depth_file(host.model_path(key, name)):
-                names[restore.MODEL_PREFIX + name] = None
-    return list(names)
-
-
-def _network(method: str, has_defocus: bool, tile_px: int) -> AbstractContextManager[Any]:
-    """The method's network, on its device; None for a method without one."""
-    network = restore.choose(method, has_defocus=has_defocus).network
-    if network is None:
-        return nullcontext()
-    path = network.locate([folder for key in _FOLDERS for folder in host.model_folder(key)])
-    return host.cached_file("restore", path, network.load, tile_px * tile_px * _BYTES_PER_TILE_PX)

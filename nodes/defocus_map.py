@@ -87,13 +87,13 @@ class RefocusDefocusMap(io.ComfyNode):
         lens: CameraData | None = None,
         **where: Any,
     ) -> io.NodeOutput:
-        """One call of `defocus.from_lens`, and its preview; `where` is what `_focus` takes."""
+        """One call of `defocus.from_lens`, and its preview; `where` is what `host.focus_of` takes."""
         depth = depth.to(host.device())
         tilt = None
         if where["focus"] == "point":
             tilt = defocus.Tilt(tilt_deg, swing_deg, where["x"], where["y"])
         photo = None if image is None else host.to_bchw(image)[0]
-        focus = _focus(camera=lens, photo=_of_frames(photo, depth), **where)
+        focus = host.focus_of(camera=lens, **where) or defocus.FocusAuto(photo=_of_frames(photo, depth))
         aperture: Lens | Blur = Blur(percent)
         if strength == options.defocus.CAMERA:
             long_side_mm = None if sensor == options.defocus.OWN_SENSOR else SENSORS_MM.get(sensor, sensor_mm)
@@ -116,43 +116,6 @@ class RefocusDefocusMap(io.ComfyNode):
         return io.NodeOutput(defocus_map.to(host.intermediate_device()), preview, in_focus, ui=page)
 
 
-def _focus(
-    focus: str,
-    x: float,
-    y: float,
-    distance_m: float,
-    focus_radius: float,
-    x2: float,
-    y2: float,
-    camera: CameraData | None,
-    photo: torch.Tensor | None,
-    focus_mask: torch.Tensor | None = None,
-) -> defocus.Focus:
-    """What is to be sharp, by the widgets of that name."""
-    point = defocus.FocusPoint(x, y, focus_radius)
-    if focus == "mask" or (focus == "auto" and focus_mask is not None):
-        return defocus.FocusMask(_painted(focus_mask))
-    if focus == "point":
-        return point
-    if focus == "two points":
-        return defocus.FocusBetween(point, defocus.FocusPoint(x2, y2, focus_radius))
-    if focus == "distance":
-        return defocus.FocusDistance(distance_m) if distance_m else defocus.subject_distance(camera)
-    return defocus.FocusAuto(photo=photo)
-
-
 def _of_frames(photo: torch.Tensor | None, depth: DepthMap) -> torch.Tensor | None:
     """The photo's frames where depth has as many, else its first one."""
     return photo if photo is None or photo.shape[0] == depth.disparity.shape[0] else photo[:1]
-
-
-def _painted(focus_mask: torch.Tensor | None) -> torch.Tensor:
-    if focus_mask is None:
-        raise ValueError("focus is set to mask, but nothing is connected to focus_mask. Connect a mask, or choose another focus.")
-    mask = host.to_bhw(focus_mask, "focus_mask")
-    if float(mask.max()) == 0:
-        raise ValueError(
-            "The focus mask is empty. Paint it over what shall be sharp (right-click the Load Image node, Open in MaskEditor): "
-            "without that, Load Image gives an empty mask. Or set focus to point."
-        )
-    return mask

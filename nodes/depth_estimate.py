@@ -7,19 +7,10 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..refocus_core import depth, models, options
+from ..refocus_core import depth, options
 from ..refocus_core.progress import shares
 from ..refocus_core.types import DepthMap, Progress
 from . import host
-
-_RUN_BYTES = 3 << 30
-"""What a network needs beside its weights; ComfyUI makes room for it."""
-_LICENCES = "\n".join(f"{e.name}: {e.size_text}, {e.licence}. {e.notes}" for e in depth.MODELS.values())
-"""A line for each model."""
-_MODEL_TEXT = f"auto: the first of {', '.join(depth.AUTO_ORDER)} that is on this machine.\n{_LICENCES}\n" + (
-    "Files go to models/refocus; other models need their config.json beside them."
-)
-"""What only this host adds to the choice of a model."""
 
 
 class RefocusDepthEstimate(io.ComfyNode):
@@ -28,7 +19,6 @@ class RefocusDepthEstimate(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         """Inputs and outputs as ComfyUI shows them."""
-        own = [n for n in host.model_files() if depth.is_depth_file(host.model_path(host.FOLDER_KEY, n))]
         return host.schema(
             node_id="RefocusDepthEstimate",
             display_name="Depth Estimate",
@@ -37,7 +27,11 @@ class RefocusDepthEstimate(io.ComfyNode):
             search_aliases=["depth", "depth map", "disparity", "depth anything", "depth pro", "moge", "portrait mode", "refocus"],
             inputs=[
                 io.Image.Input("image", tooltip="The photo or clip. Frames of a clip share one depth range. Alpha is not used."),
-                *host.widgets(options.depth.OPTIONS, words={"model": [*depth.MODELS, *own]}, texts={"model": _MODEL_TEXT}),
+                *host.widgets(
+                    options.depth.OPTIONS,
+                    words={"model": host.depth_model_words()},
+                    texts={"model": host.DEPTH_MODELS_TEXT},
+                ),
                 io.Image.Input(
                     "depth_image",
                     optional=True,
@@ -127,12 +121,5 @@ def _source(source: str, given: dict[str, Any]) -> str:
 
 
 def _run(model: str, allow_download: bool, photo: torch.Tensor, focal_px: float | None, progress: Progress) -> DepthMap:
-    folders = host.model_folder()
-    if model == "auto" or model in depth.MODELS:
-        entry = depth.choose(model, folders, allow_download=allow_download)
-        (path,) = models.locate(entry, folders, allow_download=allow_download, progress=host.progress())
-        config, name = entry.options, entry.label
-    else:
-        path, config, name = host.model_path(host.FOLDER_KEY, model), None, model
-    with host.cached_file("depth", path, lambda file: depth.load_model(file, config, name=name), _RUN_BYTES) as net:
+    with host.depth_model(model, allow_download) as net:
         return depth.predict(net, photo, focal_px=focal_px, progress=progress)

@@ -5,6 +5,7 @@ python -m tools.help [NODE_ID ...]
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,8 +17,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from refocus_core import bokeh, color, defocus, depth, restore
-from refocus_core.files import pictures, stored_depth
+from refocus_core import bokeh, clip, color, defocus, depth, restore
+from refocus_core.files import clips, pictures, stored_depth
 from refocus_core.optics import Blur, Lens
 from refocus_core.types import DefocusMap, DepthMap
 from tests.helpers import portraits
@@ -151,6 +152,17 @@ def depth_matte(out: str) -> None:
     row([image(photo), image(matte), image(color.linear_to_srgb(cut.background))], out)
 
 
+def refocus_video(out: str) -> None:
+    """The first and the last frame of a clip whose focus goes from the wheel to the shelves."""
+    model = depth.load("refocus-depth-s")
+    keys = json.dumps({"keys": [{"frame": 0, "x": 0.7, "y": 0.8}, {"frame": 1, "x": 0.9, "y": 0.1}]})
+    options = clip.ClipOptions(Blur(3.0), keyframes=defocus.parse_keyframes(keys))
+    frames = list(clips.frames(DATA / "motorcycle_pan.mp4"))
+    work = clip.Clip(clip.rendering_steps(model, None, clip.Rendering()), options, torch.device("cpu"))
+    plan = work.planned([frames[0], frames[-1]])
+    row([image(work.frame(plan, k, frame, None)[0]) for k, frame in enumerate((frames[0], frames[-1]))], out)
+
+
 def graph(name: str, show: tuple[float, float, float, float], out: str) -> None:
     """Part of a graph (left, top, right, bottom in 0..1) as the page showed it to tools.workflows.build: nothing can be rendered
     here without FLUX.1."""
@@ -198,6 +210,7 @@ DRAWN: dict[str, Callable[[str], None]] = {
     "RefocusReblur": reblur,
     "RefocusBokehKernel": bokeh_kernel,
     "RefocusDepthMatte": depth_matte,
+    "RefocusVideo": refocus_video,
     "RefocusGenfocusSetup": genfocus_setup,
     "RefocusGenfocusApply": genfocus_apply,
 }

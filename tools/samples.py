@@ -9,6 +9,7 @@ small_subject.png                       missed_focus.jpg with a mask painted ove
 mend_depth.png                          motorcycle.png with a mask painted over the bench behind
 distraction.png                         astronaut.png with a mask painted softly over rocket and flag
 phone_photo.jpg                         the motorcycle photo as a phone would store it: lens and depth in the file
+motorcycle_pan.mp4                      two seconds of a window that moves over the motorcycle photo
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ FLAG = ((0.0, 0.0), (0.14, 0.0), (0.22, 0.4), (0.1, 0.5), (0.0, 0.6))
 """Of the same: the flag."""
 ENGINE = defocus.FocusPoint(0.6, 0.5)
 """Of the motorcycle photo: what the phone is focused on."""
+
+PAN_PX, PAN_FRAMES = (560, 400), 24
+"""Of the clip over the motorcycle photo: width and height of the window, and its length."""
 
 
 def cat_on_a_wall(w: int, h: int) -> Image.Image:
@@ -168,6 +172,20 @@ def outlined(photo: str, shapes: Sequence[Sequence[tuple[float, float]]], soft_p
     return masked(picture, mask.filter(ImageFilter.GaussianBlur(soft_px)))
 
 
+def motorcycle_pan() -> None:
+    import av
+
+    whole = Image.open(DATA / "motorcycle.png").convert("RGB")
+    width, height = PAN_PX
+    with av.open(str(DATA / "motorcycle_pan.mp4"), "w") as out:
+        stream = out.add_stream("libx264", rate=12, options={"crf": "25", "preset": "veryslow"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for left in np.linspace(160, 60, PAN_FRAMES).round():
+            window = whole.crop((left, 40, left + width, 40 + height))
+            out.mux(stream.encode(av.VideoFrame.from_image(window)))
+        out.mux(stream.encode(None))
+
+
 def masked(picture: Image.Image, mask: Image.Image) -> Image.Image:
     """As ComfyUI's mask editor stores a mask: alpha 0 under it."""
     picture.putalpha(ImageChops.invert(mask))
@@ -185,7 +203,8 @@ def encoded(linear: np.ndarray) -> np.ndarray:
 
 
 SAMPLES: dict[str, Callable[[], None]] = {
-    f.__name__: f for f in (city_lights, missed_focus, portrait, small_subject, mend_depth, distraction, phone_photo)
+    f.__name__: f
+    for f in (city_lights, missed_focus, portrait, small_subject, mend_depth, distraction, phone_photo, motorcycle_pan)
 }
 """Name -> what draws it."""
 

@@ -2742,6 +2742,34 @@ var WHEN = {
     near: [{ "select": ["limits"] }],
     far: [{ "select": ["limits"] }]
   },
+  RefocusVideo: {
+    x: [{ "focus": ["point", "two points"] }],
+    y: [{ "focus": ["point", "two points"] }],
+    distance_m: [{ "focus": ["distance"] }],
+    percent: [{ "strength": ["percent of long edge"] }],
+    f_number: [{ "strength": ["camera"] }],
+    focal_mm: [{ "strength": ["camera"] }],
+    sensor: [{ "strength": ["camera"] }],
+    keyframes: [{ "focus": ["keyframes"] }],
+    near_m: [{ "strength": ["camera"] }, { "focus": ["distance", "keyframes"] }],
+    far_m: [{ "strength": ["camera"] }, { "focus": ["distance", "keyframes"] }],
+    sensor_mm: [{ "strength": ["camera"], "sensor": ["other: sensor_mm"] }],
+    focus_radius: [{ "focus": ["point", "two points"] }],
+    x2: [{ "focus": ["two points"] }],
+    y2: [{ "focus": ["two points"] }],
+    tilt_deg: [{ "focus": ["point"] }],
+    swing_deg: [{ "focus": ["point"] }],
+    focus_range: [{ "fine_tuning": ["on"] }],
+    near_gain: [{ "fine_tuning": ["on"] }],
+    far_gain: [{ "fine_tuning": ["on"] }],
+    field_curvature: [{ "fine_tuning": ["on"] }],
+    highlight_boost: [{ "fine_tuning": ["on"] }],
+    highlight_recovery: [{ "fine_tuning": ["on"] }],
+    recover_in_focus: [{ "fine_tuning": ["on"] }],
+    exposure: [{ "fine_tuning": ["on"] }],
+    grain: [{ "fine_tuning": ["on"] }],
+    refine: [{ "fine_tuning": ["on"] }]
+  },
   RefocusGenfocusApply: {
     tiles_per_batch: [{ "tiling": ["auto"] }]
   }

@@ -38,6 +38,11 @@ def progress(total_hint: int | None = None) -> Progress:
     return step
 
 
+def cancelling(_done: int, _total: int) -> None:
+    """A `Progress` that moves no bar, and stops the work when the user pressed the interrupt button: of steps within steps."""
+    mm.throw_exception_if_processing_interrupted()
+
+
 def blocked(message: str) -> Any:
     """In place of an output that the node cannot give: nodes that need it do not run, and ComfyUI shows them the message."""
     return ExecutionBlocker(message)

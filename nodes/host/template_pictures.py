@@ -1,8 +1,8 @@
-"""The pictures of the example graphs, brought into ComfyUI's input folder.
+"""The pictures and the clip of the example graphs, brought into ComfyUI's input folder.
 
-Load Image takes pictures from the input folder alone, and its page shows and edits only those. So each picture that a graph
-of `workflows` names is copied there when ComfyUI starts, and the graph runs as it opens. A file that is there already stays as
-it is, whoever made it.
+Load Image and Load Video take files from the input folder alone, and the page shows and edits only those. So each one that a
+graph of `workflows` names is copied there when ComfyUI starts, and the graph runs as it opens. A file that is there already
+stays as it is, whoever made it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ PICTURES = (
     "missed_focus.jpg",
     "motorcycle.png",
     "motorcycle_near_bright.png",
+    "motorcycle_pan.mp4",
     "phone_photo.jpg",
     "portrait.png",
     "small_subject.png",

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .. import defocus, depth
-from ..depth import ClipScale
+from ..depth import ClipScale, DepthModel
 from ..depth.model import FrameDepth
 from ..optics import Blur, Lens
 from ..types import DepthMap
@@ -92,9 +92,14 @@ class ClipPlan:
 
 
 class Clip:
-    """The two passes over the frames of one clip."""
+    """The two passes over the frames of one clip.
+
+    Raises:
+        ValueError: if metres are asked for, and depth will be relative; or if only one of `near_m` and `far_m` is given.
+    """
 
     def __init__(self, steps: Steps, options: ClipOptions, device: torch.device) -> None:
+        _check_metres(options, steps.model)
         self.steps, self.options, self.device = steps, options, device
         self._opening: Tensor | None = None
 
@@ -197,3 +202,22 @@ class Clip:
         if isinstance(lens, Lens):
             return Lens(lens.focal_mm, lens.f_number / factor, lens.sensor_mm)
         return Blur(lens.percent * factor)
+
+
+def _check_metres(options: ClipOptions, model: DepthModel) -> None:
+    """Refuse before the first pass what would fail in the second one."""
+    if (options.near_m is None) != (options.far_m is None):
+        raise ValueError("Give both near_m and far_m, the distances in metres of the nearest and the farthest thing, or neither.")
+    if model.metric or options.near_m is not None:
+        return
+    keys = options.keyframes.keys if options.keyframes is not None else ()
+    needs = {
+        "The blur of a camera": isinstance(options.aperture, Camera),
+        "A focus distance": isinstance(options.focus, (float, int, defocus.FocusDistance)),
+        "A key with distance_m": any(key.distance_m is not None for key in keys),
+    }
+    if name := next((name for name, asked in needs.items() if asked), None):
+        raise ValueError(
+            f"{name} needs depth in metres, and {model.name} gives relative depth. Give near_m and far_m, the distances of the "
+            "nearest and the farthest thing, or take a model that knows metres; or set blur in percent and focus by a point."
+        )

@@ -70,7 +70,21 @@ def check_clip_output(source: Path, target: Path) -> None:
             raise PictureError(f"{source} has no frame that can be decoded. Convert it in a video program first.")
         _tensor(source, frame)
         for sound in container.streams.audio:
-            _check_sound(target, sound)
+            if not _holds(target, sound):
+                name = sound.codec_context.name
+                raise PictureError(
+                    f"{target}: {target.suffix} cannot hold the sound ({name}) as it is. Choose .mkv, which holds any."
+                )
+
+
+def holds_sound(source: Path, target: Path) -> bool:
+    """Whether a file of the type of `target`, one of `CLIP_CONTAINERS`, takes the sound of a clip as it is, if there is any.
+
+    Raises:
+        PictureError, ImportError: if the clip cannot be read.
+    """
+    with _opened(source) as container:
+        return all(_holds(target, sound) for sound in container.streams.audio)
 
 
 def frame_count(source: Path) -> int | None:
@@ -269,8 +283,8 @@ def _matrix(frame: VideoFrame) -> int:
     return _BT709 if frame.height >= _HD_LINES else _BT601
 
 
-def _check_sound(target: Path, sound: AudioStream) -> None:
-    """Raises PictureError if the container does not take the sound: a header is written into memory, and thrown away."""
+def _holds(target: Path, sound: AudioStream) -> bool:
+    """Whether the container takes the sound: a header is written into memory, and thrown away."""
     import av
     from av.error import FFmpegError
 
@@ -278,8 +292,6 @@ def _check_sound(target: Path, sound: AudioStream) -> None:
         with av.open(io.BytesIO(), "w", format=CLIP_CONTAINERS[target.suffix.lower()]) as out:
             out.add_stream_from_template(sound)
             out.start_encoding()
-    except (FFmpegError, ValueError) as e:
-        name = sound.codec_context.name
-        raise PictureError(
-            f"{target}: {target.suffix} cannot hold the sound ({name}) as it is. Choose .mkv, which holds any."
-        ) from e
+    except (FFmpegError, ValueError):
+        return False
+    return True

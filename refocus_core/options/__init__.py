@@ -9,7 +9,7 @@ Nothing here imports torch: the command line's help must not wait for it.
 
 from collections.abc import Mapping
 
-from . import adjustment, aperture, blur, defocus, depth, genfocus, interchange, matte, photo, restore
+from . import adjustment, aperture, blur, defocus, depth, genfocus, interchange, matte, photo, restore, video
 from .records import Choice, Number, Option, Switch, Text
 
 NODES: Mapping[str, tuple[Option, ...]] = {
@@ -24,6 +24,7 @@ NODES: Mapping[str, tuple[Option, ...]] = {
     "RefocusReblur": blur.OPTIONS,
     "RefocusBokehKernel": aperture.OPTIONS,
     "RefocusDepthMatte": matte.OPTIONS,
+    "RefocusVideo": video.OPTIONS,
     "RefocusGenfocusSetup": genfocus.SETUP,
     "RefocusGenfocusApply": genfocus.APPLY,
 }
@@ -46,4 +47,5 @@ __all__ = [
     "matte",
     "photo",
     "restore",
+    "video",
 ]

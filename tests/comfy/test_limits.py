@@ -30,11 +30,15 @@ def graph_around(server: rig.Server, kind: str) -> rig.Graph:
         "defocus": node(server, "RefocusDefocusMap", depth=["depth", 0], image=["photo", 0], focus="point", percent=6.0),
         "kernel": node(server, "RefocusBokehKernel"),
     }
+    graph["video"] = node(server, "CreateVideo", images=["photo", 0])
     info = server.get(f"/object_info/{kind}")[kind]["input"]
     takes = {**info.get("required", {}), **info.get("optional", {})}
-    types = {"IMAGE": "photo", "MASK": "mask", "REFOCUS_DEPTH": "depth", "REFOCUS_DEFOCUS": "defocus", "REFOCUS_KERNEL": "kernel"}
+    types = {"IMAGE": "photo", "MASK": "mask", "VIDEO": "video"}
+    types |= {"REFOCUS_DEPTH": "depth", "REFOCUS_DEFOCUS": "defocus", "REFOCUS_KERNEL": "kernel"}
     linked = {name: [types[spec[0]], 0] for name, spec in takes.items() if spec[0] in types}
     graph["n"] = node(server, kind, **linked)
+    if server.get(f"/object_info/{kind}")[kind]["output"][0] == "VIDEO":
+        graph["frames"] = node(server, "GetVideoComponents", video=["n", 0])
     return graph
 
 
@@ -61,11 +65,12 @@ def variations(server: rig.Server, kind: str) -> Iterator[tuple[str, Any]]:
 def test_limits_of_every_widget_give_a_result_or_words_that_help(comfy_server: rig.Server, kind: str) -> None:
     graph = graph_around(comfy_server, kind)
     faults: list[str] = []
+    last = "frames" if "frames" in graph else "n"
     for name, value in variations(comfy_server, kind):
         tried = {**graph, "n": {**graph["n"], "inputs": {**graph["n"]["inputs"], name: value}}}
-        run = comfy_server.run(twin.probed(tried, ("n", 0)))
+        run = comfy_server.run(twin.probed(tried, (last, 0)))
         if run.end == "execution_success":
-            found = twin.read_probe(comfy_server, "n")
+            found = twin.read_probe(comfy_server, last)
             tensors = [v for v in (found.values() if isinstance(found, dict) else [found]) if isinstance(v, torch.Tensor)]
             if not tensors or not all(bool(torch.isfinite(t.float()).all()) for t in tensors):
                 faults.append(f"{name} = {value!r}: not finite")

@@ -76,8 +76,10 @@ def test_every_widget_has_its_value_by_name_too(path: Path) -> None:
 def test_the_pack_brings_every_picture_that_a_workflow_loads_and_no_other(comfy_server: rig.Server) -> None:
     named = {n["widgets_values"][0] for f in FILES for n in json.loads(f.read_text())["nodes"] if n["type"] in PICTURE_LOADERS}
     noted = {name for f in FILES for name in re.findall(r"`(\w+\.(?:png|jpg))`", specs()[f.stem].note)}
+    named |= {n["widgets_values"][0] for f in FILES for n in json.loads(f.read_text())["nodes"] if n["type"] == "LoadVideo"}
     (listed, _) = comfy_server.get("/object_info/LoadImage")["LoadImage"]["input"]["required"]["image"]
-    assert {name for name in listed if name.startswith("refocus_")} == named | noted
+    (_, films) = comfy_server.get("/object_info/LoadVideo")["LoadVideo"]["input"]["required"]["file"]
+    assert {name for name in (*listed, *films["options"]) if name.startswith("refocus_")} == named | noted
     for name in named | noted:
         brought, own = comfy_server.base / "input" / name, paths.DATA / name.removeprefix("refocus_")
         assert brought.read_bytes() == own.read_bytes()
@@ -113,6 +115,9 @@ def test_workflow_gives_what_the_core_gives(path: Path, comfy_server: rig.Server
         if changed.halved and node["class_type"] == "LoadImage":
             node["inputs"]["image"] = f"half_{Path(node['inputs']['image']).stem.removeprefix('refocus_')}.png"
 
+    if "RefocusVideo" in ours(graph):
+        plays(comfy_server, graph)
+        return
     saves = {k: tuple(n["inputs"]["images"]) for k, n in graph.items() if n["class_type"].startswith("Save")}
     if not changed.exact:
         (save,) = saves
@@ -207,6 +212,20 @@ def runs(server: rig.Server, graph: rig.Graph, save: str) -> None:
     (picture,) = twin.saved(server, run, save)
     assert float(torch.std(picture)) > 0.02
     assert all(run.ui(n) for n in graph if graph[n]["class_type"] == "ImageCompare")
+
+
+def plays(server: rig.Server, graph: rig.Graph) -> None:
+    """A graph of videos ends with a clip of as many frames, another one than went in; test_video.py compares what is in it."""
+    from refocus_core.files import clips
+
+    run = server.run(graph)
+    assert run.end == "execution_success", run.error
+    (save,) = (k for k, n in graph.items() if n["class_type"] == "SaveVideo")
+    (shown,) = run.ui(save)["images"]
+    (loaded,) = (n["inputs"]["file"] for n in graph.values() if n["class_type"] == "LoadVideo")
+    made, taken = server.base / "output" / shown["subfolder"] / shown["filename"], server.base / "input" / loaded
+    for after, before in zip(clips.frames(made), clips.frames(taken), strict=True):
+        assert float((after - before).abs().mean()) > 2e-3
 
 
 def test_page_has_no_complaint_about_us(comfy_page: Page) -> None:

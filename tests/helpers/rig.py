@@ -39,6 +39,7 @@ NODE_IDS = (
     "RefocusReblur",
     "RefocusBokehKernel",
     "RefocusDepthMatte",
+    "RefocusVideo",
     "RefocusGenfocusSetup",
     "RefocusGenfocusApply",
 )

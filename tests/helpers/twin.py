@@ -23,6 +23,9 @@ from refocus_core.optics import SENSORS_MM, Blur, Lens
 from refocus_core.types import DefocusMap
 from tests.helpers import rig
 
+VIDEOS = ("LoadVideo", "CreateVideo")
+"""Core nodes whose value is no tensor."""
+
 
 def probed(graph: rig.Graph, *outputs: tuple[str, int]) -> rig.Graph:
     """The graph, with a ProbeSave at every value that one of our nodes takes from another pack's, and at `outputs`."""
@@ -31,7 +34,7 @@ def probed(graph: rig.Graph, *outputs: tuple[str, int]) -> rig.Graph:
         for node in graph.values()
         if node["class_type"] in rig.NODE_IDS
         for value in node["inputs"].values()
-        if isinstance(value, list) and graph[value[0]]["class_type"] not in rig.NODE_IDS
+        if isinstance(value, list) and graph[value[0]]["class_type"] not in (*rig.NODE_IDS, *VIDEOS)
     }
     extended = dict(graph)
     for node, slot in sorted(wanted | set(outputs)):

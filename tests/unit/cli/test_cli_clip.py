@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from refocus_core import bokeh, defocus, depth
 from refocus_core.cli import main
@@ -18,9 +15,9 @@ from refocus_core.files import clips
 from refocus_core.images import magnified
 from refocus_core.optics import Blur
 from refocus_core.types import DepthMap
-from tests.helpers import motorcycle
+from tests.helpers import clip_files, motorcycle
 
-av = pytest.importorskip("av", reason="needs av: run `bash scripts/setup.sh tests`")
+pytest.importorskip("av", reason="needs av: run `bash scripts/setup.sh tests`")
 
 KEYS = json.dumps(
     {"keys": [{"frame": 0, "x": 0.5, "y": 0.8, "percent": 4}, {"frame": 9, "x": 0.9, "y": 0.1, "percent": 2, "ease": "linear"}]}
@@ -30,21 +27,7 @@ KEYS = json.dumps(
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four frames of a pan over the motorcycle, 0.1 s apart but for the last one."""
-    path = tmp_path_factory.mktemp("clip") / "a.mp4"
-    with Image.open(motorcycle.PHOTO) as im:
-        whole = im.convert("RGB").resize((370, 250))
-    with av.open(str(path), "w") as out:
-        video = out.add_stream("libx264", rate=10, options={"crf": "1"})
-        video.width, video.height, video.pix_fmt = 192, 128, "yuv420p"
-        video.codec_context.time_base = Fraction(1, 1000)
-        for i, ms in enumerate((0, 100, 200, 450)):
-            pixels = np.asarray(whole.crop((100 + 8 * i, 60, 292 + 8 * i, 188)))
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-            frame.pts, frame.time_base = ms, Fraction(1, 1000)
-            out.mux(video.encode(frame))
-        out.mux(video.encode(None))
-    return path
+    return clip_files.pan(tmp_path_factory.mktemp("clip") / "a.mp4")
 
 
 @pytest.mark.parametrize("keys", [KEYS, None], ids=["keyframes", "automatic"])
@@ -69,8 +52,7 @@ def test_frame_after_frame_equals_the_whole_clip_at_once(clip: Path, tmp_path: P
     got = torch.cat(list(clips.frames(out)))
     assert float((got - want).abs().mean()) < 0.01, "but for the encoder"
     assert float((want - torch.cat(frames)).abs().mean()) > 0.02, "which is far less than what the blur changes"
-    with av.open(str(out)) as container:
-        assert [round(float(f.time) * 1000) for f in container.decode(video=0)] == [0, 100, 200, 450]
+    assert clip_files.times_of(out) == list(clip_files.TIMES_MS)
     assert [p.name for p in tmp_path.iterdir()] == ["o.mp4"]
 
 
