@@ -4,6 +4,9 @@ recipes        options as a JSON file, and those of one picture in a file beside
 jobs           pictures and where their results go; two results of one name are refused
 journal        which results are whole, so that a run that was killed goes on where it was
 workers        processes that each do one picture after the other
+storage        pictures and results at addresses (s3://, gs://, folders), and what is done there
+remote         a picture at an address: fetched, done, its results brought to their place
+on_ray         such pictures by Ray Data, on this machine or on a cluster
 
 Nothing here knows what is done to a picture, nor how options are parsed: a composer hands that in (`cli/batch_command.py`).
 """

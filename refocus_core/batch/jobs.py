@@ -52,9 +52,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Failure:
-    """A picture that could not be done, and why."""
+    """A picture, by its path or its address, that could not be done, and why."""
 
-    source: Path
+    source: Path | str
     reason: str
 
 
@@ -77,7 +77,7 @@ def plan(
     out = out.absolute()
     for option in naming.results:
         if (value := recipe.get(option)) is not None:
-            _target(option, value, out, Path("photo.png"))  # the recipe's mistake stops the run; a picture's own only that one
+            target_of(option, value, out, Path("photo.png"))  # the recipe's mistake stops the run; a picture's own only that one
     jobs: list[Job] = []
     failed: list[Failure] = []
     sources: list[Path] = []
@@ -106,7 +106,7 @@ def _job(source: Path, out: Path, name: Path, recipe: Recipe, folder: Path, nami
     targets = {RESULT: out / name}
     for option in naming.results:
         if (value := options.pop(option, None)) is not None:
-            targets[option] = _target(option, value, out, name)
+            targets[option] = target_of(option, value, out, name)
     return Job(source, targets, _located(options, name, where, naming))
 
 
@@ -145,7 +145,15 @@ def _own(source: Path) -> dict[str, Value]:
     return read_recipe(beside) if beside.exists() else {}
 
 
-def _target(option: str, value: Value, out: Path, name: Path) -> Path:
+def target_of(option: str, value: Value, out: Path, name: Path) -> Path:
+    """Where a further result goes.
+
+    Args:
+        name: of the picture's result, below `out`.
+
+    Raises:
+        ValueError: if it does not say where the picture's name belongs, or leads out of `out`.
+    """
     if not isinstance(value, str) or PLACE not in value:
         raise ValueError(
             f'"{option}": {value!r} would be one file for all pictures. Write {PLACE} where the picture\'s name belongs, such as '

@@ -151,7 +151,7 @@ def _end(code: int | None) -> str:
     return f"Its process {how}. If memory ran out, use fewer --workers or a smaller picture."
 
 
-class _Notes(logging.Handler):
+class Notes(logging.Handler):
     """Warnings while one picture is done."""
 
     def __init__(self) -> None:
@@ -169,7 +169,7 @@ def _serve(pipe: Connection, setup: Callable[[int | None], Work], threads: int |
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if threads is not None:
         os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-    notes = _Notes()
+    notes = Notes()
     logging.getLogger().addHandler(notes)
     work = setup(threads)
     while True:
@@ -186,15 +186,19 @@ def _reason(work: Work, job: Job, files: Mapping[str, Path]) -> str:
     """Do one picture; why it failed, in words that name its results, not the files that stand for them."""
     try:
         work(job, files)
-    except (ValueError, OSError, RuntimeError, ImportError, MemoryError) as error:
-        reason = in_words(error)
-    except Exception as error:  # a fault of the program, which is not to stop the other pictures
-        reason = f"{type(error).__name__}: {error}"
+    except Exception as error:  # whatever it is, it is not to stop the other pictures
+        reason = reason_of(error)
     else:
         return ""
     for name, path in files.items():
         reason = reason.replace(str(path), str(job.targets[name]))
-    return " ".join(reason.split())
+    return reason
+
+
+def reason_of(error: Exception) -> str:
+    """Why a picture failed, in a line; a fault of the program by the name of its kind."""
+    meant = isinstance(error, (ValueError, OSError, RuntimeError, ImportError, MemoryError))
+    return " ".join((in_words(error) if meant else f"{type(error).__name__}: {error}").split())
 
 
 def _end_with_parent() -> None:

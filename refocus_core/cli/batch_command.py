@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import batch
-from ..batch import Failure, Job, Journal
+from ..batch import Failure, Job, Journal, Recipe
 from .networks import Networks
 from .parser import Parser
 from .recipe_options import RESULTS, naming, parse_recipe
@@ -64,19 +64,25 @@ def build_batch_parser() -> Parser:
     """The options of a batch; those of its pictures are in the recipe."""
     p = Parser(
         prog="python -m refocus_core batch",
-        usage="%(prog)s IN [IN ...] OUT [--recipe FILE] [--workers N] [--ending .ENDING]",
+        usage="%(prog)s IN [IN ...] OUT [--recipe FILE] [--workers N] [--ending .ENDING] [--ray [ADDRESS]]",
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    p.add_argument("inputs", metavar="IN", nargs="+", type=Path, help="a folder, with all that lies below it, or photos")
-    p.add_argument(
-        "output", metavar="OUT", type=Path, help="folder of the results, which keep folders and names; made if missing"
-    )
+    p.add_argument("inputs", metavar="IN", nargs="+", help="a folder, with all that lies below it, or photos")
+    p.add_argument("output", metavar="OUT", help="folder of the results, which keep folders and names; made if missing")
     p.add_argument("--recipe", metavar="FILE", type=Path, help="options of all photos (default: those of the single run)")
     p.add_argument("--workers", metavar="N", type=_count, default=1, help="processes that share the processors (default: 1)")
     p.add_argument("--ending", metavar=".ENDING", type=_ending, help="file type of the results (default: as the photo's)")
+    p.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        nargs="?",
+        const="local",
+        help="run on Ray Data, at a cluster's address or, without one, on this machine; IN and OUT are then folders, also at "
+        "s3:// or gs://. Give it last, or as --ray=ADDRESS",
+    )
     p.add_argument("-q", "--quiet", action="store_true", help="say nothing but failures and errors")
     p.add_argument("-v", "--verbose", action="store_true", help="say more; show where an error came from")
     return p
@@ -100,25 +106,41 @@ def run_batch(args: argparse.Namespace) -> bool:
     Raises:
         ValueError, OSError: before any work, if the recipe or the names cannot be used.
     """
-    recipe = batch.read_recipe(args.recipe) if args.recipe else {}
-    own = {name: value for name, value in recipe.items() if name not in RESULTS}
-    parse_recipe(own, *PLACEHOLDER)
-    folder = args.recipe.absolute().parent if args.recipe else Path.cwd()
-    if args.output.exists() and not args.output.is_dir():
-        raise ValueError(f"OUT, {args.output}, is a file. Give a folder for the results; it is made if it is missing.")
-    jobs, failed = batch.plan(args.inputs, args.output, recipe, folder, naming(), args.ending)
+    if args.ray:
+        from .ray_command import run_ray_batch
+
+        return run_ray_batch(args)
+    if address := next((given for given in (*args.inputs, args.output) if "://" in given), None):
+        raise ValueError(f"{address} is no folder of this machine. Add --ray, which reads and writes storage at addresses.")
+    recipe, folder = checked_recipe(args)
+    out = Path(args.output)
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"OUT, {out}, is a file. Give a folder for the results; it is made if it is missing.")
+    jobs, failed = batch.plan(map(Path, args.inputs), out, recipe, folder, naming(), args.ending)
     if not jobs and not failed:
-        raise ValueError(f"There is no photo in {' '.join(map(str, args.inputs))}.")
-    with Journal(args.output) as journal:
+        raise ValueError(f"There is no photo in {' '.join(args.inputs)}.")
+    with Journal(out) as journal:
         waiting, unreadable = _waiting(jobs, journal)
         failed += unreadable
         done = len(jobs) - len(waiting) - len(unreadable)
-        progress = _Progress(len(waiting), args.quiet)
+        progress = Progress(len(waiting), args.quiet)
         if done and not args.quiet:
             print(f"refocus: {done} of {len(jobs)} are done already.", file=sys.stderr)
         failed += _do(waiting, journal, args.workers, progress)
-    _report(failed, len(jobs), args.quiet)
+    report(failed, len(jobs), args.quiet)
     return not failed
+
+
+def checked_recipe(args: argparse.Namespace) -> tuple[Recipe, Path]:
+    """The recipe of all photos, and the folder that its file names are relative to.
+
+    Raises:
+        ValueError, OSError: if it cannot be used.
+    """
+    recipe = batch.read_recipe(args.recipe) if args.recipe else {}
+    own = {name: value for name, value in recipe.items() if name not in RESULTS}
+    parse_recipe(own, *PLACEHOLDER)
+    return recipe, args.recipe.absolute().parent if args.recipe else Path.cwd()
 
 
 def _waiting(jobs: Iterable[Job], journal: Journal) -> tuple[list[tuple[Job, str]], list[Failure]]:
@@ -137,7 +159,7 @@ def _waiting(jobs: Iterable[Job], journal: Journal) -> tuple[list[tuple[Job, str
     return waiting, failed
 
 
-def _do(waiting: Sequence[tuple[Job, str]], journal: Journal, workers: int, progress: _Progress) -> list[Failure]:
+def _do(waiting: Sequence[tuple[Job, str]], journal: Journal, workers: int, progress: Progress) -> list[Failure]:
     tasks = [(job, journal.staged(job, number)) for number, (job, _) in enumerate(waiting)]
     failed: list[Failure] = []
     with progress:
@@ -157,7 +179,8 @@ def _do(waiting: Sequence[tuple[Job, str]], journal: Journal, workers: int, prog
     return failed
 
 
-def _report(failed: Sequence[Failure], total: int, quiet: bool) -> None:
+def report(failed: Sequence[Failure], total: int, quiet: bool) -> None:
+    """What failed and why, or that all is done."""
     if failed:
         print(f"refocus: {len(failed)} of {total} failed:", file=sys.stderr)
         for failure in failed:
@@ -167,7 +190,7 @@ def _report(failed: Sequence[Failure], total: int, quiet: bool) -> None:
         print(f"refocus: all {total} are done.", file=sys.stderr)
 
 
-class _Progress:
+class Progress:
     """A bar with the time that is left, on a terminal; elsewhere a line now and then."""
 
     def __init__(self, total: int, quiet: bool) -> None:
