@@ -9,7 +9,7 @@ from comfy_api.latest import io
 
 from ..refocus_core import defocus, options
 from ..refocus_core.files.pictures import CameraData
-from ..refocus_core.optics import SENSORS_MM, Blur, Lens
+from ..refocus_core.optics import SENSORS_MM, Blur, Gain, Strength
 from ..refocus_core.types import DepthMap
 from . import host
 from .host import previews
@@ -83,6 +83,7 @@ class RefocusDefocusMap(io.ComfyNode):
         swing_deg: float,
         field_curvature: float,
         breathing: float,
+        genfocus_k: float,
         image: torch.Tensor | None = None,
         lens: CameraData | None = None,
         **where: Any,
@@ -94,7 +95,7 @@ class RefocusDefocusMap(io.ComfyNode):
             tilt = defocus.Tilt(tilt_deg, swing_deg, where["x"], where["y"])
         photo = None if image is None else host.to_bchw(image)[0]
         focus = host.focus_of(camera=lens, **where) or defocus.FocusAuto(photo=_of_frames(photo, depth))
-        aperture: Lens | Blur = Blur(percent)
+        aperture: Strength = Gain(genfocus_k) if strength == options.defocus.GENFOCUS else Blur(percent)
         if strength == options.defocus.CAMERA:
             long_side_mm = None if sensor == options.defocus.OWN_SENSOR else SENSORS_MM.get(sensor, sensor_mm)
             aperture = defocus.lens_for(depth, f_number or None, focal_mm or None, long_side_mm, lens)

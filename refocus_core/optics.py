@@ -78,6 +78,26 @@ class Blur:
             raise ValueError(f"Blur.percent must lie in 0..50 (percent of the long edge), got {self.percent}.")
 
 
+@dataclass(frozen=True)
+class Gain:
+    """Strength by K of the law above itself, in px*m, as the published settings of Genfocus give it (arXiv 2512.16923, eq. 2).
+
+    Raises:
+        ValueError: if it is negative or not finite.
+    """
+
+    px_m: float = 20.0
+
+    def __post_init__(self) -> None:
+        check_number(self.px_m, "Gain.px_m")
+        if not (math.isfinite(self.px_m) and self.px_m >= 0):
+            raise ValueError(f"Gain.px_m must be 0 or more and finite, got {self.px_m}.")
+
+
+Strength = Lens | Blur | Gain
+"""Whatever says how strong the blur is."""
+
+
 def lens_gain_px(lens: Lens, focus_disparity: Tensor, long_edge_px: int) -> Tensor:
     """K in px*m for focus disparities [B] in 1/m (0 = infinity) in an image whose long edge has `long_edge_px` pixels.
 

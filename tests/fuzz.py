@@ -142,13 +142,13 @@ TARGETS: dict[str, Target] = {
         bokeh.boost_highlights,
         {"image_linear": "image", "radius_px": "map"},
         {"stops": st.floats(-1, 9), "threshold": _UNIT},
-        ("highlight",),
+        ("highlight", "defocus map"),
     ),
     "bokeh.recover_highlights": Target(
         bokeh.recover_highlights,
         {"image_linear": "image", "radius_px": "map"},
         {"amount": st.floats(-0.5, 1.5), "in_focus": st.booleans()},
-        ("highlight",),
+        ("highlight", "defocus map"),
     ),
     "bokeh.depth_matte": Target(
         lambda image_linear, depth_map, near, far, softness: bokeh.depth_matte(

@@ -953,6 +953,175 @@ function disparityAt(map, index, disc) {
   return median(values);
 }
 
+// src/law/solve.ts
+var GENFOCUS = "K of Genfocus";
+function solve(numbers, map, widgets, index, frame = numbers.shown[index]) {
+  const s = withCamera(numbers, widgets);
+  const keys = readKeyframes(s.keyframes);
+  const plane2 = focalPlaneOfKeys(numbers, map, keys, frame) ?? focalPlane2(numbers, map, s, index);
+  const strength = gainPxOf(numbers, s, plane2.disparity, index);
+  const span = numbers.span[index];
+  const gainPx = strength * apertureOfKeys(keys, s, frame);
+  return {
+    focusDisparity: plane2.disparity,
+    gainPx,
+    sharpHalfWidth: plane2.halfWidth + span * s.focus_range / 2,
+    metric: numbers.metric,
+    span,
+    lean: leanOf(s, spanAbove0(numbers, index)),
+    bend: s.field_curvature * spanAbove0(numbers, index),
+    field: s.strength === "camera" ? depthOfField(numbers, focalOf(numbers, s), plane2.disparity, gainPx) : null
+  };
+}
+function withCamera(numbers, s) {
+  const own = numbers.camera;
+  const sensorMm = s.sensor_mm || (own?.sensor_mm ?? 0);
+  const focalMm = own?.focal_mm ? own.focal_mm * sensorMm / (own.sensor_mm ?? sensorMm) : 0;
+  return {
+    ...s,
+    sensor_mm: sensorMm,
+    focal_mm: s.focal_mm || focalMm,
+    f_number: s.f_number || (own?.f_number ?? 0),
+    distance_m: s.distance_m || (own?.subject_m ?? 0)
+  };
+}
+function readKeyframes(text) {
+  try {
+    return parseKeyframes(text) ?? [];
+  } catch (error) {
+    throw new Error(`keyframes: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+function focalPlaneOfKeys(numbers, map, keys, frame) {
+  const focusKeys = keys.filter(setsFocus);
+  if (focusKeys.length === 0) return null;
+  const ofKey = (k) => k.x !== void 0 ? disparityAt(map, nearestShown(numbers, k.frame), { x: k.x, y: k.y, radius: FOCUS_POINT_RADIUS }) : disparityOf(k.distance_m, numbers.metric);
+  return { disparity: track(focusKeys, ofKey, frame), halfWidth: 0 };
+}
+function focalPlane2(numbers, map, s, index) {
+  const measured = (x, y) => disparityAt(map, index, { x, y, radius: s.focus_radius });
+  switch (s.focus) {
+    case "point":
+      return { disparity: measured(s.x, s.y), halfWidth: 0 };
+    case "two points": {
+      const a = measured(s.x, s.y);
+      const b = measured(s.x2, s.y2);
+      return { disparity: (a + b) / 2, halfWidth: Math.abs(a - b) / 2 };
+    }
+    case "distance":
+      return { disparity: disparityOf(s.distance_m, numbers.metric), halfWidth: 0 };
+    default: {
+      const byNode = numbers.mask ?? (s.focus === "auto" ? numbers.auto : null);
+      if (!byNode) throw new Error("run the graph once to measure the focus under the mask");
+      return { disparity: byNode[index], halfWidth: 0 };
+    }
+  }
+}
+function disparityOf(metres2, metric) {
+  if (!metric)
+    throw new Error("a distance needs depth in metres: set near_m and far_m of Depth Estimate, or focus by point");
+  if (metres2 === 0) throw new Error("the subject's distance is not known: set distance_m");
+  return 1 / metres2;
+}
+function gainPxOf(numbers, s, focusDisparity, index) {
+  if (s.strength === "camera") return lensGainPx(numbers, s, focusDisparity);
+  if (s.strength !== GENFOCUS) return blurGainPx(numbers, s, index);
+  if (!numbers.metric)
+    throw new Error("K needs depth in metres: set near_m and far_m of Depth Estimate, or strength in percent");
+  return s.genfocus_k;
+}
+function lensGainPx(numbers, s, focusDisparity) {
+  if (!numbers.metric)
+    throw new Error("a camera needs depth in metres: set near_m and far_m of Depth Estimate, or strength in percent");
+  if (s.f_number === 0) throw new Error("the photo's f-number is not known: set f_number");
+  if (s.sensor_mm === 0) throw new Error("the photo's sensor is not known: set sensor");
+  const longEdgePx = Math.max(numbers.width, numbers.height);
+  const focalMm = focalOf(numbers, s);
+  const remaining = 1 - focalMm * focusDisparity / 1e3;
+  if (remaining <= 0) throw new Error("the focus lies nearer than the focal length");
+  return focalMm ** 2 / (2 * s.f_number) / remaining * (longEdgePx / s.sensor_mm) / 1e3;
+}
+function focalOf(numbers, s) {
+  if (s.focal_mm > 0) return s.focal_mm;
+  if (numbers.focal_px === null) throw new Error("the photo's focal length is not known: set focal_mm");
+  return numbers.focal_px * s.sensor_mm / Math.max(numbers.width, numbers.height);
+}
+function depthOfField(numbers, focalMm, focusDisparity, gainPx) {
+  const sharpPx = SHARP_PRINT / 2 * Math.max(numbers.width, numbers.height);
+  const beyond = focusDisparity - sharpPx / gainPx;
+  return {
+    nearM: 1 / (focusDisparity + sharpPx / gainPx),
+    farM: beyond > 0 ? 1 / beyond : Infinity,
+    hyperfocalM: gainPx * (1 - focalMm / 1e3 * focusDisparity) / sharpPx + focalMm / 1e3
+  };
+}
+function leanOf(s, span) {
+  const per = (degrees) => s.focus === "point" ? span * Math.tan(degrees * Math.PI / 180) : 0;
+  return { right: per(s.swing_deg), down: per(s.tilt_deg), x: s.x, y: s.y };
+}
+function leanAt({ lean, bend }, { w, h }, x, y) {
+  const squared = (((x - 0.5) * w) ** 2 + ((y - 0.5) * h) ** 2) / ((w * w + h * h) / 4);
+  return (lean.right * (x - lean.x) * w + lean.down * (y - lean.y) * h) / Math.max(w, h) + bend * squared;
+}
+function leans({ lean, bend }) {
+  return lean.right !== 0 || lean.down !== 0 || bend !== 0;
+}
+function blurGainPx(numbers, s, index) {
+  return s.percent / 100 * Math.max(numbers.width, numbers.height) / spanAbove0(numbers, index);
+}
+function spanAbove0(numbers, index) {
+  const nearest = numbers.nearest[index] > 0 ? numbers.nearest[index] : 1;
+  return numbers.span[index] > FLAT_SHARE * nearest ? numbers.span[index] : nearest;
+}
+function apertureField(s) {
+  if (s.strength === GENFOCUS) return null;
+  return s.strength === "camera" ? "f_number" : "percent";
+}
+function apertureOfKeys(keys, s, frame) {
+  const field = apertureField(s);
+  if (field === null) {
+    if (keys.some((k) => k.f_number !== void 0 || k.percent !== void 0))
+      throw new Error("a key sets the aperture, but K sets the strength: give the strength by a camera or in percent");
+    return 1;
+  }
+  const apertureKeys = keys.filter((k) => k[field] !== void 0);
+  if (apertureKeys.length === 0) return 1;
+  if (field === "f_number") return s.f_number / 2 ** track(apertureKeys, (k) => Math.log2(k.f_number), frame);
+  return s.percent > 0 ? track(apertureKeys, (k) => k.percent, frame) / s.percent : 0;
+}
+function radiusPx(disparity, solved, s) {
+  let radius = solved.gainPx * (solved.focusDisparity - disparity);
+  const sharp = solved.gainPx * solved.sharpHalfWidth;
+  radius -= Math.min(Math.max(radius, -sharp), sharp);
+  return radius < 0 ? radius * s.near_gain : radius * s.far_gain;
+}
+function radiiPx(disparity, solved, s, size) {
+  const out = new Float32Array(disparity.length);
+  for (let i = 0; i < out.length; i++) {
+    const lean = leanAt(solved, size, (i % size.w + 0.5) / size.w, (Math.floor(i / size.w) + 0.5) / size.h);
+    out[i] = radiusPx(disparity[i] - lean, solved, s);
+  }
+  return out;
+}
+function extentPx(map, index, solved, s) {
+  const ends = leans(solved) ? radiiPx(map.values[index], solved, s, map) : [map.lowest[index], map.highest[index]].map((end) => radiusPx(end, solved, s));
+  let near = 0;
+  let far = 0;
+  for (const radius of ends) {
+    near = Math.max(near, -radius);
+    far = Math.max(far, radius);
+  }
+  return { near, far };
+}
+function largestRadiusPx(numbers, map, s) {
+  let largest = LEAST_SCALE_PX;
+  for (let i = 0; i < map.values.length; i++) {
+    const { near, far } = extentPx(map, i, solve(numbers, map, s, i), s);
+    largest = Math.max(largest, near, far);
+  }
+  return largest;
+}
+
 // src/focus/widgets.ts
 var NUMBERS2 = [
   "x",
@@ -969,7 +1138,8 @@ var NUMBERS2 = [
   "focus_radius",
   "tilt_deg",
   "swing_deg",
-  "field_curvature"
+  "field_curvature",
+  "genfocus_k"
 ];
 var OTHERS = ["focus", "strength", "sensor", "keyframes", "sensor_mm"];
 var OWN_SENSOR = "the photo's own";
@@ -1023,7 +1193,8 @@ var FocusWidgets = class {
   /** What a new key holds: the focus and the aperture that are set now, without what is left to the photo's lens data. */
   currentKey() {
     const s = this.read();
-    const aperture = s.strength !== "camera" ? { percent: s.percent } : s.f_number > 0 ? { f_number: s.f_number } : {};
+    const field = apertureField(s);
+    const aperture = field !== null && s[field] > 0 ? { [field]: s[field] } : {};
     return s.focus === "distance" && s.distance_m > 0 ? { distance_m: s.distance_m, ...aperture } : { x: s.x, y: s.y, ...aperture };
   }
 };
@@ -1238,161 +1409,6 @@ var Gestures = class {
   }
 };
 
-// src/law/solve.ts
-function solve(numbers, map, widgets, index, frame = numbers.shown[index]) {
-  const s = withCamera(numbers, widgets);
-  const keys = readKeyframes(s.keyframes);
-  const plane2 = focalPlaneOfKeys(numbers, map, keys, frame) ?? focalPlane2(numbers, map, s, index);
-  const strength = s.strength === "camera" ? lensGainPx(numbers, s, plane2.disparity) : blurGainPx(numbers, s, index);
-  const span = numbers.span[index];
-  const gainPx = strength * apertureOfKeys(keys, s, frame);
-  return {
-    focusDisparity: plane2.disparity,
-    gainPx,
-    sharpHalfWidth: plane2.halfWidth + span * s.focus_range / 2,
-    metric: numbers.metric,
-    span,
-    lean: leanOf(s, spanAbove0(numbers, index)),
-    bend: s.field_curvature * spanAbove0(numbers, index),
-    field: s.strength === "camera" ? depthOfField(numbers, focalOf(numbers, s), plane2.disparity, gainPx) : null
-  };
-}
-function withCamera(numbers, s) {
-  const own = numbers.camera;
-  const sensorMm = s.sensor_mm || (own?.sensor_mm ?? 0);
-  const focalMm = own?.focal_mm ? own.focal_mm * sensorMm / (own.sensor_mm ?? sensorMm) : 0;
-  return {
-    ...s,
-    sensor_mm: sensorMm,
-    focal_mm: s.focal_mm || focalMm,
-    f_number: s.f_number || (own?.f_number ?? 0),
-    distance_m: s.distance_m || (own?.subject_m ?? 0)
-  };
-}
-function readKeyframes(text) {
-  try {
-    return parseKeyframes(text) ?? [];
-  } catch (error) {
-    throw new Error(`keyframes: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
-function focalPlaneOfKeys(numbers, map, keys, frame) {
-  const focusKeys = keys.filter(setsFocus);
-  if (focusKeys.length === 0) return null;
-  const ofKey = (k) => k.x !== void 0 ? disparityAt(map, nearestShown(numbers, k.frame), { x: k.x, y: k.y, radius: FOCUS_POINT_RADIUS }) : disparityOf(k.distance_m, numbers.metric);
-  return { disparity: track(focusKeys, ofKey, frame), halfWidth: 0 };
-}
-function focalPlane2(numbers, map, s, index) {
-  const measured = (x, y) => disparityAt(map, index, { x, y, radius: s.focus_radius });
-  switch (s.focus) {
-    case "point":
-      return { disparity: measured(s.x, s.y), halfWidth: 0 };
-    case "two points": {
-      const a = measured(s.x, s.y);
-      const b = measured(s.x2, s.y2);
-      return { disparity: (a + b) / 2, halfWidth: Math.abs(a - b) / 2 };
-    }
-    case "distance":
-      return { disparity: disparityOf(s.distance_m, numbers.metric), halfWidth: 0 };
-    default: {
-      const byNode = numbers.mask ?? (s.focus === "auto" ? numbers.auto : null);
-      if (!byNode) throw new Error("run the graph once to measure the focus under the mask");
-      return { disparity: byNode[index], halfWidth: 0 };
-    }
-  }
-}
-function disparityOf(metres2, metric) {
-  if (!metric)
-    throw new Error("a distance needs depth in metres: set near_m and far_m of Depth Estimate, or focus by point");
-  if (metres2 === 0) throw new Error("the subject's distance is not known: set distance_m");
-  return 1 / metres2;
-}
-function lensGainPx(numbers, s, focusDisparity) {
-  if (!numbers.metric)
-    throw new Error("a camera needs depth in metres: set near_m and far_m of Depth Estimate, or strength in percent");
-  if (s.f_number === 0) throw new Error("the photo's f-number is not known: set f_number");
-  if (s.sensor_mm === 0) throw new Error("the photo's sensor is not known: set sensor");
-  const longEdgePx = Math.max(numbers.width, numbers.height);
-  const focalMm = focalOf(numbers, s);
-  const remaining = 1 - focalMm * focusDisparity / 1e3;
-  if (remaining <= 0) throw new Error("the focus lies nearer than the focal length");
-  return focalMm ** 2 / (2 * s.f_number) / remaining * (longEdgePx / s.sensor_mm) / 1e3;
-}
-function focalOf(numbers, s) {
-  if (s.focal_mm > 0) return s.focal_mm;
-  if (numbers.focal_px === null) throw new Error("the photo's focal length is not known: set focal_mm");
-  return numbers.focal_px * s.sensor_mm / Math.max(numbers.width, numbers.height);
-}
-function depthOfField(numbers, focalMm, focusDisparity, gainPx) {
-  const sharpPx = SHARP_PRINT / 2 * Math.max(numbers.width, numbers.height);
-  const beyond = focusDisparity - sharpPx / gainPx;
-  return {
-    nearM: 1 / (focusDisparity + sharpPx / gainPx),
-    farM: beyond > 0 ? 1 / beyond : Infinity,
-    hyperfocalM: gainPx * (1 - focalMm / 1e3 * focusDisparity) / sharpPx + focalMm / 1e3
-  };
-}
-function leanOf(s, span) {
-  const per = (degrees) => s.focus === "point" ? span * Math.tan(degrees * Math.PI / 180) : 0;
-  return { right: per(s.swing_deg), down: per(s.tilt_deg), x: s.x, y: s.y };
-}
-function leanAt({ lean, bend }, { w, h }, x, y) {
-  const squared = (((x - 0.5) * w) ** 2 + ((y - 0.5) * h) ** 2) / ((w * w + h * h) / 4);
-  return (lean.right * (x - lean.x) * w + lean.down * (y - lean.y) * h) / Math.max(w, h) + bend * squared;
-}
-function leans({ lean, bend }) {
-  return lean.right !== 0 || lean.down !== 0 || bend !== 0;
-}
-function blurGainPx(numbers, s, index) {
-  return s.percent / 100 * Math.max(numbers.width, numbers.height) / spanAbove0(numbers, index);
-}
-function spanAbove0(numbers, index) {
-  const nearest = numbers.nearest[index] > 0 ? numbers.nearest[index] : 1;
-  return numbers.span[index] > FLAT_SHARE * nearest ? numbers.span[index] : nearest;
-}
-function apertureField(s) {
-  return s.strength === "camera" ? "f_number" : "percent";
-}
-function apertureOfKeys(keys, s, frame) {
-  const field = apertureField(s);
-  const apertureKeys = keys.filter((k) => k[field] !== void 0);
-  if (apertureKeys.length === 0) return 1;
-  if (field === "f_number") return s.f_number / 2 ** track(apertureKeys, (k) => Math.log2(k.f_number), frame);
-  return s.percent > 0 ? track(apertureKeys, (k) => k.percent, frame) / s.percent : 0;
-}
-function radiusPx(disparity, solved, s) {
-  let radius = solved.gainPx * (solved.focusDisparity - disparity);
-  const sharp = solved.gainPx * solved.sharpHalfWidth;
-  radius -= Math.min(Math.max(radius, -sharp), sharp);
-  return radius < 0 ? radius * s.near_gain : radius * s.far_gain;
-}
-function radiiPx(disparity, solved, s, size) {
-  const out = new Float32Array(disparity.length);
-  for (let i = 0; i < out.length; i++) {
-    const lean = leanAt(solved, size, (i % size.w + 0.5) / size.w, (Math.floor(i / size.w) + 0.5) / size.h);
-    out[i] = radiusPx(disparity[i] - lean, solved, s);
-  }
-  return out;
-}
-function extentPx(map, index, solved, s) {
-  const ends = leans(solved) ? radiiPx(map.values[index], solved, s, map) : [map.lowest[index], map.highest[index]].map((end) => radiusPx(end, solved, s));
-  let near = 0;
-  let far = 0;
-  for (const radius of ends) {
-    near = Math.max(near, -radius);
-    far = Math.max(far, radius);
-  }
-  return { near, far };
-}
-function largestRadiusPx(numbers, map, s) {
-  let largest = LEAST_SCALE_PX;
-  for (let i = 0; i < map.values.length; i++) {
-    const { near, far } = extentPx(map, i, solve(numbers, map, s, i), s);
-    largest = Math.max(largest, near, far);
-  }
-  return largest;
-}
-
 // src/focus/model.ts
 var SMALLEST_APERTURE = 22;
 var LARGEST_PERCENT_HEIGHT = 0.92;
@@ -1458,7 +1474,7 @@ var FocusModel = class {
   /** Aperture of the keys at any frame, 0..1: in stops, or in percent up to the largest key. */
   apertureAt(frame) {
     const field = apertureField(this.widgets.read());
-    const keys = this.widgets.keys().filter((k) => k[field] !== void 0);
+    const keys = this.widgets.keys().filter((k) => field !== null && k[field] !== void 0);
     if (keys.length === 0) return null;
     if (field === "f_number")
       return 1 - track(keys, (k) => Math.log2(k.f_number), frame) / Math.log2(SMALLEST_APERTURE);
@@ -2693,7 +2709,8 @@ var WHEN = {
     y2: [{ "focus": ["two points"] }],
     tilt_deg: [{ "focus": ["point"] }],
     swing_deg: [{ "focus": ["point"] }],
-    breathing: [{ "strength": ["camera"] }]
+    breathing: [{ "strength": ["camera"] }],
+    genfocus_k: [{ "strength": ["K of Genfocus"] }]
   },
   RefocusDefocusFromImage: {
     above: [{ "signs": ["signed", "grey"] }],

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import folder_paths
 
-from ...refocus_core.files.pictures import FLOAT_SUFFIXES, INTEGER_BITS
-from ...refocus_core.files.raw import RAW_SUFFIXES
+from ...refocus_core.files.formats import FLOAT_SUFFIXES, INTEGER_BITS, RAW_SUFFIXES
 
 _MORE_SUFFIXES = (".heic", ".heif", ".avif", *RAW_SUFFIXES)
 """Photos that some machines do not list among the pictures, beside the formats of the core."""

@@ -77,12 +77,13 @@ def clip_of(args: argparse.Namespace, networks: Networks, device: torch.device) 
 
 def _options(args: argparse.Namespace) -> ClipOptions:
     from .. import clip
-    from ..optics import Blur
+    from ..optics import Blur, Gain
 
     percent = options.defocus.PERCENT.default if args.blur is None else args.blur
+    strength = Blur(percent) if args.genfocus_k is None else Gain(args.genfocus_k)
     camera = args.f_number and clip.Camera(args.f_number, args.focal_mm, args.sensor_mm or FULL_FRAME_MM)
     return clip.ClipOptions(
-        camera or Blur(percent),
+        camera or strength,
         focus_of(args),
         keyframes_of(args),
         tilt_of(args),

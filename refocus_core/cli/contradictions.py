@@ -10,8 +10,8 @@ from .parser import build_parser
 
 REPLACED_BY_DEFOCUS = (
     *("--focus", "--focus-mask", "--focus-distance", "--focus-range", "--tilt", "--swing"),
-    *("--blur", "--f-number", "--focal-mm", "--sensor-mm", "--exif-lens", "--near-gain", "--far-gain", "--field-curvature"),
-    "--breathing",
+    *("--blur", "--genfocus-k", "--f-number", "--focal-mm", "--sensor-mm", "--exif-lens"),
+    *("--near-gain", "--far-gain", "--field-curvature", "--breathing"),
     *("--depth", "--depth-kind", "--depth-near", "--near-m", "--far-m", "--metres-per-unit", "--depth-unknown", "--refine"),
     *("--save-depth", "--save-matte", "--matte-tolerance"),
 )
@@ -49,8 +49,10 @@ def check(args: argparse.Namespace) -> None:
         "--exif-lens": args.exif_lens,
     }
     given = [name for name, value in camera.items() if value]
-    if given and args.blur is not None:
-        raise ValueError(f"--blur and {given[0]} both set the strength. Give one of them.")
+    strengths = {"--blur": args.blur is not None, "--genfocus-k": args.genfocus_k is not None}
+    both = [*(name for name, there in strengths.items() if there), *given[:1]]
+    if len(both) > 1:
+        raise ValueError(f"{both[0]} and {both[1]} both set the strength. Give one of them.")
     if given and not args.f_number and not args.exif_lens:
         raise ValueError(f"{given[0]} needs --f-number (or --exif-lens, to take it from the photo).")
     if args.deblur != "deconvolution" and (args.taken_blur is not None or args.taken_focus is not None):

@@ -58,6 +58,7 @@ def check_metres(args: argparse.Namespace, metric: bool) -> None:
     if metric or args.near_m:
         return
     needs = {"--focus-distance": args.focus_distance, "--f-number": args.f_number, "--exif-lens": args.exif_lens}
+    needs["--genfocus-k"] = args.genfocus_k
     needs["--deblur deconvolution without --taken-blur"] = args.deblur == "deconvolution" and args.taken_blur is None
     if name := next((name for name, value in needs.items() if value), None):
         raise ValueError(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..defocus import FocusLike
     from ..files.pictures import Picture
-    from ..optics import Blur, Lens
+    from ..optics import Lens, Strength
     from ..types import DefocusMap, DepthMap
 
 
@@ -155,7 +155,7 @@ def _save_depth(path: Path, depth_map: DepthMap, quiet: bool) -> None:
     )
 
 
-def summary(path: Path, lens: Lens | Blur | None, defocus_map: DefocusMap, depth_map: DepthMap | None) -> str:
+def summary(path: Path, lens: Strength | None, defocus_map: DefocusMap, depth_map: DepthMap | None) -> str:
     """One line on what was done; lens and depth are None where a defocus map was given in their place."""
     from ..optics import Lens
 

@@ -166,6 +166,7 @@ def _add_strength(p: argparse.ArgumentParser) -> None:
     _add(g, o.defocus.F_NUMBER, unset=True, low=o.defocus.SMALLEST_F_NUMBER)
     _add(g, o.defocus.FOCAL_MM, unset=True, note="Default: from EXIF, else from the depth model.")
     _add(g, o.defocus.SENSOR_MM, unset=True, note="Default: from EXIF, else 36, full frame.")
+    _add(g, o.defocus.GENFOCUS_K, unset=True)
     g.add_argument("--exif-lens", action="store_true", help="also take the f-number from EXIF: the lens as the photo was taken")
     _add(g, o.defocus.NEAR_GAIN)
     _add(g, o.defocus.FAR_GAIN)

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import NoReturn, cast
 
 from ..batch import Naming, Recipe, Value, write_recipe
-from ..files.formats import FLOAT_SUFFIXES, INTEGER_BITS
-from ..files.raw import RAW_SUFFIXES
+from ..files.formats import FLOAT_SUFFIXES, INTEGER_BITS, RAW_SUFFIXES
 from .contradictions import check
 from .parser import Parser, build_parser
 
@@ -30,9 +29,10 @@ REPLACES = {
     "focus": ("focus-mask", "focus-distance"),
     "focus-mask": ("focus", "focus-distance"),
     "focus-distance": ("focus", "focus-mask"),
-    "blur": ("f-number", "focal-mm", "sensor-mm", "exif-lens"),
-    "f-number": ("blur",),
-    "exif-lens": ("blur",),
+    "blur": ("genfocus-k", "f-number", "focal-mm", "sensor-mm", "exif-lens"),
+    "f-number": ("blur", "genfocus-k"),
+    "exif-lens": ("blur", "genfocus-k"),
+    "genfocus-k": ("blur", "f-number", "focal-mm", "sensor-mm", "exif-lens"),
 }
 """Option of one picture -> options of the recipe in whose place it is: what is sharp, how strong the blur is."""
 ONLY_READ = (".heic", ".heif", ".hif", ".avif", ".bmp", *RAW_SUFFIXES)

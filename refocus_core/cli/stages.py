@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # torch takes seconds to import; a contradiction in the optio
 
     from ..defocus import FocusLike, Tilt
     from ..files.pictures import CameraData
-    from ..optics import Blur, Lens
+    from ..optics import Strength
     from ..types import DefocusMap, DepthMap, Kernel, Progress
 
 log = logging.getLogger(__name__)
@@ -287,11 +287,13 @@ def _depth(args: argparse.Namespace, image: Tensor, *, file: DepthMap | None, ne
         return depth.refine(depth.fit(file.to(image.device), image), image, strength=args.refine, progress=progress)
 
 
-def lens_of(args: argparse.Namespace, camera: CameraData, depth_map: DepthMap) -> Lens | Blur:
+def lens_of(args: argparse.Namespace, camera: CameraData, depth_map: DepthMap) -> Strength:
     """The lens of the options, and of the photo's EXIF where they ask for it."""
     from .. import defocus
-    from ..optics import Blur
+    from ..optics import Blur, Gain
 
+    if args.genfocus_k is not None:
+        return Gain(args.genfocus_k)
     f_number = args.f_number or (camera.f_number if args.exif_lens else None)
     if f_number is None:
         return Blur(options.defocus.PERCENT.default if args.blur is None else args.blur)
@@ -299,7 +301,7 @@ def lens_of(args: argparse.Namespace, camera: CameraData, depth_map: DepthMap) -
     return defocus.lens_for(depth_map, f_number, args.focal_mm or camera.focal_mm, sensor_mm)
 
 
-def _taken_lens(args: argparse.Namespace, camera: CameraData) -> Lens | Blur:
+def _taken_lens(args: argparse.Namespace, camera: CameraData) -> Strength:
     """The lens that the photo was taken with. A `Lens` from EXIF; `from_lens` says what to do if depth is not in metres."""
     from ..optics import Blur, Lens
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from .. import defocus, depth
 from ..depth import ClipScale, DepthModel
 from ..depth.model import FrameDepth
-from ..optics import Blur, Lens
+from ..optics import Blur, Gain, Lens, Strength
 from ..types import DepthMap
 from .steps import Steps
 
@@ -51,7 +51,7 @@ class ClipOptions:
         near_m, far_m: distances in metres of the nearest and the farthest thing of the clip, both or neither.
     """
 
-    aperture: Blur | Camera
+    aperture: Blur | Gain | Camera
     focus: defocus.FocusLike = None
     keyframes: defocus.Keyframes | None = None
     tilt: defocus.Tilt | None = None
@@ -188,11 +188,13 @@ class Clip:
             return focus[min(number, len(focus) - 1)]
         return defocus.FocusAuto(photo=image) if focus is None else focus
 
-    def _lens(self, depth_map: DepthMap) -> Lens | Blur:
+    def _lens(self, depth_map: DepthMap) -> Strength:
         given = self.options.aperture
-        return given if isinstance(given, Blur) else defocus.lens_for(depth_map, given.f_number, given.focal_mm, given.sensor_mm)
+        if not isinstance(given, Camera):
+            return given
+        return defocus.lens_for(depth_map, given.f_number, given.focal_mm, given.sensor_mm)
 
-    def _opened(self, lens: Lens | Blur, number: int, count: int) -> Lens | Blur:
+    def _opened(self, lens: Strength, number: int, count: int) -> Strength:
         """The lens at this frame's aperture."""
         if self.options.keyframes is None:
             return lens
@@ -201,7 +203,7 @@ class Clip:
         factor = float(self._opening[number])
         if isinstance(lens, Lens):
             return Lens(lens.focal_mm, lens.f_number / factor, lens.sensor_mm)
-        return Blur(lens.percent * factor)
+        return Blur(lens.percent * factor) if isinstance(lens, Blur) else lens
 
 
 def _check_metres(options: ClipOptions, model: DepthModel) -> None:
@@ -213,6 +215,7 @@ def _check_metres(options: ClipOptions, model: DepthModel) -> None:
     keys = options.keyframes.keys if options.keyframes is not None else ()
     needs = {
         "The blur of a camera": isinstance(options.aperture, Camera),
+        "K": isinstance(options.aperture, Gain),
         "A focus distance": isinstance(options.focus, (float, int, defocus.FocusDistance)),
         "A key with distance_m": any(key.distance_m is not None for key in keys),
     }

@@ -13,11 +13,11 @@ from torch import Tensor
 from ..checks import check_number, match_batch
 from ..color import linear_to_srgb, srgb_to_linear
 from ..images import magnified
-from ..optics import Blur, Lens, image_distance
+from ..optics import Lens, Strength, image_distance
 from ..types import DefocusMap
 
 
-def magnification(lens: Lens | Blur, focus_disparity: Tensor, amount: float, farthest: float | None = None) -> Tensor | None:
+def magnification(lens: Strength, focus_disparity: Tensor, amount: float, farthest: float | None = None) -> Tensor | None:
     """How many times as large as in the frame that is focused farthest every frame shows the scene, [B].
 
     Args:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_number
-from ..optics import Blur, BlurLaw, Lens, blur_gain_px, focal_px_to_mm, lens_gain_px
+from ..optics import Blur, BlurLaw, Gain, Lens, Strength, blur_gain_px, focal_px_to_mm, lens_gain_px
 from ..types import DefocusMap, DepthMap
 from .breathing import magnification
 from .curvature import bend
@@ -82,7 +82,7 @@ def _unknown(what: str, name: str, camera: CameraData | None) -> str:
 
 def from_lens(
     depth_map: DepthMap,
-    lens: Lens | Blur,
+    lens: Strength,
     focus: FocusLike = None,
     *,
     focus_range: float = 0.0,
@@ -98,8 +98,8 @@ def from_lens(
 
     Args:
         depth_map: disparity [B,H,W]; each frame gets its own focus disparity and its own K.
-        lens: `Lens` (a camera; needs depth in metres) or `Blur` (an aperture for the picture: K times the scene's whole span of
-            disparity is that percentage of the long edge, wherever the focus lies).
+        lens: `Lens` (a camera; needs depth in metres), `Blur` (an aperture for the picture: K times the scene's whole span of
+            disparity is that percentage of the long edge, wherever the focus lies) or `Gain` (K itself; needs depth in metres).
         focus: point, mask, distance, disparity or automatic: see `FocusLike`.
         focus_range: width of the zone that stays exactly sharp, 0..1 of the scene's span of disparity, centred on the
             focal plane in disparity. Outside it the radius counts from the zone's nearer face, so nothing jumps there. The
@@ -119,7 +119,7 @@ def from_lens(
     Raises:
         TypeError: if `depth_map`, `lens` or `focus` is of the wrong kind.
         ValueError: if a value is out of range, nothing is selected to focus on, the focus distance is not beyond the focal
-            length, or a `Lens` meets relative depth.
+            length, or a `Lens` or `Gain` meets relative depth.
     """
     _check(depth_map, lens, focus_range, near_gain, far_gain)
     disparity = _as_of_a_flat_plane(depth_map, tilt, field_curvature)
@@ -151,13 +151,13 @@ def _as_of_a_flat_plane(depth_map: DepthMap, tilt: Tilt | None, field_curvature:
     return disparity
 
 
-def _check(depth_map: DepthMap, lens: Lens | Blur, focus_range: float, near_gain: float, far_gain: float) -> None:
+def _check(depth_map: DepthMap, lens: Strength, focus_range: float, near_gain: float, far_gain: float) -> None:
     if not isinstance(depth_map, DepthMap):
         raise TypeError(
             f"depth_map must be a DepthMap, got {type(depth_map).__name__}. Make one with depth.estimate or depth.from_image."
         )
-    if not isinstance(lens, (Lens, Blur)):
-        raise TypeError(f"lens must be optics.Lens or optics.Blur, got {type(lens).__name__}.")
+    if not isinstance(lens, (Lens, Blur, Gain)):
+        raise TypeError(f"lens must be optics.Lens, optics.Blur or optics.Gain, got {type(lens).__name__}.")
     for name, value in (("focus_range", focus_range), ("near_gain", near_gain), ("far_gain", far_gain)):
         check_number(value, name)
     if not 0 <= focus_range <= 1:
@@ -165,18 +165,21 @@ def _check(depth_map: DepthMap, lens: Lens | Blur, focus_range: float, near_gain
     for name, gain in (("near_gain", near_gain), ("far_gain", far_gain)):
         if not (math.isfinite(gain) and gain >= 0):
             raise ValueError(f"{name} must be finite and not negative, got {gain}.")
-    if isinstance(lens, Lens) and not depth_map.metric:
+    if not isinstance(lens, Blur) and not depth_map.metric:
+        kind = "A camera's blur" if isinstance(lens, Lens) else "K"
         raise ValueError(
-            "A camera's blur needs depth in metres, but this depth is relative. Give the depth near_m and far_m, the "
+            f"{kind} needs depth in metres, but this depth is relative. Give the depth near_m and far_m, the "
             "distances of the nearest and the farthest thing in metres, or set the strength in percent of the long edge (Blur)."
         )
 
 
-def _gain_px(depth_map: DepthMap, lens: Lens | Blur, in_focus: Tensor) -> Tensor:
+def _gain_px(depth_map: DepthMap, lens: Strength, in_focus: Tensor) -> Tensor:
     """K [B] in px per unit of the map's disparity."""
     long_edge_px = max(depth_map.disparity.shape[-2:])
     if isinstance(lens, Lens):
         return lens_gain_px(lens, in_focus, long_edge_px)
+    if isinstance(lens, Gain):
+        return torch.full_like(in_focus, lens.px_m)
     return blur_gain_px(lens, _span(depth_map), long_edge_px)
 
 

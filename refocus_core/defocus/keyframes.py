@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_kind
-from ..optics import Blur, Lens
+from ..optics import Gain, Lens, Strength
 from ..types import DepthMap
 from .focus import FocusDistance, FocusPoint, focus_disparity
 
@@ -158,12 +158,16 @@ class Keyframes:
         """Disparity in focus [B] float64 from those of `focus_keys`, for `batch` frames."""
         return _track(self.focus_keys, values, batch)
 
-    def opening(self, lens: Lens | Blur, batch: int) -> Tensor:
+    def opening(self, lens: Strength, batch: int) -> Tensor:
         """Factor on K for each of `batch` frames [B]: the aperture of that frame over that of `lens`.
 
         Raises:
             ValueError: if the keys set the strength in another way than `lens` does, or `lens` has percent 0.
         """
+        if isinstance(lens, Gain):
+            if any(k.f_number is not None or k.percent is not None for k in self.keys):
+                raise ValueError("A key sets the aperture, but K sets the strength. Give the strength by f_number or percent.")
+            return torch.ones(batch, dtype=torch.float64)
         own, other = ("f_number", "percent") if isinstance(lens, Lens) else ("percent", "f_number")
         if any(getattr(k, other) is not None for k in self.keys):
             raise ValueError(

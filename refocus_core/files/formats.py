@@ -32,6 +32,11 @@ MAP_SUFFIXES = (".png", ".tif", ".tiff", ".pfm", ".npy", ".exr")
 """File types that maps are written as."""
 ALPHA_SUFFIXES = (".png", ".tif", ".tiff", ".webp", ".exr")
 """File types that hold transparency."""
+RAW_SUFFIXES = (
+    *(".dng", ".nef", ".nrw", ".cr2", ".cr3", ".crw", ".arw", ".srf", ".sr2", ".raf", ".orf", ".rw2", ".pef", ".srw"),
+    *(".x3f", ".3fr", ".fff", ".iiq", ".erf", ".kdc", ".dcr", ".mos", ".mef", ".mrw", ".rwl"),
+)
+"""Endings of the names of cameras' raw files."""
 LARGEST_SIDE_PX = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}
 """Longest side that a file type, or libjpeg that writes it, can hold; others hold any that fits into memory."""
 CLIP_CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}

@@ -14,14 +14,9 @@ import numpy as np
 
 from .directories import integers, read_entries
 from .exif import Exif
-from .formats import Array, PictureError
+from .formats import RAW_SUFFIXES, Array, PictureError
 from .guard import check_size
 
-RAW_SUFFIXES = (
-    *(".dng", ".nef", ".nrw", ".cr2", ".cr3", ".crw", ".arw", ".srf", ".sr2", ".raf", ".orf", ".rw2", ".pef", ".srw"),
-    *(".x3f", ".3fr", ".fff", ".iiq", ".erf", ".kdc", ".dcr", ".mos", ".mef", ".mrw", ".rwl"),
-)
-"""Endings of the names of raw files."""
 _HEADS = (b"FUJIFILMCCD-RAW", b"FOVb", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"\0MRM")
 """What raw files that are no TIFF begin with."""
 _DNG_VERSION, _SUBFILE, _PHOTOMETRIC, _SUB_DIRECTORIES = 50706, 254, 262, 330

@@ -32,7 +32,7 @@ DISTANCE_M = Number(
     flag="--focus-distance",
     when=({"focus": ("distance",)},),
 )
-PERCENT_OF_LONG_EDGE, CAMERA = "percent of long edge", "camera"
+PERCENT_OF_LONG_EDGE, CAMERA, GENFOCUS = "percent of long edge", "camera", "K of Genfocus"
 """Words of `STRENGTH`."""
 STRENGTH = Choice(
     "strength",
@@ -41,6 +41,7 @@ STRENGTH = Choice(
         PERCENT_OF_LONG_EDGE: "set by 'percent'.",
         CAMERA: "by f_number, focal_mm and sensor, as that lens would blur; needs depth in metres (near_m and far_m of Depth "
         "Estimate make it so).",
+        GENFOCUS: "set by 'genfocus_k'; needs depth in metres.",
     },
     "How strong the blur is.",
 )
@@ -202,6 +203,16 @@ BREATHING = Number(
     advanced=True,
     when=_OF_CAMERA,
 )
+GENFOCUS_K = Number(
+    "genfocus_k",
+    20.0,
+    (0.0, 1000.0),
+    1.0,
+    "px m",
+    "K of Genfocus's published settings: blur radius in px is K times the difference of 1/distance in 1/m. It grows with the "
+    "picture: twice as many px across need twice the K.",
+    when=({"strength": (GENFOCUS,)},),
+)
 OPTIONS: tuple[Option, ...] = (
     FOCUS,
     X,
@@ -224,5 +235,6 @@ OPTIONS: tuple[Option, ...] = (
     SWING_DEG,
     FIELD_CURVATURE,
     BREATHING,
+    GENFOCUS_K,
 )
 """Of Defocus Map."""

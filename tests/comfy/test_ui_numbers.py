@@ -40,6 +40,7 @@ SETTINGS: dict[str, Any] = {
     "tilt_deg": 0.0,
     "swing_deg": 0.0,
     "field_curvature": 0.0,
+    "genfocus_k": 20.0,
 }
 CAMERA = {"strength": "camera"}
 PHOTO = CameraData(focal_mm=56.0, f_number=1.9, sensor_mm=23.6, subject_m=1.7)
@@ -55,6 +56,7 @@ METRIC = (
     *WITH_PHOTO,
     "percent in metres",
     "keys of a camera",
+    "K of Genfocus",
 )
 """Cases whose depth is in metres."""
 CASES: dict[str, dict[str, Any]] = {
@@ -64,6 +66,7 @@ CASES: dict[str, dict[str, Any]] = {
     "two points": {"focus": "two points", "focus_range": 0.1},
     "range and gains": {"focus_range": 0.3, "near_gain": 0.5, "far_gain": 1.7},
     "camera": CAMERA,
+    "K of Genfocus": {"strength": "K of Genfocus", "genfocus_k": 33.0, "focus_range": 0.1},
     "tilt and swing": {"tilt_deg": -50.0, "swing_deg": 20.0, "focus_range": 0.05, "far_gain": 0.7},
     "tilt of a camera": {**CAMERA, "tilt_deg": 70.0},
     "bent": {"field_curvature": 0.4, "focus": "auto", "near_gain": 0.6},

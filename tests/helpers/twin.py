@@ -19,7 +19,7 @@ from torch import Tensor
 
 from refocus_core import bokeh, color, defocus, depth, restore
 from refocus_core.files import pictures, stored_depth
-from refocus_core.optics import SENSORS_MM, Blur, Lens
+from refocus_core.optics import SENSORS_MM, Blur, Gain, Strength
 from refocus_core.types import DefocusMap
 from tests.helpers import rig
 
@@ -172,7 +172,7 @@ class Twin:
             where = defocus.FocusDistance(camera.subject_m)
         else:
             where = focuses[i["focus"]]()
-        lens: Lens | Blur = Blur(i["percent"])
+        lens: Strength = Gain(i["genfocus_k"]) if i["strength"] == "K of Genfocus" else Blur(i["percent"])
         if i["strength"] == "camera":
             lens = defocus.lens_for(depth_map, i["f_number"], i["focal_mm"] or None, SENSORS_MM[i["sensor"]], camera)
         made = defocus.from_lens(

@@ -12,7 +12,7 @@ from torch import Tensor
 from refocus_core import bokeh, defocus, options
 from refocus_core.cli.networks import Networks
 from refocus_core.cli.stages import Stages, blurred
-from refocus_core.optics import SENSORS_MM, Blur, Lens
+from refocus_core.optics import SENSORS_MM, Blur, Gain, Strength
 from refocus_core.types import DefocusMap, DepthMap
 
 OF_NODE = ("color", "center", "preset", "field")
@@ -57,6 +57,7 @@ FOCUS: dict[str, tuple[dict[str, Any], Any]] = {
     "tilt_deg": ({}, 30.0),
     "swing_deg": ({}, 30.0),
     "field_curvature": ({}, 0.3),
+    "genfocus_k": ({"strength": options.defocus.GENFOCUS}, 40.0),
 }
 """The same of Defocus Map."""
 OF_CLIPS = ("breathing",)
@@ -109,7 +110,7 @@ def _radius(**changed: Any) -> Tensor:
         "distance": defocus.FocusDistance(s["distance_m"]),
         "two points": defocus.FocusBetween(point, defocus.FocusPoint(s["x2"], s["y2"], s["focus_radius"])),
     }[s["focus"]]
-    lens: Lens | Blur = Blur(s["percent"])
+    lens: Strength = Gain(s["genfocus_k"]) if s["strength"] == options.defocus.GENFOCUS else Blur(s["percent"])
     if s["strength"] == options.defocus.CAMERA:
         lens = defocus.lens_for(scene, s["f_number"], s["focal_mm"], SENSORS_MM.get(s["sensor"], s["sensor_mm"]))
     return defocus.from_lens(

@@ -19,11 +19,27 @@ from refocus_core.defocus import (
     focus_disparity,
     from_lens,
     lens_for,
+    parse_keyframes,
 )
 from refocus_core.files.pictures import CameraData
-from refocus_core.optics import Blur, Lens
+from refocus_core.optics import Blur, Gain, Lens, lens_gain_px
 from refocus_core.types import DefocusMap, DepthMap
 from tests.helpers import motorcycle
+
+
+def test_k_of_genfocus_is_the_radius_by_disparity_in_metres() -> None:
+    """Eq. 2 of arXiv 2512.16923, with the signs that it leaves out; full frame, 50 mm, f/1.8 and 1024 px make 19.8."""
+    d = torch.tensor([[[0.2, 0.5, 1.0]]])
+    made = from_lens(DepthMap(d, True), Gain(19.8), FocusDisparity(0.5))
+    assert torch.allclose(made.radius_px, torch.tensor([[[5.94, 0.0, -9.9]]]), atol=1e-5)
+    assert float(lens_gain_px(Lens(50, 1.8, 36), torch.tensor([0.0]), 1024)) == pytest.approx(19.8, abs=0.1)
+    with pytest.raises(ValueError, match="K needs depth in metres"):
+        from_lens(DepthMap(d, False), Gain(19.8), FocusDisparity(0.5))
+    keys = parse_keyframes('{"keys": [{"frame": 0, "percent": 2}]}')
+    with pytest.raises(ValueError, match="A key sets the aperture, but K sets the strength"):
+        from_lens(DepthMap(d, True), Gain(19.8), FocusDisparity(0.5), keyframes=keys)
+    with pytest.raises(ValueError, match=r"Gain\.px_m must be 0 or more"):
+        Gain(-1.0)
 
 
 def scene(b: int = 1, h: int = 31, w: int = 45, seed: int = 0, metric: bool = False) -> DepthMap:

@@ -108,7 +108,7 @@ export class FocusModel {
   /** Aperture of the keys at any frame, 0..1: in stops, or in percent up to the largest key. */
   apertureAt(frame: number): number | null {
     const field = apertureField(this.widgets.read());
-    const keys = this.widgets.keys().filter((k) => k[field] !== undefined);
+    const keys = this.widgets.keys().filter((k) => field !== null && k[field] !== undefined);
     if (keys.length === 0) return null;
     if (field === "f_number")
       return 1 - track(keys, (k) => Math.log2(k.f_number!), frame) / Math.log2(SMALLEST_APERTURE);

@@ -3,7 +3,7 @@
 import type { App, ComfyNode } from "../comfy/types";
 import { Values } from "../comfy/values";
 import { type Key, type Keyframes, parseKeyframes } from "../law/keyframes";
-import type { Settings } from "../law/solve";
+import { apertureField, type Settings } from "../law/solve";
 
 const NUMBERS = [
   "x",
@@ -21,6 +21,7 @@ const NUMBERS = [
   "tilt_deg",
   "swing_deg",
   "field_curvature",
+  "genfocus_k",
 ] as const;
 /** What the drawing depends on beside the numbers. */
 const OTHERS = ["focus", "strength", "sensor", "keyframes", "sensor_mm"] as const;
@@ -92,7 +93,8 @@ export class FocusWidgets {
   /** What a new key holds: the focus and the aperture that are set now, without what is left to the photo's lens data. */
   currentKey(): Partial<Key> {
     const s = this.read();
-    const aperture = s.strength !== "camera" ? { percent: s.percent } : s.f_number > 0 ? { f_number: s.f_number } : {};
+    const field = apertureField(s);
+    const aperture = field !== null && s[field] > 0 ? { [field]: s[field] } : {};
     return s.focus === "distance" && s.distance_m > 0
       ? { distance_m: s.distance_m, ...aperture }
       : { x: s.x, y: s.y, ...aperture };

@@ -43,6 +43,7 @@ export const WHEN: Record<string, Record<string, readonly Case[]>> = {
     tilt_deg: [{"focus": ["point"]}],
     swing_deg: [{"focus": ["point"]}],
     breathing: [{"strength": ["camera"]}],
+    genfocus_k: [{"strength": ["K of Genfocus"]}],
   },
   RefocusDefocusFromImage: {
     above: [{"signs": ["signed", "grey"]}],

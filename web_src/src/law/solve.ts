@@ -49,7 +49,11 @@ export interface Settings {
   tilt_deg: number;
   swing_deg: number;
   field_curvature: number;
+  genfocus_k: number;
 }
+
+/** The word of `strength` for K itself; `options.defocus.GENFOCUS`. */
+const GENFOCUS = "K of Genfocus";
 
 /** Focus and strength of one frame. Disparities are in the depth map's unit. */
 export interface Solved {
@@ -83,7 +87,7 @@ export function solve(
   const s = withCamera(numbers, widgets);
   const keys = readKeyframes(s.keyframes);
   const plane = focalPlaneOfKeys(numbers, map, keys, frame) ?? focalPlane(numbers, map, s, index);
-  const strength = s.strength === "camera" ? lensGainPx(numbers, s, plane.disparity) : blurGainPx(numbers, s, index);
+  const strength = gainPxOf(numbers, s, plane.disparity, index);
   const span = numbers.span[index];
   const gainPx = strength * apertureOfKeys(keys, s, frame);
   return {
@@ -165,6 +169,15 @@ function disparityOf(metres: number, metric: boolean): number {
   return 1 / metres;
 }
 
+/** K in px per unit of the map's disparity, as the widgets give the strength. */
+function gainPxOf(numbers: FocusNumbers, s: Settings, focusDisparity: number, index: number): number {
+  if (s.strength === "camera") return lensGainPx(numbers, s, focusDisparity);
+  if (s.strength !== GENFOCUS) return blurGainPx(numbers, s, index);
+  if (!numbers.metric)
+    throw new Error("K needs depth in metres: set near_m and far_m of Depth Estimate, or strength in percent");
+  return s.genfocus_k;
+}
+
 /** `optics.lens_gain_px`. */
 function lensGainPx(numbers: FocusNumbers, s: Settings, focusDisparity: number): number {
   if (!numbers.metric)
@@ -222,14 +235,20 @@ function spanAbove0(numbers: FocusNumbers, index: number): number {
   return numbers.span[index] > FLAT_SHARE * nearest ? numbers.span[index] : nearest;
 }
 
-/** Which field of a key sets the aperture while the strength is given in that way. */
-export function apertureField(s: Settings): "f_number" | "percent" {
+/** Which field of a key sets the aperture while the strength is given in that way; null where none does. */
+export function apertureField(s: Settings): "f_number" | "percent" | null {
+  if (s.strength === GENFOCUS) return null;
   return s.strength === "camera" ? "f_number" : "percent";
 }
 
 /** Factor on the gain at a frame: the aperture of the keys over that of the widgets. */
 function apertureOfKeys(keys: Keyframes, s: Settings, frame: number): number {
   const field = apertureField(s);
+  if (field === null) {
+    if (keys.some((k) => k.f_number !== undefined || k.percent !== undefined))
+      throw new Error("a key sets the aperture, but K sets the strength: give the strength by a camera or in percent");
+    return 1;
+  }
   const apertureKeys = keys.filter((k) => k[field] !== undefined);
   if (apertureKeys.length === 0) return 1;
   if (field === "f_number") return s.f_number / 2 ** track(apertureKeys, (k) => Math.log2(k.f_number!), frame);
