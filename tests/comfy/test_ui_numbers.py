@@ -14,7 +14,7 @@ import torch
 
 from refocus_core import bokeh, defocus, optics
 from refocus_core.files.pictures import CameraData
-from refocus_core.optics import Blur, Lens
+from refocus_core.optics import Blur, Gain, Strength
 from refocus_core.types import DepthMap, PupilField
 from tests.helpers import rig
 from tests.helpers.page import Page
@@ -108,7 +108,7 @@ def by_the_core(depth_map: DepthMap, s: dict[str, Any], camera: CameraData | Non
         "two points": defocus.FocusBetween(first, defocus.FocusPoint(s["x2"], s["y2"], s["focus_radius"])),
         "distance": defocus.FocusDistance(s["distance_m"] or PHOTO.subject_m or 0.0),
     }[s["focus"]]
-    lens: Lens | Blur = Blur(s["percent"])
+    lens: Strength = Gain(s["genfocus_k"]) if s["strength"] == "K of Genfocus" else Blur(s["percent"])
     if s["strength"] == "camera":
         lens = defocus.lens_for(depth_map, s["f_number"] or None, s["focal_mm"] or None, s["sensor_mm"] or None, camera)
     tilt = defocus.Tilt(s["tilt_deg"], s["swing_deg"], s["x"], s["y"])
