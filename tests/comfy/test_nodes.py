@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.helpers import portraits, rig, twin
+from tests.helpers import dng, portraits, rig, twin
 from tests.helpers.graphs import fails, node, noise
 
 
@@ -345,6 +345,29 @@ def test_a_photo_is_loaded_with_its_lens_and_its_depth(comfy_server: rig.Server)
     assert page["camera"]["f_number"] == pytest.approx(1.85) and page["camera"]["subject_m"] == pytest.approx(1.6)
 
 
+def test_raw_files_and_an_iphones_portrait_are_loaded(comfy_server: rig.Server) -> None:
+    from refocus_core import depth
+    from refocus_core.files import pictures, stored_depth
+
+    folder = comfy_server.base / "input"
+    raw = dng.dng(folder / "shot.dng", dng.two_colours(), (0.5, 1.0, 0.7))
+    lens = portraits.exif()
+    lens[0x010F] = "Apple"
+    values = np.linspace(10, 250, 64).astype(np.uint8)[None].repeat(48, 0)
+    heic = folder / "portrait.heic"
+    photo = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+    heic.write_bytes(portraits.heic(photo, values, lens, representation_type=1, d_min=0.25, d_max=2.75))
+    for path in (raw, heic):
+        graph = {"1": node(comfy_server, "RefocusLoadPhoto", image=path.name, refine=0.0)}
+        run = comfy_server.run(twin.probed(graph, ("1", 0), *([("1", 4)] if path == heic else [])))
+        assert run.end == "execution_success", run.error
+        assert torch.equal(twin.read_probe(comfy_server, "1").movedim(-1, 1), pictures.load(path).image)
+    found = stored_depth.read_stored_depth(heic, pictures.load(heic).camera)
+    assert found is not None and found.metric
+    fitted = depth.fit(found, pictures.load(heic).image)
+    assert torch.allclose(twin.read_probe(comfy_server, "1", 4)["disparity"], fitted.disparity, atol=1e-6)
+
+
 def test_16_bits_and_transparency_come_through(comfy_server: rig.Server) -> None:
     from refocus_core.files import pictures
 
@@ -385,12 +408,12 @@ def test_nothing_outside_the_input_folder_is_read(comfy_server: rig.Server, name
 
 
 def test_the_list_holds_every_kind_of_photo_and_nothing_else(comfy_server: rig.Server) -> None:
-    for name in ("a.exr", "a.pfm", "a.heic", "a.jpg", "a.txt", "a.svg", "a.mp4"):
+    for name in ("a.exr", "a.pfm", "a.heic", "a.dng", "a.jpg", "a.txt", "a.svg", "a.mp4"):
         (comfy_server.base / "input" / name).write_bytes(b"")
     (listed, spec) = comfy_server.get("/object_info/RefocusLoadPhoto")["RefocusLoadPhoto"]["input"]["required"]["image"]
     names = spec["options"] if listed == "COMBO" else listed
     assert spec["image_upload"] is True
-    assert {n for n in names if n.startswith("a.")} == {"a.exr", "a.pfm", "a.heic", "a.jpg"}
+    assert {n for n in names if n.startswith("a.")} == {"a.exr", "a.pfm", "a.heic", "a.dng", "a.jpg"}
 
 
 # --- progress and interrupt ---------------------------------------------------------------------------------------------
