@@ -5,6 +5,11 @@
 |     cell  |           |       moves by d px from node to node is spread over d px; `Quality.field_step` is its
 |           |           |       most, in radii.
 +-----------+-----------+----
+
+Against rays followed one by one (`tests/helpers/field_twin.py`; textured pictures, 120 x 160 px, radius 6, full strength): 45 dB
+or more with every control in normal and best quality, 38 dB in a draft. Lights show more: the shadow's edge across them is soft.
+Within 2 px of the rims of point lights (240 x 320 px, radius 12) it is 17 dB with cat_eye or barn_doors, 22 with swirl, 27 with
+coma.
 """
 
 from __future__ import annotations

@@ -126,6 +126,7 @@ class Plan:
         radii: signed radius of bin i, in pixels of that resolution.
         whole, segments: the aperture as one segment, and cut up.
         colour: whether the aperture differs between the colour channels.
+        colours: how many channels differ from one another: 2 of 3 where blue is as red (see `alike`).
         field: the aperture where it changes over the picture, else None. Its segments are as many as `segments`.
         halo_px: how far the largest blur spreads.
         size: of the picture.
@@ -140,6 +141,7 @@ class Plan:
         self.whole = cut_aperture(kernel, 1)
         self.segments = cut_aperture(kernel, quality.segments)
         self.colour = kernel.raster.shape[0] == 3
+        self.colours = alike(kernel)
         self.downscales = [_downscale(c, quality.resolution_px) for c in bins.centres]
         self.radii = [_coarse_radius(c, s, variance) for c, s in zip(bins.centres, self.downscales, strict=True)]
         self.field: FieldAperture | None = None
@@ -228,7 +230,14 @@ class Plan:
         """[Q,C,m,m] blur of bin i through each segment of the aperture at a node of the lattice, together of sum 1."""
         assert self.field is not None
         rasters = self.field.rasters(node, whole or not self.is_segmented(i), -1 if self.radii[i] < 0 else 1)
-        return psf.rasterize(rasters.flatten(0, 1), self.radii[i]).unflatten(0, rasters.shape[:2])
+        made = psf.rasterize(rasters[:, : self.colours].flatten(0, 1), self.radii[i]).unflatten(0, (len(rasters), -1))
+        return made if self.colours == rasters.shape[1] else made[:, [0, 1, 0]]
+
+
+def alike(kernel: Kernel) -> int:
+    """Channels of an aperture to compute: 2 if that of blue is that of red, as in all fringes of a lens; else all."""
+    sides = [kernel.raster] if kernel.near is None else [kernel.raster, kernel.near]
+    return 2 if len(kernel.raster) == 3 and all(torch.equal(r[0], r[2]) for r in sides) else len(kernel.raster)
 
 
 def _downscale(radius_px: float, resolution_px: float) -> int:

@@ -62,7 +62,10 @@ class Period:
 
 
 class PlacedPlane(NamedTuple):
-    """RGBA [4,...], the part of a period where it lies, and its kernels' spectra: [Q,1,fh,fw], or [Q,3,...] if coloured."""
+    """RGBA [4,...], the part of a period where it lies, and its kernels' spectra.
+
+    [Q,1,fh,fw], or [Q,3,...] if coloured, [Q,2,...] if blue is as red.
+    """
 
     plane: Tensor
     at: tuple[slice, slice]
@@ -84,7 +87,10 @@ class Blurs:
         return _joined([self._kernels_at(i, node, opening) for node in _nodes(opening)])
 
     def spectra(self, i: int, opening: Opening, fh: int, fw: int) -> Tensor:
-        """[Q,C,fh,fw] spectra of bin i's blur through each segment, the kernel's middle at the origin; [4Q,...] in a cell."""
+        """[Q,C,fh,fw] spectra of bin i's blur through each segment, the kernel's middle at the origin; [4Q,...] in a cell.
+
+        C is `Plan.colours`.
+        """
         return _joined([self._spectra_at(i, node, opening, fh, fw) for node in _nodes(opening)])
 
     def _kernels_at(self, i: int, node: Node | None, opening: Opening) -> Tensor:
@@ -104,11 +110,13 @@ class Blurs:
         with self._lock:
             if key in self._spectra:
                 return self._spectra[key]
-        kernels = self._kernels_at(i, node, opening)
-        m = kernels.shape[-1]
+        kernels = self._kernels_at(i, node, opening)[:, : self._plan.colours]
+        n = kernels.shape[-1] // 2
         full = kernels.new_zeros(*kernels.shape[:2], fh, fw)
-        full[..., :m, :m] = kernels
-        spectrum = torch.fft.fft2(full.roll((-(m // 2), -(m // 2)), (-2, -1)))
+        for y, to_y in ((slice(n, None), slice(n + 1)), (slice(n), slice(fh - n, None))):
+            for x, to_x in ((slice(n, None), slice(n + 1)), (slice(n), slice(fw - n, None))):
+                full[..., to_y, to_x] = kernels[..., y, x]
+        spectrum = torch.fft.fft2(full)
         with self._lock:
             self._keep(key, spectrum)
         return spectrum
@@ -145,8 +153,13 @@ def convolved(planes: list[PlacedPlane], there: tuple[slice, slice], colour: boo
     height = torch.stack([p.plane[:3].amax() for p in planes]).amax().clamp_min(1)
     total: Tensor | None = None
     for p in planes:
-        spectrum = torch.fft.fft2(_packed(p, height, colour))
-        total = spectrum * p.spectra if total is None else total.addcmul_(spectrum, p.spectra)
+        spectrum, kernels = torch.fft.fft2(_packed(p, height, colour)), p.spectra
+        if colour and kernels.shape[1] == 2:
+            total = kernels.new_zeros(len(kernels), 3, *kernels.shape[2:]) if total is None else total
+            total[:, ::2].addcmul_(spectrum[::2], kernels[:, :1])
+            total[:, 1].addcmul_(spectrum[1], kernels[:, 1])
+        else:
+            total = spectrum * kernels if total is None else total.addcmul_(spectrum, kernels)
     assert total is not None
     blurred = torch.view_as_real(torch.fft.ifft2(total)[..., there[0], there[1]])
     if colour:

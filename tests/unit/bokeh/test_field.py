@@ -14,7 +14,7 @@ from refocus_core.bokeh.bins import Bins
 from refocus_core.bokeh.engines.choose import choose_engine
 from refocus_core.bokeh.engines.torch_engine import TileEngine
 from refocus_core.bokeh.lattice import Lattice
-from refocus_core.bokeh.plan import QUALITIES, Plan
+from refocus_core.bokeh.plan import QUALITIES, Plan, alike
 from refocus_core.color import linear_to_srgb
 from refocus_core.types import DefocusMap, Kernel, PupilField
 from tests.helpers import field_twin
@@ -229,3 +229,18 @@ def test_what_cannot_be_says_so() -> None:
         bokeh.kernel_at(replace(bokeh.kernel_from_image(edge), field=PupilField(1.0)), 1.0, 0.0)
     with pytest.raises(ValueError, match="one aperture for the whole picture"):
         restore.all_in_focus(torch.rand(1, 3, 32, 32), kernel=_through(PupilField(1.0)))
+
+
+def test_blue_that_is_as_red_is_computed_once_and_the_same() -> None:
+    """Beside an aperture whose blue differs from its red by next to nothing."""
+    lens = bokeh.ApertureSettings(fringe=0.6, cat_eye=0.8, coma=0.5).kernel()
+    assert lens.near is not None
+    rasters = lens.raster.clone()
+    rasters[2] *= 1 + 1e-6
+    picture = _texture(60, 80)[None]
+    radius = torch.linspace(-7, 9, 80).expand(1, 60, 80)
+    for field in (lens.field, None):
+        both = [replace(lens, field=field), replace(lens, raster=rasters, field=field)]
+        assert [alike(k) for k in both] == [2, 3]
+        one, other = (bokeh.render(picture, DefocusMap.from_radius(radius), k) for k in both)
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
