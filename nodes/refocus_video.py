@@ -110,13 +110,16 @@ def _options(
     keyed = focus == options.video.KEYFRAMED
     sharp = None if keyed else host.focus_of(focus, **where, focus_mask=focus_mask)
     aperture: Blur | clip.Camera = Blur(percent)
+    breathing = 0.0
     if strength == options.defocus.CAMERA:
+        breathing = _tuned((options.video.BREATHING,), given)["breathing"]
         aperture = clip.Camera(f_number, focal_mm or None, SENSORS_MM.get(sensor, sensor_mm))
     return clip.ClipOptions(
         aperture,
         sharp.mask if isinstance(sharp, defocus.FocusMask) else sharp,
         _keys(keyframes) if keyed else None,
         defocus.Tilt(tilt_deg, swing_deg, given["x"], given["y"]) if focus == "point" else None,
+        breathing=breathing,
         near_m=near_m or None,
         far_m=far_m or None,
         **_tuned((*options.video.OF_LENS, options.video.REFINE), given),

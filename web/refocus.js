@@ -2780,9 +2780,12 @@ var WHEN = {
     near_gain: [{ "fine_tuning": ["on"] }],
     far_gain: [{ "fine_tuning": ["on"] }],
     field_curvature: [{ "fine_tuning": ["on"] }],
+    breathing: [{ "fine_tuning": ["on"], "strength": ["camera"], "focus": ["keyframes"] }],
     highlight_boost: [{ "fine_tuning": ["on"] }],
     highlight_recovery: [{ "fine_tuning": ["on"] }],
     recover_in_focus: [{ "fine_tuning": ["on"] }],
+    bloom: [{ "fine_tuning": ["on"] }],
+    lateral_color: [{ "fine_tuning": ["on"] }],
     exposure: [{ "fine_tuning": ["on"] }],
     grain: [{ "fine_tuning": ["on"] }],
     refine: [{ "fine_tuning": ["on"] }]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from .. import bokeh, restore
+from .. import bokeh, defocus, restore
 from ..color import exposed, linear_to_srgb, srgb_to_linear
 from ..depth import DepthModel
 from ..progress import silent
@@ -25,6 +25,7 @@ class Rendering:
         deblur: a method of `restore.all_in_focus` that needs no defocus map.
         quality, highlight_boost: as of `bokeh.render`.
         highlight_recovery, recover_in_focus: as `amount` and `in_focus` of `bokeh.recover_highlights`.
+        bloom, lateral_color: as `amount` of `bokeh.bloomed` and `percent` of `bokeh.with_lateral_colour`.
         exposure: f-stops, of the result.
         grain: as `amount` of `bokeh.put_grain_back`.
     """
@@ -34,6 +35,8 @@ class Rendering:
     highlight_boost: float = 0.0
     highlight_recovery: float = 0.0
     recover_in_focus: bool = False
+    bloom: float = 0.0
+    lateral_color: float = 0.0
     exposure: float = 0.0
     grain: float = 0.0
 
@@ -70,7 +73,9 @@ def rendering_steps(
             highlight_boost=rendering.highlight_boost,
             progress=progress,
         )
-        result = bokeh.put_grain_back(linear_to_srgb(light), taken, made.radius_px, rendering.grain)
+        made, result, blurred_alpha = defocus.imaged(made, linear_to_srgb(light), blurred_alpha)
+        result = bokeh.bloomed(bokeh.with_lateral_colour(result, rendering.lateral_color), rendering.bloom, blurred_alpha)
+        result = bokeh.put_grain_back(result, taken, made.radius_px, rendering.grain)
         return exposed(result, rendering.exposure), blurred_alpha
 
     return Steps(model, sharpen, blur)

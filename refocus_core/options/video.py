@@ -86,10 +86,18 @@ def _tuned(options: Iterable[Tuned]) -> tuple[Tuned, ...]:
 
 OF_LENS = _tuned((defocus.FOCUS_RANGE, defocus.NEAR_GAIN, defocus.FAR_GAIN, defocus.FIELD_CURVATURE))
 """Of the lens, by the names of `refocus_core.clip.ClipOptions`."""
+BREATHING = replace(
+    defocus.BREATHING,
+    advanced=False,
+    text="Focus breathing: a focus that comes nearer by keyframes shows the scene larger. 1: as a thin lens does. 0: not at all, "
+    "as cine lenses.",
+    when=({"fine_tuning": (ON,), "strength": (defocus.CAMERA,), "focus": (KEYFRAMED,)},),
+)
+"""Goes by the keys."""
 OF_PICTURE: tuple[Option, ...] = (
     *_tuned((blur.HIGHLIGHT_BOOST, blur.HIGHLIGHT_RECOVERY)),
     *_tuned((blur.RECOVER_IN_FOCUS,)),
-    *_tuned((blur.EXPOSURE, blur.GRAIN)),
+    *_tuned((blur.BLOOM, blur.LATERAL_COLOR, blur.EXPOSURE, blur.GRAIN)),
 )
 """Of the renderer, by the names of `refocus_core.clip.Rendering`."""
 REFINE = _tuned((depth.REFINE,))[0]
@@ -119,6 +127,7 @@ OPTIONS: tuple[Option, ...] = (
     defocus.TILT_DEG,
     defocus.SWING_DEG,
     *OF_LENS,
+    BREATHING,
     *OF_PICTURE,
     REFINE,
 )

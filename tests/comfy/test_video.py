@@ -48,10 +48,17 @@ def result(server: rig.Server, graph: rig.Graph) -> Path:
         ({"focus": "keyframes", "keyframes": KEYS, "percent": 3.0}, ["--keyframes", KEYS, "--blur", "3"]),
         (
             {"strength": "camera", "f_number": 2.0, "focal_mm": 85.0, "near_m": 1.0, "far_m": 20.0, "focus": "distance"}
-            | {"distance_m": 3.0, "deblur": "refocus-deblur-s", "fine_tuning": True, "exposure": -0.5, "far_gain": 0.5},
+            | {
+                "distance_m": 3.0,
+                "deblur": "refocus-deblur-s",
+                "fine_tuning": True,
+                "exposure": -0.5,
+                "far_gain": 0.5,
+                "bloom": 0.2,
+            },
             [
                 *("--f-number", "2", "--focal-mm", "85", "--near-m", "1", "--far-m", "20", "--focus-distance", "3"),
-                *("--deblur", "refocus-deblur-s", "--exposure", "-0.5", "--far-gain", "0.5"),
+                *("--deblur", "refocus-deblur-s", "--exposure", "-0.5", "--far-gain", "0.5", "--bloom", "0.2"),
             ],
         ),
     ],
