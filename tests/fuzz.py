@@ -97,7 +97,9 @@ TARGETS: dict[str, Target] = {
             "softness": _UNIT,
         },
     ),
-    "bokeh.kernel_from_image": Target(bokeh.kernel_from_image, {"raster": "image"}, {"softness": _UNIT}, ("aperture",)),
+    "bokeh.kernel_from_image": Target(
+        bokeh.kernel_from_image, {"raster": "image"}, {"softness": _UNIT, "center": st.booleans()}, ("aperture",)
+    ),
     "defocus.from_lens": Target(
         defocus.from_lens,
         {"depth_map": "depth"},
@@ -117,7 +119,13 @@ TARGETS: dict[str, Target] = {
     "depth.adjust": Target(
         depth.adjust,
         {"depth_map": "depth"},
-        {"gamma": st.floats(-1, 5), "far_limit": _UNIT, "near_limit": _UNIT, "smooth": st.floats(-1, 11)},
+        {
+            "gamma": st.floats(-1, 5),
+            "far_limit": _UNIT,
+            "near_limit": _UNIT,
+            "smooth": st.floats(-1, 11),
+            "invert": st.booleans(),
+        },
     ),
     "depth.from_image": Target(
         depth.from_image,
@@ -134,6 +142,9 @@ TARGETS: dict[str, Target] = {
     ),
     "depth.to_image": Target(depth.to_image, {"depth_map": "depth"}, {"values": st.sampled_from([*depth.EXPORTS, "far"])}),
     "defocus.from_image": Target(defocus.from_image, {"image": "grey"}, words=("defocus picture",)),
+    "defocus.to_image": Target(
+        defocus.to_image, {"defocus_map": "defocus"}, {"encoding": st.none(), "fill_range": st.booleans()}
+    ),
     "defocus.preview": Target(defocus.preview, {"defocus_map": "defocus", "image_srgb": "image"}),
     "defocus.parse_keyframes": Target(
         defocus.parse_keyframes, values={"text": st.one_of(st.text(max_size=30), _KEYFRAMES.map(json.dumps))}, words=("key",)

@@ -174,6 +174,7 @@ def kernel_from_image(raster: Tensor, *, softness: float = 0.0, center: bool = F
     Raises:
         TypeError, ValueError: on wrong shapes, negative or non-finite values, or a channel that is black everywhere.
     """
+    check_kind(center, bool, "center")
     k = _square_raster(_checked(raster))
     within("softness", softness, 0, 1)
     if softness > 0:

@@ -23,7 +23,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from ..checks import check_image, check_map, check_number, match_batch, same_size
+from ..checks import check_image, check_kind, check_map, check_number, match_batch, same_size
 from ..color import srgb_to_linear
 from .highlights import blurred_share
 
@@ -64,6 +64,7 @@ def recover_highlights(image_linear: Tensor, radius_px: Tensor, amount: float = 
         TypeError, ValueError: on wrong shapes or sizes, or an amount outside 0..1.
     """
     check_number(amount, "highlight_recovery")
+    check_kind(in_focus, bool, "in_focus")
     if not 0 <= amount <= 1:
         raise ValueError(f"highlight_recovery must lie in 0..1, got {amount}. 0 leaves lights as they are.")
     batch, _, h, w = check_image(image_linear, "image_linear").shape

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..checks import check_map, match_batch, same_size, single_channel
+from ..checks import check_kind, check_map, match_batch, same_size, single_channel
 from ..optics import SHARP_RADIUS_PX
 from ..types import DefocusMap, DepthMap
 from .focus import FocusLike, focus_disparity
@@ -115,7 +115,13 @@ def to_image(defocus_map: DefocusMap, encoding: Encoding | None = None, *, fill_
 
     Returns:
         The picture [B,3,H,W] float32, not clamped, and what white stands for, in the encoding's measure and unit.
+
+    Raises:
+        TypeError: if an argument is of another kind.
     """
+    check_kind(defocus_map, DefocusMap, "defocus_map")
+    check_kind(encoding, (Encoding, type(None)), "encoding")
+    check_kind(fill_range, bool, "fill_range")
     encoding = encoding or Encoding()
     radius = defocus_map.radius_px
     if fill_range:

@@ -138,6 +138,7 @@ def adjust(
             in metres, or there is no known depth where one is to be measured.
     """
     check_kind(depth_map, DepthMap, "depth_map")
+    check_kind(invert, bool, "invert")
     for name, value in (("gamma", gamma), ("far_limit", far_limit), ("near_limit", near_limit), ("smooth", smooth)):
         check_number(value, name)
     if not (math.isfinite(gamma) and gamma > 0):
