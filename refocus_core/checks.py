@@ -16,6 +16,10 @@ _LEAST_SCALE = 1e-6
 """Least value that the differences are compared with, so that a black picture is grey."""
 
 
+LEAST_M = 1e-6
+"""Least distance from the camera, and least length of a unit, in metres: none is shorter, and float32 holds 1/m of it."""
+
+
 def check_image(image: Tensor, name: str = "image") -> Tensor:
     """Return `image` if it is a finite floating-point [B,3,H,W] tensor with at least one pixel.
 
@@ -103,13 +107,15 @@ def same_size(values: Tensor, height: int, width: int, name: str) -> Tensor:
 
 
 def check_range(near_m: float, far_m: float) -> None:
-    """Refuse distances in metres that are not 0 < near_m < far_m; far_m may be infinite.
+    """Refuse distances in metres that are not `LEAST_M` <= near_m < far_m; far_m may be infinite.
 
     Raises:
         ValueError: if they are not.
     """
     if not (0 < near_m < far_m and math.isfinite(near_m)):
         raise ValueError(f"near_m must be above 0 and below far_m (both in metres), got near_m={near_m:g} and far_m={far_m:g}.")
+    if near_m < LEAST_M:
+        raise ValueError(f"near_m must be at least {LEAST_M:g} m, got {near_m:g}.")
 
 
 def single_channel(image: Tensor, name: str) -> Tensor:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import images
-from ..checks import check_image, check_map, match_batch
+from ..checks import LEAST_M, check_image, check_map, match_batch
 from ..color import luminance
 from ..types import DepthMap
 
@@ -93,8 +93,8 @@ class FocusDistance:
     distance_m: float
 
     def __post_init__(self) -> None:
-        if not self.distance_m > 0:  # also refuses NaN
-            raise ValueError(f"FocusDistance.distance_m must be above 0 m, got {self.distance_m}.")
+        if not self.distance_m >= LEAST_M:  # also refuses NaN
+            raise ValueError(f"FocusDistance.distance_m must be above 0 m (at least {LEAST_M:g}), got {self.distance_m}.")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import images
-from ..checks import check_number, check_range, match_batch, single_channel
+from ..checks import LEAST_M, check_number, check_range, match_batch, single_channel
 from ..types import DepthMap
 from .ranges import fill, in_metres, to_relative
 
@@ -259,6 +259,8 @@ class _Encoding:
             raise ValueError(
                 "metres_per_unit goes with kind='depth', near='dark', without near_m and far_m, and must be positive."
             )
+        if scale is not None and not LEAST_M <= scale < math.inf:
+            raise ValueError(f"metres_per_unit must be at least {LEAST_M:g} and finite, got {scale:g}.")
 
     @property
     def source(self) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 import torch
 
+from refocus_core import bokeh, defocus, depth
 from refocus_core.checks import check_image, check_map, match_batch
 from refocus_core.optics import BlurLaw
 from refocus_core.types import DefocusMap, DepthMap, Kernel
@@ -156,3 +158,23 @@ def test_bundled_depth_is_in_metres() -> None:
         and torch.equal(depth.valid, known)
         and depth.disparity.shape == (*motorcycle.photo().shape[:1], 500, 741)
     )
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda v: depth.from_image(v, near_m=2e-311, far_m=1.0), ValueError, r"near_m must be at least 1e-06 m"),
+        (lambda v: depth.from_image(v, "depth", metres_per_unit=1e-300), ValueError, r"metres_per_unit must be at least 1e-06"),
+        (lambda _: defocus.FocusDistance(1e-300), ValueError, r"distance_m must be above 0 m \(at least 1e-06\)"),
+        (lambda v: depth.adjust(depth.from_image(v), invert=torch.ones(2)), TypeError, "invert must be of type bool"),
+        (lambda v: bokeh.kernel_from_image(v[0, 0] + 1, center="yes"), TypeError, "center must be of type bool"),
+        (lambda v: bokeh.recover_highlights(v, v[:, 0], in_focus=torch.ones(2, 2)), TypeError, "in_focus must be of type bool"),
+        (lambda v: defocus.to_image(DefocusMap.from_radius(v[:, 0]), fill_range=1), TypeError, "fill_range must be of type bool"),
+        (lambda v: defocus.to_image(v), TypeError, "defocus_map must be of type DefocusMap"),
+    ],
+)
+def test_numbers_that_float32_cannot_hold_and_switches_that_are_none_are_named(
+    call: Callable[[torch.Tensor], object], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        call(torch.linspace(0, 1, 12).view(1, 1, 3, 4).expand(1, 3, 3, 4).contiguous())
