@@ -21,6 +21,8 @@ _ALIASES = [
 """Words under which the page's search finds the node as well."""
 _SENSORS = (*SENSORS_MM, options.defocus.OTHER_SENSOR, options.defocus.OWN_SENSOR)
 """Words of the sensor."""
+_STRENGTH = ("strength", "percent", "f_number", "focal_mm", "sensor", "sensor_mm", "genfocus_k")
+"""Widgets that say how strong the blur is."""
 _TEXTS = {
     "f_number": "0: the photo's own, where lens is connected.",
     "distance_m": "0: what the camera was focused on, where lens is connected and knows it.",
@@ -46,6 +48,12 @@ class RefocusDefocusMap(io.ComfyNode):
                 *host.widgets(options.defocus.OPTIONS, words={"sensor": _SENSORS}, texts=_TEXTS),
                 io.Image.Input("image", optional=True, tooltip="The photo, for the preview only."),
                 io.Mask.Input("focus_mask", optional=True, tooltip="White over what shall be sharp: its median depth."),
+                io.Mask.Input(
+                    "blur_mask",
+                    optional=True,
+                    tooltip="White where mask_blur adds blur, or takes it away. It shows in the outputs, not in the drawing "
+                    "below.",
+                ),
                 host.LensType.Input(
                     "lens",
                     optional=True,
@@ -69,39 +77,31 @@ class RefocusDefocusMap(io.ComfyNode):
     def execute(
         cls,
         depth: DepthMap,
-        strength: str,
-        percent: float,
-        f_number: float,
-        focal_mm: float,
-        sensor: str,
         near_gain: float,
         far_gain: float,
         focus_range: float,
-        sensor_mm: float,
         keyframes: str,
         tilt_deg: float,
         swing_deg: float,
         field_curvature: float,
         breathing: float,
-        genfocus_k: float,
+        mask_blur: float,
         image: torch.Tensor | None = None,
         lens: CameraData | None = None,
-        **where: Any,
+        blur_mask: torch.Tensor | None = None,
+        **given: Any,
     ) -> io.NodeOutput:
-        """One call of `defocus.from_lens`, and its preview; `where` is what `host.focus_of` takes."""
+        """One call of `defocus.from_lens`, and its preview; `given` is what `_strength` and `host.focus_of` take."""
         depth = depth.to(host.device())
+        of_strength = {name: given.pop(name) for name in _STRENGTH}
         tilt = None
-        if where["focus"] == "point":
-            tilt = defocus.Tilt(tilt_deg, swing_deg, where["x"], where["y"])
+        if given["focus"] == "point":
+            tilt = defocus.Tilt(tilt_deg, swing_deg, given["x"], given["y"])
         photo = None if image is None else host.to_bchw(image)[0]
-        focus = host.focus_of(camera=lens, **where) or defocus.FocusAuto(photo=_of_frames(photo, depth))
-        aperture: Strength = Gain(genfocus_k) if strength == options.defocus.GENFOCUS else Blur(percent)
-        if strength == options.defocus.CAMERA:
-            long_side_mm = None if sensor == options.defocus.OWN_SENSOR else SENSORS_MM.get(sensor, sensor_mm)
-            aperture = defocus.lens_for(depth, f_number or None, focal_mm or None, long_side_mm, lens)
+        focus = host.focus_of(camera=lens, **given) or defocus.FocusAuto(photo=_of_frames(photo, depth))
         defocus_map = defocus.from_lens(
             depth,
-            aperture,
+            _strength(depth, lens, **of_strength),
             focus,
             focus_range=focus_range,
             near_gain=near_gain,
@@ -109,12 +109,34 @@ class RefocusDefocusMap(io.ComfyNode):
             keyframes=defocus.parse_keyframes(keyframes),
             tilt=tilt,
             field_curvature=field_curvature,
-            breathing=breathing if strength == options.defocus.CAMERA else 0.0,
+            breathing=breathing if of_strength["strength"] == options.defocus.CAMERA else 0.0,
         )
+        if blur_mask is not None:
+            defocus_map = defocus.painted(defocus_map, host.to_bhw(blur_mask, "blur_mask"), mask_blur)
         preview = host.to_image(defocus.preview(defocus_map, photo, focus=focus))
         in_focus = host.to_mask(defocus_map.in_focus())
         page = previews.focus(preview, depth, photo, focus, lens)
         return io.NodeOutput(defocus_map.to(host.intermediate_device()), preview, in_focus, ui=page)
+
+
+def _strength(
+    depth: DepthMap,
+    camera: CameraData | None,
+    strength: str,
+    percent: float,
+    f_number: float,
+    focal_mm: float,
+    sensor: str,
+    sensor_mm: float,
+    genfocus_k: float,
+) -> Strength:
+    """How strong the blur is, by the widgets of that name."""
+    if strength == options.defocus.GENFOCUS:
+        return Gain(genfocus_k)
+    if strength != options.defocus.CAMERA:
+        return Blur(percent)
+    long_side_mm = None if sensor == options.defocus.OWN_SENSOR else SENSORS_MM.get(sensor, sensor_mm)
+    return defocus.lens_for(depth, f_number or None, focal_mm or None, long_side_mm, camera)
 
 
 def _of_frames(photo: torch.Tensor | None, depth: DepthMap) -> torch.Tensor | None:

@@ -2710,7 +2710,8 @@ var WHEN = {
     tilt_deg: [{ "focus": ["point"] }],
     swing_deg: [{ "focus": ["point"] }],
     breathing: [{ "strength": ["camera"] }],
-    genfocus_k: [{ "strength": ["K of Genfocus"] }]
+    genfocus_k: [{ "strength": ["K of Genfocus"] }],
+    mask_blur: [{ "blur_mask": ["connected"] }]
   },
   RefocusDefocusFromImage: {
     above: [{ "signs": ["signed", "grey"] }],

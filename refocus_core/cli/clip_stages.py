@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..types import DefocusMap, Progress
 
 NOT_FOR_CLIPS = (
-    *("defocus", "bits", "exif_lens"),
+    *("defocus", "bits", "exif_lens", "blur_mask"),
     *("save_depth", "save_defocus", "save_sharp", "save_matte", "save_recipe", "save_aperture"),
 )
 """Options that are about one photo."""

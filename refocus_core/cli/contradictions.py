@@ -49,6 +49,8 @@ def check(args: argparse.Namespace) -> None:
         "--exif-lens": args.exif_lens,
     }
     given = [name for name, value in camera.items() if value]
+    if args.mask_blur is not None and args.blur_mask is None:
+        raise ValueError("--mask-blur needs --blur-mask, the picture that says where.")
     strengths = {"--blur": args.blur is not None, "--genfocus-k": args.genfocus_k is not None}
     both = [*(name for name, there in strengths.items() if there), *given[:1]]
     if len(both) > 1:

@@ -21,7 +21,7 @@ def check_inputs(args: argparse.Namespace) -> torch.device:
     Raises:
         ValueError, OSError, WeightsMissingError: on the first of it; the message names the option and the remedy.
     """
-    named = {"PHOTO": args.photo, "--focus-mask": args.focus_mask, "--defocus": args.defocus}
+    named = {"PHOTO": args.photo, "--focus-mask": args.focus_mask, "--blur-mask": args.blur_mask, "--defocus": args.defocus}
     named |= {"--aperture-file": args.aperture_file, "--aperture-texture": args.aperture_texture}
     generative = {"--flux": args.flux, "--vae": args.vae, "--deblur-lora": args.deblur_lora, "--bokeh-lora": args.bokeh_lora}
     for name, path in {**named, **generative}.items():

@@ -27,7 +27,7 @@ def check_outputs(args: argparse.Namespace, photo: Picture | None = None) -> dic
     """
     from ..files import pictures
 
-    given = [args.photo, args.focus_mask, args.defocus, Path(args.depth), Path(args.aperture)]
+    given = [args.photo, args.focus_mask, args.blur_mask, args.defocus, Path(args.depth), Path(args.aperture)]
     given += [args.aperture_file, args.aperture_texture]
     protect = () if args.overwrite else tuple(p for p in given if p is not None)
     size = None if photo is None else (photo.image.shape[-2], photo.image.shape[-1])

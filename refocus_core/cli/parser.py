@@ -171,6 +171,8 @@ def _add_strength(p: argparse.ArgumentParser) -> None:
     _add(g, o.defocus.NEAR_GAIN)
     _add(g, o.defocus.FAR_GAIN)
     _add(g, o.defocus.FIELD_CURVATURE)
+    g.add_argument("--blur-mask", metavar="FILE", type=Path, help="where --mask-blur changes the blur: white, all of it")
+    _add(g, o.defocus.MASK_BLUR, unset=True, note=f"Default: {o.defocus.MASK_BLUR.default}.")
     _add(g, o.defocus.BREATHING)
 
 

@@ -94,6 +94,7 @@ def run(args: argparse.Namespace, networks: Networks | None = None) -> None:
         kernel = opening.kernel(args)
         focus = focus_of(args)
         given = None if args.defocus is None else _defocus_file(args.defocus, image, args.layer)
+        painted = None if args.blur_mask is None else _painted(args.blur_mask).to(device)
         depth_file = None if given is not None else _depth_file(args)
         kept = networks or Networks()
         if given is None:
@@ -108,6 +109,9 @@ def run(args: argparse.Namespace, networks: Networks | None = None) -> None:
             lens = lens_of(args, photo.camera, depth_map)
             focus = defocus.FocusAuto(photo=image) if focus is None else focus
             defocus_map = defocus.from_lens(depth_map, lens, focus, tilt=tilt_of(args), **ranges_of(args))
+    if painted is not None:
+        percent = options.defocus.MASK_BLUR.default if args.mask_blur is None else args.mask_blur
+        defocus_map = defocus.painted(defocus_map, painted, percent)
     result, alpha = blurred(args, sharp, photo.alpha, defocus_map, kernel, kept, stages, taken=image)
     with stages("writing"):
         write(
@@ -232,12 +236,17 @@ def ranges_of(args: argparse.Namespace) -> dict[str, Any]:
 
 def focus_of(args: argparse.Namespace) -> FocusLike:
     """What is sharp, as the options say; None is for automatic focus to find."""
+    if args.focus_mask is not None:
+        return _painted(args.focus_mask)
+    return args.focus if args.focus is not None else args.focus_distance
+
+
+def _painted(path: Path) -> Tensor:
+    """The mask [1,H,W] that a picture holds; alpha, if any, is not what was painted."""
     from ..files import pictures
 
-    if args.focus_mask is not None:
-        mask = pictures.load_map(args.focus_mask)
-        return (mask[:, :3] if mask.shape[1] > 2 else mask[:, :1]).mean(1)  # alpha, if any, is not what was painted
-    return args.focus if args.focus is not None else args.focus_distance
+    mask = pictures.load_map(path)
+    return (mask[:, :3] if mask.shape[1] > 2 else mask[:, :1]).mean(1)
 
 
 def _defocus_file(path: Path, image: Tensor, layer: str | None) -> DefocusMap:

@@ -5,6 +5,7 @@ from_lens      depth + lens + focus -> DefocusMap; the law itself is `optics.Blu
 encoded        maps as pictures of numbers, from other programs and for them
 keyframes      focus and aperture over the frames of a clip
 tilt, curvature      a focal plane that leans;  one that is bent towards the corners
+painted        blur added or taken away under a mask
 breathing      the size at which a lens shows the scene as its focus moves
 preview, thumbnail      a picture of the map for people;  depth made small for the page
 """
@@ -28,6 +29,7 @@ from .focus import (
 )
 from .from_lens import from_lens, lens_for, subject_distance
 from .keyframes import Key, Keyframes, parse_keyframes
+from .painted import painted
 from .preview import preview
 from .thumbnail import DepthThumbnail, shown_frames, thumbnail
 from .tilt import Tilt
@@ -54,6 +56,7 @@ __all__ = [
     "from_lens",
     "imaged",
     "lens_for",
+    "painted",
     "parse_keyframes",
     "preview",
     "shown_frames",

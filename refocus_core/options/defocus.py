@@ -213,6 +213,16 @@ GENFOCUS_K = Number(
     "picture: twice as many px across need twice the K.",
     when=({"strength": (GENFOCUS,)},),
 )
+MASK_BLUR = Number(
+    "mask_blur",
+    1.5,
+    (-50.0, 50.0),
+    0.1,
+    "percent",
+    "Blur radius that is added where blur_mask is white, in percent of the long edge. Below 0: taken away, until it is sharp.",
+    flag="--mask-blur",
+    when=({"blur_mask": ("connected",)},),
+)
 OPTIONS: tuple[Option, ...] = (
     FOCUS,
     X,
@@ -236,5 +246,6 @@ OPTIONS: tuple[Option, ...] = (
     FIELD_CURVATURE,
     BREATHING,
     GENFOCUS_K,
+    MASK_BLUR,
 )
 """Of Defocus Map."""

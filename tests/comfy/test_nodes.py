@@ -461,6 +461,21 @@ def test_defocus_of_another_size(comfy_server: rig.Server) -> None:
     assert "64" in message and "40" in message, message
 
 
+def test_blur_is_painted_over_that_of_depth_and_lens(comfy_server: rig.Server) -> None:
+    graph = chain(comfy_server)
+    plain = comfy_server.run(twin.probed(graph, ("4", 0)))
+    assert plain.end == "execution_success", plain.error
+    before = twin.read_probe(comfy_server, "4")["radius_px"]
+    _, h, w = before.shape
+    graph["8"] = {"class_type": "SolidMask", "inputs": {"value": 1.0, "width": w, "height": h}}
+    graph["4"]["inputs"].update(blur_mask=["8", 0], mask_blur=10.0)
+    run = comfy_server.run(twin.probed(graph, ("4", 0)))
+    assert run.end == "execution_success", run.error
+    after = twin.read_probe(comfy_server, "4")["radius_px"]
+    assert torch.allclose(after.abs() - before.abs(), torch.full_like(before, 0.1 * max(h, w)), atol=1e-4)
+    assert bool(((after < 0) == (before < 0)).all())
+
+
 def test_empty_focus_mask_says_how_to_paint_one(comfy_server: rig.Server) -> None:
     graph = chain(comfy_server)
     graph["8"] = {"class_type": "SolidMask", "inputs": {"value": 0.0, "width": 64, "height": 64}}

@@ -187,6 +187,8 @@ class Twin:
             far_gain=i["far_gain"],
             keyframes=defocus.parse_keyframes(i.get("keyframes", "")),
         )
+        if "blur_mask" in i:
+            made = defocus.painted(made, self.value(i["blur_mask"]), i["mask_blur"])
         return made, None, made.in_focus()
 
     def AllInFocus(self, i: dict[str, Any]) -> tuple[Any, ...]:  # noqa: N802

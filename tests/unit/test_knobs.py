@@ -58,6 +58,7 @@ FOCUS: dict[str, tuple[dict[str, Any], Any]] = {
     "swing_deg": ({}, 30.0),
     "field_curvature": ({}, 0.3),
     "genfocus_k": ({"strength": options.defocus.GENFOCUS}, 40.0),
+    "mask_blur": ({}, -2.0),
 }
 """The same of Defocus Map."""
 OF_CLIPS = ("breathing",)
@@ -113,14 +114,15 @@ def _radius(**changed: Any) -> Tensor:
     lens: Strength = Gain(s["genfocus_k"]) if s["strength"] == options.defocus.GENFOCUS else Blur(s["percent"])
     if s["strength"] == options.defocus.CAMERA:
         lens = defocus.lens_for(scene, s["f_number"], s["focal_mm"], SENSORS_MM.get(s["sensor"], s["sensor_mm"]))
-    return defocus.from_lens(
+    made = defocus.from_lens(
         scene,
         lens,
         focus,
         tilt=defocus.Tilt(s["tilt_deg"], s["swing_deg"], s["x"], s["y"]),
         keyframes=defocus.parse_keyframes(s["keyframes"]),
         **{name: s[name] for name in ("focus_range", "near_gain", "far_gain", "field_curvature")},
-    ).radius_px
+    )
+    return defocus.painted(made, torch.ones(40, 60), s["mask_blur"]).radius_px
 
 
 @pytest.mark.parametrize("name", FOCUS)

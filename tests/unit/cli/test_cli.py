@@ -186,6 +186,19 @@ def test_a_saved_defocus_map_takes_the_place_of_depth_focus_and_lens(
     assert Image.open(tmp_path / "see.jpg").size == SIZE
 
 
+def test_blur_is_added_under_a_mask(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain, more = tmp_path / "plain.npy", tmp_path / "more.npy"
+    assert run(small, tmp_path / "a.png", "--focus", "0.5,0.65", "--save-defocus", plain) == 0
+    paint = ["--blur-mask", small / "mask.png", "--mask-blur", 4]
+    assert run(small, tmp_path / "b.png", "--focus", "0.5,0.65", "--save-defocus", more, *paint) == 0
+    grown = np.abs(np.load(more)) - np.abs(np.load(plain))
+    mask = np.asarray(Image.open(small / "mask.png")) > 0
+    assert grown[mask] == pytest.approx(0.04 * SIZE[0], abs=1e-4) and not grown[~mask].any()
+    capsys.readouterr()
+    assert run(small, tmp_path / "c.png", "--mask-blur", 4) == 2
+    assert "--mask-blur needs --blur-mask" in capsys.readouterr().err
+
+
 def test_one_exr_holds_the_picture_its_depth_and_a_defocus_map(
     small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

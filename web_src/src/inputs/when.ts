@@ -44,6 +44,7 @@ export const WHEN: Record<string, Record<string, readonly Case[]>> = {
     swing_deg: [{"focus": ["point"]}],
     breathing: [{"strength": ["camera"]}],
     genfocus_k: [{"strength": ["K of Genfocus"]}],
+    mask_blur: [{"blur_mask": ["connected"]}],
   },
   RefocusDefocusFromImage: {
     above: [{"signs": ["signed", "grey"]}],
