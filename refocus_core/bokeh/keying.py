@@ -67,7 +67,7 @@ def between(depth_map: DepthMap, near: float, far: float) -> tuple[Tensor, Tenso
     check_kind(depth_map, DepthMap, "depth_map")
     for name, value in (("near", near), ("far", far)):
         check_number(value, name)
-    if near < far:
+    if not near >= far:  # also refuses NaN
         raise ValueError(f"near must not be less than far (1 is the nearest thing), got near {near:g} and far {far:g}.")
     span = depth_map.span()
     known = depth_map.known_range if depth_map.metric else (0.0, 1.0)
@@ -107,7 +107,7 @@ def depth_matte(
     same_size(depth_map.disparity, h, w, "depth")
     if not softness > 0:
         raise ValueError(f"softness must be above 0, got {softness}.")
-    if bool((nearest < farthest).any()):
+    if not bool((nearest >= farthest).all()):
         raise ValueError(f"The nearer limit must be the larger disparity, got {nearest.tolist()} and {farthest.tolist()}.")
     device, image = image_linear.device, image_linear.float()
     disparity = gaussian(depth_map.disparity, depth_map.edge_px) if depth_map.edge_px else depth_map.disparity

@@ -83,6 +83,11 @@ def test_bad_limits_are_named() -> None:
     image, depth_map = scene(disc(24))
     with pytest.raises(ValueError, match="near must not be less than far"):
         bokeh.between(depth_map, 0.2, 0.5)
+    for near, far in ((float("nan"), 0.5), (0.5, float("nan"))):
+        with pytest.raises(ValueError, match="near must not be less than far"):
+            bokeh.between(depth_map, near, far)
+        with pytest.raises(ValueError, match="nearer limit"):
+            bokeh.depth_matte(image, depth_map, torch.tensor([near]), torch.tensor([far]))
     with pytest.raises(ValueError, match="nearer limit"):
         bokeh.depth_matte(image, depth_map, torch.tensor([0.1]), torch.tensor([0.2]))
     with pytest.raises(ValueError, match="softness"):
