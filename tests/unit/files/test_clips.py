@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 
 from refocus_core.files import clips
 from refocus_core.files.formats import PictureError
+from tests.helpers.clip_files import sound_of, times_of, written
 
 av = pytest.importorskip("av", reason="needs av: run `bash scripts/setup.sh tests`")
 
@@ -21,36 +21,10 @@ SIZE = (64, 48)
 
 def made(path: Path, sound: str | None = "aac", size: tuple[int, int] = SIZE, shift: int = 0, form: str = "yuv420p") -> Path:
     """A clip of TIMES, a gradient that moves, with a tone."""
-    with av.open(str(path), "w") as out:
-        video = out.add_stream("libx264", rate=25, options={"crf": "1"})
-        video.width, video.height, video.pix_fmt = *size, form
-        video.codec_context.time_base = Fraction(1, 1000)
-        tone = out.add_stream(sound, rate=8000, layout="mono") if sound else None
-        for i, ms in enumerate(TIMES):
-            x = np.linspace(40, 200, size[0])[None, :, None] + np.arange(size[1])[:, None, None] / 4 + 2 * i
-            pixels = np.repeat(x, 3, 2) * np.array([1.0, 0.8, 0.5])
-            frame = av.VideoFrame.from_ndarray(pixels.clip(0, 255).astype(np.uint8), format="rgb24")
-            frame.pts, frame.time_base = ms + shift, Fraction(1, 1000)
-            out.mux(video.encode(frame))
-        out.mux(video.encode(None))
-        if tone is not None:
-            wave = np.sin(np.arange(4096) / 5).astype(np.float32)[None]
-            frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout="mono")
-            frame.sample_rate, frame.pts = 8000, 0
-            out.mux(tone.encode(frame))
-            out.mux(tone.encode(None))
-    return path
-
-
-def times(path: Path) -> list[float]:
-    with av.open(str(path)) as container:
-        return [round(float(f.time) * 1000) for f in container.decode(video=0)]
-
-
-def sound(path: Path) -> list[tuple[bytes, float]]:
-    with av.open(str(path)) as container:
-        packets = list(container.demux(audio=0))
-        return [(bytes(p), round(float(p.pts * p.time_base), 4)) for p in packets if p.size]
+    slope = np.linspace(40, 200, size[0])[None, :, None] + np.arange(size[1])[:, None, None] / 4
+    colour = np.array([1.0, 0.8, 0.5])
+    frames = (((slope + 2 * i) * colour).clip(0, 255).astype(np.uint8) for i in range(len(TIMES)))
+    return written(path, frames, [ms + shift for ms in TIMES], sound=sound, form=form)
 
 
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "mov"])
@@ -59,12 +33,12 @@ def test_frames_keep_their_times_and_sound_is_copied(tmp_path: Path, kind: str) 
     clips.check_clip_output(source, target)
     numbers: list[int] = []
     clips.rewrite(source, target, lambda n, frame: numbers.append(n) or frame)
-    assert numbers == list(range(len(TIMES))) and times(source) == list(TIMES)
-    late = times(target)[0]  # Matroska holds no time below 0, so all begins later by what the sound begins earlier
+    assert numbers == list(range(len(TIMES))) and times_of(source) == list(TIMES)
+    late = times_of(target)[0]  # Matroska holds no time below 0, so all begins later by what the sound begins earlier
     assert late == 0 or kind == "mkv"
-    assert [t - late for t in times(target)] == list(TIMES)
-    assert [data for data, _ in sound(target)] == [data for data, _ in sound(source)]
-    assert [t - late / 1000 for _, t in sound(target)] == pytest.approx([t for _, t in sound(source)], abs=2e-3)
+    assert [t - late for t in times_of(target)] == list(TIMES)
+    assert [data for data, _ in sound_of(target)] == [data for data, _ in sound_of(source)]
+    assert [t - late / 1000 for _, t in sound_of(target)] == pytest.approx([t for _, t in sound_of(source)], abs=2e-3)
 
 
 def test_colours_come_back(tmp_path: Path) -> None:
