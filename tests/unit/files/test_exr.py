@@ -76,6 +76,8 @@ def test_what_cannot_be_told_is_asked_for(tmp_path: Path) -> None:
     two = written(tmp_path / "two.exr", ("", COLOUR | layered("left", {"Z": Z}) | layered("right", {"Z": Z})))
     with pytest.raises(PictureError, match=r"several channels with depth: left\.Z, right\.Z"):
         depth_layer(two)
+    own = written(tmp_path / "own.exr", ("", COLOUR | {"Z": Z} | layered("shadow", {"Z": -Z})))
+    assert depth_layer(own) == "Z", "that of the picture itself"
     lights = written(tmp_path / "lights.exr", ("", layered("key", COLOUR) | layered("fill", COLOUR)))
     with pytest.raises(PictureError, match=r"one layer with R, G and B"):
         load(lights)
