@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.helpers import paths, rig, twin
 from tools.workflows.specs import WORKFLOWS
@@ -88,7 +90,28 @@ def test_the_pack_brings_every_picture_that_a_workflow_loads_and_no_other(comfy_
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
 def test_nodes_do_not_overlap(path: Path) -> None:
     """A title bar is 30 high and lies above `pos`."""
-    nodes = json.loads(path.read_text())["nodes"]
+    check_apart(json.loads(path.read_text())["nodes"])
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("vue", [False, True], ids=["classic", "vue"])
+def test_a_picture_in_portrait_format_makes_no_node_cover_another(comfy_server: rig.Server, comfy_page: Page, vue: bool) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (160, 90, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(comfy_server.base / "input" / "tall.png")
+    comfy_page.vue(vue)
+    try:
+        open_template(comfy_page, paths.REPO / "workflows" / "Change the focus in a group photo.json")
+        comfy_page.page.evaluate(
+            "() => { const load = app.graph.nodes.find(n => n.type === 'LoadImage'); load.widgets[0].value = 'tall.png'; }"
+        )
+        assert comfy_page.run() == "execution_success", comfy_server.log_text()[-2000:]
+        comfy_page.page.wait_for_timeout(1500)
+        check_apart(comfy_page.page.evaluate("() => JSON.parse(JSON.stringify(app.graph.serialize())).nodes"))
+    finally:
+        comfy_page.vue(False)
+
+
+def check_apart(nodes: list[dict[str, Any]]) -> None:
     boxes = [(*n["pos"], n["size"][0], 0 if n["flags"].get("collapsed") else n["size"][1], n["type"]) for n in nodes]
     for k, (x, y, w, h, kind) in enumerate(boxes):
         for x2, y2, w2, h2, kind2 in boxes[k + 1 :]:

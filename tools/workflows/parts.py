@@ -9,6 +9,8 @@ from tools.workflows.graph import NOTE_WIDTH, Node
 
 PREFIX = "refocus_"
 """Before the names of the pack's pictures in ComfyUI's input folder (`nodes/host/template_pictures.py`)."""
+REBLUR_HEIGHT = 830
+"""How high Reblur becomes by a picture in portrait format with all its inputs shown, so that it covers nothing below it."""
 TINY_DEPTH = {"model": "tiny/model.safetensors"}
 """Widgets of Depth Estimate with the tests' random model."""
 OWN_DEPTH = {"source": "model", "model": "auto"}
@@ -43,7 +45,7 @@ def defocus(inputs: dict[str, object], title: str = "") -> Node:
 
 
 def reblur(inputs: dict[str, object], title: str = "") -> Node:
-    return Node("RefocusReblur", inputs, title=title, width=340, height=480)
+    return Node("RefocusReblur", inputs, title=title, width=340, height=REBLUR_HEIGHT)
 
 
 AS_TAKEN = {"focus": "distance", "distance_m": 4.9, "strength": "camera", "f_number": 2.0, "focal_mm": 50.0}
