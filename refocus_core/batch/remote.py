@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from .. import __version__
+from ..files.unfinished import working_folder
 from .jobs import PLACE, RESULT, Job, Naming, target_of
 from .recipes import SIDECAR_SUFFIX, Recipe, Value, merged, read_recipe
 from .storage import Place, is_done, mark_done, stamp_of
@@ -69,8 +69,8 @@ class RemoteWorker:
     def __call__(self, place: Place, name: str) -> Report:
         """Do the picture `name` below `place`, if it is not done."""
         self._notes.texts.clear()
-        with tempfile.TemporaryDirectory(prefix="refocus-") as folder:
-            here = _Here(self._batch, place, name, Path(folder))
+        with working_folder() as folder:
+            here = _Here(self._batch, place, name, folder)
             try:
                 state, reason = here.done(self._work), ""
             except Exception as error:  # whatever it is, it is not to stop the other pictures

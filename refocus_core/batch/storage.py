@@ -7,15 +7,17 @@ and what a kill leaves half done does not count.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
-import uuid
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from ..files.output import write_whole
 from .journal import OWN_FOLDER
 
 _CHANGES = ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "updated")
@@ -95,13 +97,8 @@ class Place:
         if "file" not in system.protocol:  # stores of objects show a file when it is whole
             system.put_file(str(source), path)
             return
-        part = f"{path.rsplit('/', 1)[0]}/.refocus-{uuid.uuid4().hex}"
-        try:
-            system.put_file(str(source), part)
-            os.replace(part, path)
-        except BaseException:
-            Path(part).unlink(missing_ok=True)
-            raise
+        with source.open("rb") as file:
+            write_whole(Path(path), functools.partial(shutil.copyfileobj, file))
 
     def read(self, name: str) -> bytes | None:
         """A small file's content; None if it is not there."""

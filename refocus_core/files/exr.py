@@ -7,8 +7,6 @@ In a file of several parts, as Blender and Nuke write them too, the part's name 
 from __future__ import annotations
 
 import importlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +14,7 @@ import numpy as np
 
 from .formats import Array, PictureError
 from .guard import check_size
+from .unfinished import working_folder
 
 _PICTURE_LAYERS = ("", "combined", "rgba", "rgb", "beauty", "image", "default")
 """Ends of the names of layers that hold the picture, in the order in which they are looked for."""
@@ -109,14 +108,14 @@ def write_exr(file: BinaryIO, values: Array) -> None:
         values = np.concatenate([values[..., :3] * values[..., 3:], values[..., 3:]], 2)
     channels = {n: np.ascontiguousarray(values[..., i]) for i, n in enumerate(names)}
     header = {"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}
-    with tempfile.TemporaryDirectory() as folder:  # OpenEXR writes to names only
-        name = os.path.join(folder, "picture.exr")
+    with working_folder() as folder:  # OpenEXR writes to names only
+        name = folder / "picture.exr"
         try:
             with exr.File(header, channels) as out:
-                out.write(name)
+                out.write(str(name))
         except RuntimeError as error:
             raise OSError(f"OpenEXR: {error}") from error
-        file.write(Path(name).read_bytes())
+        file.write(name.read_bytes())
 
 
 def _channels(path: Path) -> dict[str, Array]:

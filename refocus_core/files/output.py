@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from ..faults import is_write_fault, not_written
 from .exr import openexr
 from .formats import ALPHA_SUFFIXES, FLOAT_SUFFIXES, INTEGER_BITS, LARGEST_SIDE_PX, MAP_SUFFIXES, PictureError
+from .unfinished import MOVES_OPEN_FILES, new_file, remove_left_files
 
 FLOAT_BITS = 32
 """Bits per channel of floating point."""
@@ -102,34 +102,36 @@ def _named(bits: int) -> str:
 def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
     """Write to a hidden neighbour, then rename: nobody ever sees half a file, and a failure keeps the old one.
 
-    A link stays one, and what it points to is written.
+    A link stays one, and what it points to is written. Hidden neighbours of processes that were killed are removed first.
 
     Raises:
         OSError: if there is no room or no leave to write, with the file's name and the remedy; and whatever `write` raises.
     """
     target = path.resolve()
+    remove_left_files(target.parent)
     try:
-        handle, name = tempfile.mkstemp(prefix=".refocus-", suffix=target.suffix, dir=target.parent)
+        file, hidden = new_file(target)
     except OSError as error:
         raise not_written(path, error) from error
+    whole = False
     try:
-        with os.fdopen(handle, "w+b") as file:
-            write(file)
+        with file:
+            write(cast("BinaryIO", file))
             file.flush()
             os.fsync(file.fileno())
+            whole = True
+            if MOVES_OPEN_FILES:  # while it is locked: else another process might take it for a dead one's
+                _take_name(hidden, target)
+        if not MOVES_OPEN_FILES:
+            _take_name(hidden, target)
     except BaseException as error:
-        os.unlink(name)
-        if isinstance(error, OSError) and is_write_fault(error):
+        hidden.unlink(missing_ok=True)
+        if isinstance(error, OSError) and (whole or is_write_fault(error)):
             raise not_written(path, error) from error
         raise
-    try:
-        _take_name(name, target)
-    except OSError as error:
-        os.unlink(name)
-        raise not_written(path, error) from error
 
 
-def _take_name(name: str, path: Path) -> None:
+def _take_name(hidden: Path, path: Path) -> None:
     """Give a whole file its name, and the permissions of the one that was there or of any file."""
     if path.exists():
         mode = path.stat().st_mode & 0o777
@@ -137,5 +139,5 @@ def _take_name(name: str, path: Path) -> None:
         umask = os.umask(0)
         os.umask(umask)
         mode = 0o666 & ~umask
-    os.chmod(name, mode)  # mkstemp makes files that only their owner reads
-    os.replace(name, path)
+    os.chmod(hidden, mode)  # hidden files are made such that only their owner reads them
+    os.replace(hidden, path)

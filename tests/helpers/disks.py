@@ -27,10 +27,11 @@ def room(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def run_program(program: str, *given: object, cwd: Path) -> subprocess.Popen[str]:
+def run_program(program: str, *given: object, cwd: Path, stdin: int | None = None) -> subprocess.Popen[str]:
     """A Python program as a process of its own, whose output and errors are read as text."""
     command = [sys.executable, "-c", program, *map(str, given)]
-    return subprocess.Popen(command, cwd=cwd, env=environment(REPO), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    streams = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=cwd, env=environment(REPO), **streams, text=True)
 
 
 def become_nobody() -> None:

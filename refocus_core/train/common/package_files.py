@@ -11,13 +11,14 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import zipfile
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
+
+from ...files.unfinished import working_folder
 
 log = logging.getLogger(__name__)
 
@@ -121,8 +122,8 @@ def _downloaded(package: Package, beside: Path) -> Generator[Path]:
     """The package's archive, in a temporary folder on the disk of `beside`."""
     log.info("Fetching %s", package.spec)
     beside.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=beside) as work:
-        yield _download(package, Path(work))
+    with working_folder(beside) as work:
+        yield _download(package, work)
 
 
 def _download(package: Package, work: Path) -> Path:

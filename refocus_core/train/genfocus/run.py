@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import torch
 from torch import Tensor, nn
 
+from ...files.output import write_whole
 from ...generative import load_lora, save_lora
 from ...generative.checkpoint import load_transformer, load_vae
 from ...generative.forward import Factors
@@ -72,10 +72,8 @@ def note_settings(settings: Training, out: Path) -> None:
         if changed:
             raise ValueError(f"{out} was begun with other settings ({', '.join(changed)}). Train into another folder.")
     out.mkdir(parents=True, exist_ok=True)
-    # Every process writes the same; a name of its own each, which no shared random seed makes equal.
-    part = note.with_suffix(f".{uuid4().hex}.part")
-    part.write_text(json.dumps(values, indent=1))
-    part.replace(note)
+    text = json.dumps(values, indent=1).encode()
+    write_whole(note, lambda file: file.writelines([text]))  # every process writes the same
 
 
 def train(

@@ -6,6 +6,7 @@ complete, and a second run makes those that are missing. `Shards` reads them, fr
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 from urllib.parse import urlparse
 
 from torch.utils.data import DataLoader, Dataset
@@ -25,6 +26,7 @@ from webdataset.gopen import gopen
 from webdataset.shardlists import expand_urls
 from webdataset.writer import TarWriter
 
+from ...files.output import write_whole
 from .sample_files import RejectedError, Sample, encode
 
 log = logging.getLogger(__name__)
@@ -92,10 +94,10 @@ def write(
 
 def _write_shard(path: Path, encoded: Iterator[tuple[int, Sample | None, str]], count: int) -> None:
     """The next `count` samples as a shard with its note, complete or not at all."""
-    part = path.with_name(path.name + f".{os.getpid()}.part")
     rejected: dict[str, str] = {}
-    try:
-        with part.open("wb") as stream, TarWriter(stream, mtime=0, encoder=False, compress=False) as tar:
+
+    def write(file: BinaryIO) -> None:
+        with TarWriter(file, mtime=0, encoder=False, compress=False) as tar:
             for index, sample, why in islice(encoded, count):
                 if sample is None:
                     rejected[str(index)] = why
@@ -103,9 +105,8 @@ def _write_shard(path: Path, encoded: Iterator[tuple[int, Sample | None, str]], 
                     tar.write({"__key__": f"{index:012d}", **sample})
         note = {"samples": count - len(rejected), "rejected": rejected}
         _note(path).write_text(json.dumps(note, indent=1))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+
+    write_whole(path, write)
 
 
 def _note(path: Path) -> Path:
@@ -193,10 +194,8 @@ class Shards:
         self._cache.mkdir(parents=True, exist_ok=True)
         path = self._cache / f"{number:06d}-{Path(urlparse(name).path).name}"
         if not path.is_file():
-            part = path.with_name(f"{path.name}.{os.getpid()}.part")
-            with gopen(name) as source, part.open("wb") as target:
-                shutil.copyfileobj(source, target)
-            os.replace(part, path)  # two processes may both fetch it; either file is the shard
+            with gopen(name) as source:  # two processes may both fetch it; either file is the shard
+                write_whole(path, functools.partial(shutil.copyfileobj, source))
             old = sorted(self._cache.glob("*.tar"), key=lambda p: p.stat().st_mtime)[: -self._keep]
             for p in old:
                 p.unlink(missing_ok=True)

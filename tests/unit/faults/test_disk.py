@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -205,26 +204,3 @@ def test_what_a_writer_cannot_read_is_no_fault_of_the_disk(folder: Path) -> None
     path = earlier(folder, "a.png")
     with pytest.raises(FileNotFoundError, match="missing"):
         write_whole(path, lambda file: file.write(Path("missing").read_bytes()))
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from refocus_core.files.output import write_whole
-
-def write(file):
-    file.write(b"half" * 10000)
-    file.flush()
-    os.kill(os.getpid(), signal.SIGKILL)
-
-write_whole(Path(sys.argv[1]), write)
-"""
-
-
-def test_a_kill_while_a_file_is_written_keeps_the_earlier_one(tmp_path: Path) -> None:
-    path = earlier(tmp_path, "a.png")
-    child = run_program(KILLED, path, cwd=tmp_path)
-    child.communicate(timeout=120)
-    assert child.returncode == -signal.SIGKILL and path.read_bytes() == OLD
-    write_whole(path, lambda file: file.write(b"whole"))
-    assert path.read_bytes() == b"whole"
