@@ -6,8 +6,6 @@ import json
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -39,7 +37,7 @@ from refocus_core.train.genfocus.commands import main
 from refocus_core.train.genfocus.sample_files import decode
 from refocus_core.train.genfocus.training import CONFIGS
 from tests.helpers import tiny_flux
-from tests.helpers.paths import REPO, environment
+from tests.helpers.launched import run_on_processes
 
 STAGES = {
     "synthetic": "bokeh",
@@ -464,16 +462,7 @@ def test_two_processes_have_the_loss_curve_of_one_also_with_spread_weights(folde
         "loop.Accelerator = Sharded\n"
         "assert main(['train', stage, out + '/spread']) == 0\n"
     )
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--mixed_precision", "no", "--num_machines", "1"]
-    launch += ["--main_process_port", "0", "--dynamo_backend", "no", "--num_cpu_threads_per_process", "1"]
-    done = subprocess.run(
-        [*launch, "--multi_gpu", "--num_processes", "2", str(tmp_path / "run.py")],
-        env=environment(REPO, ACCELERATE_USE_CPU="true"),
-        timeout=240,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-9000:]
+    run_on_processes(2, tmp_path / "run.py")
     assert len(curve(tmp_path / "one")) == STEPS
     kept = {n: read_safetensors(checkpoints(tmp_path / n)[-1] / "average.safetensors") for n in ("one", "two", "spread")}
     for name in ("two", "spread"):

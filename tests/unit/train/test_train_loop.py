@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from torch import Tensor, nn
 
 from refocus_core.train import Settings, fit, generator
 from refocus_core.train.common.checkpoints import checkpoints
-from tests.helpers.paths import REPO, environment
+from tests.helpers.launched import run_on_processes
 
 SETTINGS = Settings(steps=24, batch_size=4, warmup_steps=4, save_every=5, log_every=7, ema=0.9, seed=3)
 
@@ -170,28 +168,9 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
         "import os\n"
         "(out / ('losses%s.json' % os.environ.get('RANK', 0))).write_text(json.dumps(values))\n"
     )
-    launch = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--mixed_precision",
-        "no",
-        "--num_machines",
-        "1",
-        "--main_process_port",
-        "0",
-    ]
-    launch += ["--dynamo_backend", "no", "--num_cpu_threads_per_process", "1"]
     for count in (1, 2):
         (tmp_path / str(count)).mkdir()
-        subprocess.run(
-            # --multi_gpu is what starts several processes on one machine, ACCELERATE_USE_CPU keeps them on its processor.
-            [*launch, *["--multi_gpu"] * (count > 1), "--num_processes", str(count), str(script), str(tmp_path / str(count))],
-            env=environment(REPO, ACCELERATE_USE_CPU="true"),
-            check=True,
-            timeout=240,
-            capture_output=True,
-        )
+        run_on_processes(count, script, str(tmp_path / str(count)))
     one = json.loads((tmp_path / "1/losses0.json").read_text())
     both = [json.loads((tmp_path / f"2/losses{rank}.json").read_text()) for rank in (0, 1)]
     assert len(one) == SETTINGS.steps
