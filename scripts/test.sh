@@ -16,6 +16,10 @@ step "lint" ruff check .
 step "format" ruff format --check .
 step "types" basedpyright
 step "import rules" lint-imports
+step "security" bandit --quiet --configfile pyproject.toml --recursive __init__.py nodes refocus_core tools bench
+# Without the plugins for high entropy: hashes of weights and packages look like keys to them.
+git ls-files -z | step "secrets" xargs -0 detect-secrets-hook --no-verify \
+  --disable-plugin Base64HighEntropyString --disable-plugin HexHighEntropyString
 step "page" npm --prefix web_src --silent run check
 # Here everything is installed, so a skipped test is a failure.
 export REFOCUS_NO_SKIPS=1

@@ -25,7 +25,9 @@ PAGE = REPO / "docs" / "licences.md"
 PACKAGES = {
     "accelerate": "Apache-2.0",
     "av": "BSD-3-Clause (its wheels also LGPL-3.0 and GPL-3.0: FFmpeg, x264, x265)",
+    "bandit": "Apache-2.0",
     "basedpyright": "MIT",
+    "detect-secrets": "Apache-2.0",  # pragma: allowlist secret - a package's name
     "diffusers": "Apache-2.0",
     "fsspec": "BSD-3-Clause",
     "huggingface_hub": "Apache-2.0",
@@ -41,6 +43,7 @@ PACKAGES = {
     "peft": "Apache-2.0",
     "Pillow": "MIT-CMU",
     "pillow-heif": "BSD-3-Clause (its wheels also LGPL-3.0 and GPL-2.0: libheif, x265)",
+    "pip-audit": "Apache-2.0",
     "piq": "Apache-2.0",
     "playwright": "Apache-2.0",
     "prodigyopt": "MIT",

@@ -107,6 +107,6 @@ def tree(packet: bytes) -> ElementTree.Element:
     if _DECLARATION.search(text):
         raise ValueError("its XMP declares a document type, which XMP must not have")
     try:
-        return ElementTree.fromstring(text)  # noqa: S314 - without a document type there are no entities to expand
+        return ElementTree.fromstring(text)  # noqa: S314  # nosec B314  # without a document type there are no entities to expand
     except ElementTree.ParseError as error:
         raise ValueError(f"its XMP is no XML ({error})") from error

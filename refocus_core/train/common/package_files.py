@@ -84,7 +84,7 @@ def extract_all(package: Package, folder: Path) -> None:
         files = archive.with_name("files")
         if archive.suffix == ".whl":
             with zipfile.ZipFile(archive) as wheel:
-                wheel.extractall(files)  # noqa: S202 - zipfile leaves out what leads elsewhere
+                wheel.extractall(files)  # noqa: S202  # nosec B202  # zipfile leaves out what leads elsewhere
         else:
             subprocess.run(["dpkg-deb", "--extract", str(archive), str(files)], check=True)  # noqa: S603, S607 - fixed words
         files.rename(folder)
