@@ -60,6 +60,7 @@ class RefocusDepthEstimate(io.ComfyNode):
         focal_px: float,
         near_m: float,
         far_m: float,
+        steady_frames: int,
         **given: Any,
     ) -> io.NodeOutput:
         """Take the depth, bring it to the picture's size, refine and show it. `given`: see `_read`."""
@@ -69,7 +70,7 @@ class RefocusDepthEstimate(io.ComfyNode):
         ends_m = near_m or None, far_m or None
         running, refining = shares(host.progress(), (3, 1))
         if source == "model":
-            depth_map = _run(model, allow_download, photo, focal, running)
+            depth_map = _run(model, allow_download, photo, focal, running, steady_frames)
         else:
             depth_map = _read(source, focal, ends_m, **given)
         if source != "depth_image":
@@ -120,6 +121,8 @@ def _source(source: str, given: dict[str, Any]) -> str:
     return source
 
 
-def _run(model: str, allow_download: bool, photo: torch.Tensor, focal_px: float | None, progress: Progress) -> DepthMap:
+def _run(
+    model: str, allow_download: bool, photo: torch.Tensor, focal_px: float | None, progress: Progress, steady_frames: int
+) -> DepthMap:
     with host.depth_model(model, allow_download) as net:
-        return depth.predict(net, photo, focal_px=focal_px, progress=progress)
+        return depth.predict(net, photo, focal_px=focal_px, progress=progress, steady_frames=steady_frames)

@@ -122,7 +122,7 @@ def _options(
         breathing=breathing,
         near_m=near_m or None,
         far_m=far_m or None,
-        **_tuned((*options.video.OF_LENS, options.video.REFINE), given),
+        **_tuned((*options.video.OF_LENS, options.video.REFINE, options.video.STEADY_FRAMES), given),
     )
 
 

@@ -159,8 +159,10 @@ def refocus_video(out: str) -> None:
     options = clip.ClipOptions(Blur(3.0), keyframes=defocus.parse_keyframes(keys))
     frames = list(clips.frames(DATA / "motorcycle_pan.mp4"))
     work = clip.Clip(clip.rendering_steps(model, None, clip.Rendering()), options, torch.device("cpu"))
-    plan = work.planned([frames[0], frames[-1]])
-    row([image(work.frame(plan, k, frame, None)[0]) for k, frame in enumerate((frames[0], frames[-1]))], out)
+    ends = frames[0], frames[-1]
+    plan = work.planned(ends)
+    in_order = work.in_order(plan, lambda first: iter(ends[first:]))
+    row([image(work.frame(plan, k, frame, None, in_order)[0]) for k, frame in enumerate(ends)], out)
 
 
 def graph(name: str, show: tuple[float, float, float, float], out: str) -> None:

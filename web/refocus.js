@@ -2678,7 +2678,8 @@ var WHEN = {
     da3_resolution: [{ "source": ["da3_geometry"] }, { "source": ["auto"], "da3_geometry": ["connected"] }],
     depth_kind: [{ "source": ["depth_image"] }, { "source": ["auto"], "depth_image": ["connected"] }],
     depth_near: [{ "source": ["depth_image"] }, { "source": ["auto"], "depth_image": ["connected"] }],
-    metres_per_unit: [{ "source": ["depth_image"] }, { "source": ["auto"], "depth_image": ["connected"] }]
+    metres_per_unit: [{ "source": ["depth_image"] }, { "source": ["auto"], "depth_image": ["connected"] }],
+    steady_frames: [{ "source": ["model"] }, { "source": ["auto"], "da3_geometry": ["open"], "moge_geometry": ["open"], "depth_image": ["open"] }]
   },
   RefocusAdjustDepth: {
     action: [{ "mask": ["connected"] }],
@@ -2789,7 +2790,8 @@ var WHEN = {
     lateral_color: [{ "fine_tuning": ["on"] }],
     exposure: [{ "fine_tuning": ["on"] }],
     grain: [{ "fine_tuning": ["on"] }],
-    refine: [{ "fine_tuning": ["on"] }]
+    refine: [{ "fine_tuning": ["on"] }],
+    steady_frames: [{ "fine_tuning": ["on"] }]
   },
   RefocusGenfocusApply: {
     tiles_per_batch: [{ "tiling": ["auto"] }]

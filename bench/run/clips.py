@@ -1,4 +1,4 @@
-"""How much depth, radius and output flicker over a clip: each frame by itself against the clip's two passes.
+"""How much depth, radius and output flicker over a clip: each frame by itself, on one scale, and steadied by those around it.
 
     python -m bench.run.clips [--frames 24] [--write]
 
@@ -6,13 +6,19 @@ Two clips of the motorcycle photo with its measured depth: the camera stands sti
 comes in near the camera, crosses and leaves, which changes what is the nearest, and each frame has noise of its own. So depth
 and motion are known at every pixel. Temporal warping error: the mean difference from the frame before, moved by the true
 motion, where both show the same thing. Error: the mean difference from the same chain with the measured depth.
+
+The output moves by itself, with measured depth too. Most of that is noise of the frames where they stay sharp; so the output is
+measured without it as well, as rendered from the frames before they get noise, with the depth that was found in the noisy ones.
+The rest is blur of the card that passes over what stands still. It cancels in the difference from the output with a depth that
+cannot flicker: the mean of the network's over the whole clip, taken along the true motion. That shows what depth alone makes
+flicker.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,6 +26,7 @@ from torch import Tensor
 from bench.lib.layered_scenes import texture
 from bench.lib.reporting import describe, machine, markdown, save, write_summary
 from refocus_core import bokeh, defocus, depth
+from refocus_core.clip.two_passes import STEADY_FRAMES
 from refocus_core.color import linear_to_srgb, srgb_to_linear
 from refocus_core.files import pictures
 from refocus_core.optics import Blur
@@ -45,8 +52,14 @@ PERCENT = 3.0
 """The aperture."""
 FOCUS_PX = (110, 250)
 """Row and column of the photo's window that is in focus in the first frame: the motorcycle's tank."""
-MODES = ("each frame by itself", "two passes", "measured depth")
-"""What is compared; the last one has no error, and shows what noise alone moves."""
+MODES = ("each frame by itself", "on one scale", "steadied", "mean along the true motion", "measured depth")
+"""What is compared; the last but one cannot flicker, and the last one has no error."""
+NOISY = "output, steps of 255"
+"""What one sees, noise of the frames included."""
+OUTPUT = "output without the frames' noise"
+"""The same unit."""
+ADDED = "that less the one of the mean along the true motion"
+"""What flickers by depth alone."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +68,20 @@ class Frame:
 
     Attributes:
         image: [1,3,H,W] sRGB.
+        clean: the same without noise.
         disparity: [1,H,W] in 1/m.
         came_from: [2,H,W] row and column in the frame before; -1 where that does not show it.
+        card: [H,W] bool, where the card is.
+        left, card_left: column of the photo's window at the frame's left edge, and of the frame at the card's.
     """
 
     image: Tensor
+    clean: Tensor
     disparity: Tensor
     came_from: Tensor
+    card: Tensor
+    left: int
+    card_left: int
 
 
 def clip(count: int, pan_px: int) -> list[Frame]:
@@ -89,7 +109,7 @@ def clip(count: int, pan_px: int) -> list[Frame]:
             disparity[0, rows, shown] = 1 / CARD_M
             on[rows, shown] = True
         noisy = (image + NOISE * torch.randn(image.shape, generator=chance)).clamp(0, 1)
-        frames.append(Frame(noisy, disparity, _came_from(on, before, pan_px)))
+        frames.append(Frame(noisy, image, disparity, _came_from(on, before, pan_px), on, left, at))
         before = on
     return frames
 
@@ -114,6 +134,25 @@ def warping_error(now: Tensor, before: Tensor, came_from: Tensor) -> float:
     return float((now[:, known] - before[:, row, column]).abs().mean())
 
 
+def along_motion(frames: Sequence[Frame], maps: Sequence[DepthMap]) -> list[DepthMap]:
+    """The mean of the maps over the clip, of the ground and of the card where they are in each frame."""
+    h, w = SIZE
+    ground, card = torch.zeros(2, h, w + frames[-1].left), torch.zeros(2, h, CARD_PX[1])
+    for frame, depth_map in zip(frames, maps, strict=True):
+        for total, there, shift in ((ground, ~frame.card, frame.left), (card, frame.card, -frame.card_left)):
+            row, column = there.nonzero(as_tuple=True)
+            total[0, row, column + shift] += depth_map.disparity[0, row, column]
+            total[1, row, column + shift] += 1
+    made: list[DepthMap] = []
+    for frame, depth_map in zip(frames, maps, strict=True):
+        d = torch.zeros(h, w)
+        for total, there, shift in ((ground, ~frame.card, frame.left), (card, frame.card, -frame.card_left)):
+            row, column = there.nonzero(as_tuple=True)
+            d[row, column] = total[0, row, column + shift] / total[1, row, column + shift]
+        made.append(replace(depth_map, disparity=d[None]))
+    return made
+
+
 def depths(frames: Sequence[Frame]) -> dict[str, list[DepthMap]]:
     """The depth of every frame by each of `MODES`."""
     model = depth.load("refocus-depth-s")
@@ -129,15 +168,21 @@ def depths(frames: Sequence[Frame]) -> dict[str, list[DepthMap]]:
         return own.result().depth_map(0, found[number], model)
 
     low, high = (min(f.disparity.min() for f in frames), max(f.disparity.max() for f in frames))
+    on_one_scale = [together.depth_map(number, one, model) for number, one in enumerate(found)]
+    steady = list(depth.steadied(((f.image, m) for f, m in zip(frames, on_one_scale, strict=True)), STEADY_FRAMES, 1.0))
     made: tuple[Callable[[int], DepthMap], ...] = (
         alone,
-        lambda number: together.depth_map(number, found[number], model),
+        lambda number: on_one_scale[number],
+        lambda number: steady[number],
+        lambda number: on_one_scale[number],
         lambda number: DepthMap((frames[number].disparity - low) / (high - low), False),
     )
-    return {
+    every = {
         mode: [depth.refine(make(n), frame.image) for n, frame in enumerate(frames)]
         for mode, make in zip(MODES, made, strict=True)
     }
+    every[MODES[-2]] = along_motion(frames, every[MODES[-2]])
+    return every
 
 
 def on_measured(maps: Sequence[DepthMap], truth: Sequence[DepthMap]) -> list[Tensor]:
@@ -155,15 +200,18 @@ def measured(frames: Sequence[Frame]) -> dict[str, dict[str, tuple[float, float]
     results: dict[str, dict[str, list[Tensor]]] = {}
     for mode, maps in every.items():
         fitted = on_measured(maps, every[MODES[-1]])
-        radii, outputs = [], []
+        radii: list[Tensor] = []
+        outputs: dict[str, list[Tensor]] = {NOISY: [], OUTPUT: []}
         for frame, values in zip(frames, fitted, strict=True):
             known = DepthMap(values.clamp(0, 1), False, edge_px=maps[0].edge_px)
             made = defocus.from_lens(known, Blur(PERCENT), focus)
-            light = bokeh.render(srgb_to_linear(frame.image), made)
             radii.append(made.radius_px)
-            outputs.append(linear_to_srgb(light)[0] * 255)
-        results[mode] = {"depth, % of the span": [f * 100 for f in fitted], "radius, px": radii, "output, steps of 255": outputs}
+            for name, image in ((NOISY, frame.image), (OUTPUT, frame.clean)):
+                outputs[name].append(linear_to_srgb(bokeh.render(srgb_to_linear(image), made))[0] * 255)
+        results[mode] = {"depth, % of the span": [f * 100 for f in fitted], "radius, px": radii, **outputs}
     truth = results[MODES[-1]]
+    for values in results.values():
+        values[ADDED] = [a - b for a, b in zip(values[OUTPUT], results[MODES[-2]][OUTPUT], strict=True)]
     found: dict[str, dict[str, tuple[float, float]]] = {}
     for mode, values in results.items():
         found[mode] = {}
@@ -188,12 +236,12 @@ def main() -> None:
             camera,
             measure,
             *(f"{modes[mode][measure][0]:.2f}" for mode in MODES),
-            *(f"{modes[m][measure][1]:.2f}" for m in MODES[:2]),
+            *(f"{modes[m][measure][1]:.2f}" for m in MODES[:-1]),
         ]
         for camera, modes in found.items()
         for measure in modes[MODES[0]]
     ]
-    head = ["camera", "of", *(f"warping error, {mode}" for mode in MODES), *(f"error, {mode}" for mode in MODES[:2])]
+    head = ["camera", "of", *(f"warping error, {mode}" for mode in MODES), *(f"error, {mode}" for mode in MODES[:-1])]
     table = markdown(head, rows)
     what = f"{args.frames} frames of {SIZE[1]} × {SIZE[0]} px, {PERCENT:g} % of the long edge, refocus-depth-s."
     text = f"{describe(where)}\n\n{what}\n\n{table}\n"

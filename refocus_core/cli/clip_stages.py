@@ -88,6 +88,7 @@ def _options(args: argparse.Namespace) -> ClipOptions:
         keyframes_of(args),
         tilt_of(args),
         refine=args.refine,
+        steady_frames=steady_frames_of(args),
         near_m=args.near_m or None,
         far_m=args.far_m or None,
         breathing=args.breathing,
@@ -132,6 +133,12 @@ def _moved(step: Callable[[int], object]) -> Progress:
         last = done
 
     return progress
+
+
+def steady_frames_of(args: argparse.Namespace) -> int:
+    """How many frames to each side steady a frame's depth."""
+    given: int | None = args.steady_frames
+    return int(options.depth.STEADY_FRAMES.default) if given is None else given
 
 
 def keyframes_text(args: argparse.Namespace) -> str | None:

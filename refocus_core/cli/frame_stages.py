@@ -10,12 +10,13 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from .. import batch
 from ..batch import RESULT, Job, Journal
-from .clip_stages import NOT_FOR_CLIPS, bar, check_clip_options, clip_of, keyframes_text
+from .clip_stages import NOT_FOR_CLIPS, bar, check_clip_options, clip_of, keyframes_text, steady_frames_of
 from .given import check_inputs
 from .networks import Networks
 from .outputs import bits_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..clip import Clip, ClipPlan
+    from ..clip.steps import Blurred
     from ..files.pictures import Picture
 
 NOT_FOR_FRAMES = tuple(name for name in NOT_FOR_CLIPS if name != "bits")
@@ -45,8 +47,9 @@ def run_frames(args: argparse.Namespace) -> None:
     files = frame_files(args.photo)
     _check_places(args, files)
     work = clip_of(args, Networks(), check_inputs(args))
-    # Keyframes are no part of a recipe, but what a frame looks like depends on them: on what their file says.
-    options = {**to_recipe(args), "keyframes": keyframes_text(args) or ""}
+    # These are no part of a recipe, but what a frame looks like depends on them: of keyframes on what their file says.
+    of_clip = {"keyframes": keyframes_text(args) or "", "steady-frames": steady_frames_of(args)}
+    options = {**to_recipe(args), **of_clip}
     with Journal(args.output) as journal:
         jobs = [Job(file.absolute(), {RESULT: journal.out / file.name}, options) for file in files]
         together = hashlib.sha256("".join(map(batch.stamp, jobs)).encode()).hexdigest()[:32]
@@ -54,12 +57,13 @@ def run_frames(args: argparse.Namespace) -> None:
         journal.clean()
         if left:
             plan = _plan(journal.folder / PLAN, together, work, files, args.quiet)
+            frames = work.in_order(plan, lambda first: (_load(file).image for file in files[first:]))
             with bar("rendering", len(files), args.quiet) as step:
                 step(len(files) - len(left))
                 for number, job in left:
                     staged = journal.staged(job, number)
                     try:
-                        _one(args, work, plan, number, job.source, staged[RESULT])
+                        _one(args, partial(work.frame, plan, number, frames=frames), job.source, staged[RESULT])
                     except OSError as error:  # tells of the file that stands for the frame
                         raise OSError(str(error).replace(str(staged[RESULT]), str(job.targets[RESULT]))) from error
                     journal.commit(job, together, staged)
@@ -152,12 +156,12 @@ def _load(file: Path) -> Picture:
     return pictures.load(file)
 
 
-def _one(args: argparse.Namespace, work: Clip, plan: ClipPlan, number: int, source: Path, target: Path) -> None:
+def _one(args: argparse.Namespace, refocused: Callable[[Tensor, Tensor | None], Blurred], source: Path, target: Path) -> None:
     """One frame, written as its source is: bits, profile, transparency, what it says of itself."""
     from ..files import pictures
 
     photo = _load(source)
-    result, alpha = work.frame(plan, number, photo.image, photo.alpha)
+    result, alpha = refocused(photo.image, photo.alpha)
     pictures.save(
         target,
         result,

@@ -196,6 +196,7 @@ def _add_depth(p: argparse.ArgumentParser) -> None:
         help="layer or channel that is meant in the EXR of --depth or --defocus (default: Z for depth, else the picture)",
     )
     _add(g, o.depth.REFINE)
+    _add(g, o.depth.STEADY_FRAMES, unset=True, note=f"Default: {o.depth.STEADY_FRAMES.default}.")
     g.add_argument(
         "--models", metavar="DIR", type=Path, action="append", help="where models lie (repeatable; default: ~/.cache/refocus)"
     )

@@ -17,7 +17,9 @@ from .parser import Parser, build_parser
 
 log = logging.getLogger(__name__)
 
-OF_THE_RUN = ("help", "version", "output", "overwrite", "quiet", "verbose", "save-recipe", "save-aperture", "keyframes")
+OF_CLIPS = ("keyframes", "steady-frames")
+"""Options of a clip."""
+OF_THE_RUN = ("help", "version", "output", "overwrite", "quiet", "verbose", "save-recipe", "save-aperture", *OF_CLIPS)
 """Options of one run, which are not of a recipe."""
 RESULTS = ("save-depth", "save-defocus", "save-sharp", "save-matte")
 """Options that name a further result."""

@@ -78,8 +78,8 @@ def run(args: argparse.Namespace, networks: Networks | None = None) -> None:
         ValueError, OSError, RuntimeError, ImportError, MemoryError: whatever stands in the way, in words for the user.
     """
     check(args)
-    if args.keyframes is not None:
-        raise ValueError(f"--keyframes is for the frames of a clip, and {args.photo} is a photo. Leave it out.")
+    if name := next((n for n in ("keyframes", "steady_frames") if getattr(args, n) is not None), None):
+        raise ValueError(f"--{name.replace('_', '-')} is for the frames of a clip, and {args.photo} is a photo. Leave it out.")
     from .. import defocus
     from ..files import pictures
 

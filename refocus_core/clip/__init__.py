@@ -1,5 +1,6 @@
 """A clip through depth, focus and lens, in constant memory. Options are plain values, and no host is known.
 
+in_order    the frames of the second pass, their depth steadied by those around them
 two_passes  what all frames together tell, then each frame by it
 steps       what is done to a frame beside that: sharpen and blur, handed in
 rendering   these steps by this pack's networks and renderer

@@ -1,7 +1,8 @@
 """A clip, frame after frame, in constant memory: first what all frames together tell, then each of them.
 
 The first pass finds the scale and shift of each frame's depth, the range of the clip and the depth under the keyframes' points;
-the second one does to each frame what is done to a photo. What the first keeps are a few numbers a frame.
+the second one does to each frame what is done to a photo, once its depth is steadied by the frames around it. What the first
+keeps are a few numbers a frame; the second holds the frames that it looks ahead.
 """
 
 from __future__ import annotations
@@ -18,7 +19,11 @@ from ..depth import ClipScale, DepthModel
 from ..depth.model import FrameDepth
 from ..optics import Blur, Gain, Lens, Strength
 from ..types import DepthMap
+from .in_order import InOrder, Read
 from .steps import Steps
+
+STEADY_FRAMES = 8
+"""How many frames to each side steady the depth of one. More flickers less, and takes longer."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class ClipOptions:
         focus_range, near_gain, far_gain, field_curvature, breathing: as of `defocus.from_lens`; breathing goes by the keyframes.
         refine: strength of `depth.refine`.
         near_m, far_m: distances in metres of the nearest and the farthest thing of the clip, both or neither.
+        steady_frames: how many frames before and after each one steady its depth, as `radius` of `depth.steadied`.
     """
 
     aperture: Blur | Gain | Camera
@@ -63,6 +69,7 @@ class ClipOptions:
     refine: float = 1.0
     near_m: float | None = None
     far_m: float | None = None
+    steady_frames: int = STEADY_FRAMES
 
 
 @dataclass(frozen=True)
@@ -107,8 +114,7 @@ class Clip:
         sharp = self.steps.sharpen(image.to(self.device))
         return sharp, depth.frame_depth(self.steps.model, sharp)
 
-    def _final(self, scale: ClipScale, number: int, found: FrameDepth, sharp: Tensor, *, metres: bool = True) -> DepthMap:
-        on_range = scale.depth_map(number, found, self.steps.model)
+    def _final(self, on_range: DepthMap, sharp: Tensor, *, metres: bool = True) -> DepthMap:
         refined = depth.refine(on_range, sharp, strength=self.options.refine)
         return depth.in_metres(refined, self.options.near_m, self.options.far_m) if metres else refined
 
@@ -150,7 +156,8 @@ class Clip:
         aligner = depth.ClipAligner(metric)
         aligner.add(found)
         alone = aligner.result()
-        value = key.disparity(self._final(alone, 0, found, sharp, metres=key.distance_m is not None))
+        on_range = alone.depth_map(0, found, self.steps.model)
+        value = key.disparity(self._final(on_range, sharp, metres=key.distance_m is not None))
         return value if metric or key.distance_m is not None else alone.low + value * (alone.high - alone.low)
 
     def _in_final_unit(self, scale: ClipScale, key: defocus.Key, number: int, value: float) -> float:
@@ -162,10 +169,27 @@ class Clip:
         near_m, far_m = self.options.near_m, self.options.far_m
         return relative if near_m is None or far_m is None else 1 / far_m + relative * (1 / near_m - 1 / far_m)
 
-    def frame(self, plan: ClipPlan, number: int, image: Tensor, alpha: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """The second pass: one frame [1,3,H,W] and its transparency [1,1,H,W], refocused."""
-        sharp, found = self._sharp_and_depth(image)
-        depth_map = self._final(plan.scale, number, found, sharp)
+    def in_order(self, plan: ClipPlan, read: Read) -> InOrder:
+        """The frames of the clip as the second pass takes them.
+
+        Args:
+            plan: what the first pass found.
+            read: the frames from one on; as in the first pass.
+        """
+
+        def look(number: int, image: Tensor) -> tuple[Tensor, DepthMap]:
+            sharp, found = self._sharp_and_depth(image)
+            return sharp, plan.scale.depth_map(number, found, self.steps.model)
+
+        span = plan.scale.high - plan.scale.low if self.steps.model.metric else 1.0
+        return InOrder(look, read, self.options.steady_frames, span)
+
+    def frame(
+        self, plan: ClipPlan, number: int, image: Tensor, alpha: Tensor | None, frames: InOrder
+    ) -> tuple[Tensor, Tensor | None]:
+        """The second pass: one frame [1,3,H,W] and its transparency [1,1,H,W], refocused; `frames` as of `in_order`."""
+        sharp, on_range = frames.at(number)
+        depth_map = self._final(on_range, sharp)
         made = defocus.from_lens(
             depth_map,
             self._opened(self._lens(depth_map), number, len(plan.scale.frames)),

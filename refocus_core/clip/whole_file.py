@@ -1,8 +1,9 @@
-"""From a clip's file to another one, as it is read: no more than one frame is held."""
+"""From a clip's file to another one, as it is read: no more frames are held than steadying looks ahead."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from torch import Tensor
@@ -51,9 +52,10 @@ def render_file(work: Clip, plan: ClipPlan, source: Path, target: Path, progress
         ValueError, RuntimeError: if a frame cannot be used.
     """
     count = len(plan.scale.frames)
+    in_order = work.in_order(plan, lambda first: islice(clips.frames(source), first, None))
 
     def change(number: int, frame: Tensor) -> Tensor:
-        result, _ = work.frame(plan, number, frame, None)
+        result, _ = work.frame(plan, number, frame, None, in_order)
         progress(number + 1, count)
         return result
 

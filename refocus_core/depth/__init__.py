@@ -3,6 +3,7 @@
 estimate(image) -> DepthMap                  locate, load and run a registered model; load(model) -> DepthModel for several runs
 load_model(path) -> DepthModel, predict(model, image) -> DepthMap      the same in two steps
 frame_depth(model, frame), ClipAligner -> ClipScale                    the frames of a clip one by one, on one range
+steadied(frames, radius, span)               each frame's depth by that of the frames around it, along the motion between them
 from_da3, from_moge, from_image              adapters
 fit(depth_map, image) -> DepthMap            to the picture's size
 refine(depth_map, image) -> DepthMap         edges moved onto the photo's edges
@@ -23,6 +24,7 @@ from .model import DepthModel, is_depth_file, load_entry, load_model
 from .ranges import in_metres
 from .refine import refine
 from .registry import AUTO_ORDER, MODELS, available, choose, entry
+from .steady import steadied
 
 __all__ = [
     "AREA_WORDS",
@@ -54,5 +56,6 @@ __all__ = [
     "predict",
     "preview",
     "refine",
+    "steadied",
     "to_image",
 ]

@@ -134,8 +134,10 @@ class ClipAligner:
         self._focal_px: list[float] = []
         self._low, self._high = float("inf"), -float("inf")
 
-    def add(self, found: FrameDepth) -> Affine:
-        """Take the next frame; its scale and shift."""
+    def add(self, found: FrameDepth, *, cut: bool = False) -> Affine:
+        """Take the next frame; its scale and shift. After a `cut` it is laid onto none before it."""
+        if cut:
+            self._last.clear()
         raw = found.disparity
         known = torch.isfinite(raw) & (raw >= 0)
         low, high = robust_range(raw[known])

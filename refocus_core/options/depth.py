@@ -100,6 +100,17 @@ METRES_PER_UNIT = Number(
     "For a depth picture that holds distance in real units, such as an EXR: metres per 1.0. 0: unknown.",
     when=_from("depth_image"),
 )
+STEADY_FRAMES = Number(
+    "steady_frames",
+    8,
+    (0, 24),
+    1,
+    "frames",
+    "For a clip: how many frames before and after each one steady its depth, along the motion seen between them, so that it does "
+    "not flicker. 0: each frame by itself.",
+    flag="--steady-frames",
+    when=_BY_MODEL,
+)
 OPTIONS: tuple[Option, ...] = (
     SOURCE,
     MODEL,
@@ -113,5 +124,6 @@ OPTIONS: tuple[Option, ...] = (
     NEAR_M,
     FAR_M,
     METRES_PER_UNIT,
+    STEADY_FRAMES,
 )
 """Of Depth Estimate."""

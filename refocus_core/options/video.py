@@ -102,6 +102,8 @@ OF_PICTURE: tuple[Option, ...] = (
 """Of the renderer, by the names of `refocus_core.clip.Rendering`."""
 REFINE = _tuned((depth.REFINE,))[0]
 """Of the depth."""
+STEADY_FRAMES = _tuned((depth.STEADY_FRAMES,))[0]
+"""Of the depth, too."""
 OPTIONS: tuple[Option, ...] = (
     FOCUS,
     defocus.X,
@@ -130,5 +132,6 @@ OPTIONS: tuple[Option, ...] = (
     BREATHING,
     *OF_PICTURE,
     REFINE,
+    STEADY_FRAMES,
 )
 """Of Refocus Video."""

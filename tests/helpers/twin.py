@@ -111,7 +111,8 @@ class Twin:
                 far_m=i["far_m"] or None,
             )
         else:
-            found = depth.predict(depth.load_model(self.server.base / "elsewhere" / "depth" / i["model"]), photo)
+            net = depth.load_model(self.server.base / "elsewhere" / "depth" / i["model"])
+            found = depth.predict(net, photo, steady_frames=i["steady_frames"])
         if "depth_image" not in i:
             found = depth.in_metres(found, i["near_m"] or None, i["far_m"] or None)
         return (depth.refine(depth.fit(found, photo), photo, strength=i["refine"]),)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from refocus_core import bokeh, defocus, depth
+from refocus_core import bokeh, defocus, depth, options
 from refocus_core.cli import main
 from refocus_core.color import linear_to_srgb, srgb_to_linear
 from refocus_core.files import clips
@@ -42,7 +42,9 @@ def test_frame_after_frame_equals_the_whole_clip_at_once(clip: Path, tmp_path: P
     for f in found:
         aligner.add(f)
     scale = aligner.result()
-    maps = [depth.refine(scale.depth_map(i, f, model), p) for i, (f, p) in enumerate(zip(found, frames, strict=True))]
+    on_range = [scale.depth_map(i, f, model) for i, f in enumerate(found)]
+    steady = depth.steadied(zip(frames, on_range, strict=True), int(options.depth.STEADY_FRAMES.default), 1.0)
+    maps = [depth.refine(m, p) for m, p in zip(steady, frames, strict=True)]
     assert min(float(m.disparity.min()) for m in maps) < 0.02 and max(float(m.disparity.max()) for m in maps) > 0.98
     together = DepthMap(torch.cat([m.disparity for m in maps]), False, edge_px=maps[0].edge_px)
     automatic = defocus.FocusAuto(photo=torch.cat(frames))
@@ -92,6 +94,7 @@ def test_mistakes_about_a_clip(
     assert message in capsys.readouterr().err and list(tmp_path.iterdir()) == []
 
 
-def test_keyframes_are_for_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(motorcycle.PHOTO), "-o", str(tmp_path / "o.png"), "--keyframes", KEYS, "-q"]) == 2
-    assert "--keyframes is for the frames of a clip" in capsys.readouterr().err
+@pytest.mark.parametrize("given", [["--keyframes", KEYS], ["--steady-frames", "3"]], ids=lambda given: given[0])
+def test_what_is_for_clips_is_refused_for_a_photo(tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str]) -> None:
+    assert main([str(motorcycle.PHOTO), "-o", str(tmp_path / "o.png"), *given, "-q"]) == 2
+    assert f"{given[0]} is for the frames of a clip" in capsys.readouterr().err

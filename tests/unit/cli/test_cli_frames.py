@@ -86,6 +86,9 @@ def test_other_options_or_frames_begin_anew(tmp_path: Path, capsys: pytest.Captu
     assert "4 of them done before" in capsys.readouterr().out
     assert main([str(source), "-o", str(out), *GIVEN, "--focus-range", "0.3"]) == 0
     assert "0 of them done before" in capsys.readouterr().out and not torch.equal(read(out), first)
+    steadied = read(out)
+    assert main([str(source), "-o", str(out), *GIVEN, "--focus-range", "0.3", "--steady-frames", "0"]) == 0
+    assert "0 of them done before" in capsys.readouterr().out and not torch.equal(read(out), steadied)
     moved = ["--focus-range", "0.3", "--keyframes", KEYS.replace("0.9", "0.2")]
     assert main([str(source), "-o", str(out), *GIVEN, *moved]) == 0
     assert "0 of them done before" in capsys.readouterr().out

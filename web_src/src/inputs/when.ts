@@ -12,6 +12,7 @@ export const WHEN: Record<string, Record<string, readonly Case[]>> = {
     depth_kind: [{"source": ["depth_image"]}, {"source": ["auto"], "depth_image": ["connected"]}],
     depth_near: [{"source": ["depth_image"]}, {"source": ["auto"], "depth_image": ["connected"]}],
     metres_per_unit: [{"source": ["depth_image"]}, {"source": ["auto"], "depth_image": ["connected"]}],
+    steady_frames: [{"source": ["model"]}, {"source": ["auto"], "da3_geometry": ["open"], "moge_geometry": ["open"], "depth_image": ["open"]}],
   },
   RefocusAdjustDepth: {
     action: [{"mask": ["connected"]}],
@@ -123,6 +124,7 @@ export const WHEN: Record<string, Record<string, readonly Case[]>> = {
     exposure: [{"fine_tuning": ["on"]}],
     grain: [{"fine_tuning": ["on"]}],
     refine: [{"fine_tuning": ["on"]}],
+    steady_frames: [{"fine_tuning": ["on"]}],
   },
   RefocusGenfocusApply: {
     tiles_per_batch: [{"tiling": ["auto"]}],
