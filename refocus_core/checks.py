@@ -14,8 +14,8 @@ _COLOURED_SHARE = 0.01
 """Share of the pixels that may differ more, as compression makes some. More lets small coloured things in."""
 _LEAST_SCALE = 1e-6
 """Least value that the differences are compared with, so that a black picture is grey."""
-
-
+_LARGEST = torch.finfo(torch.float32).max
+"""Largest number of float32, which tensors hold."""
 LEAST_M = 1e-6
 """Least distance from the camera, and least length of a unit, in metres: none is shorter, and float32 holds 1/m of it."""
 
@@ -53,7 +53,7 @@ def check_map(values: Tensor, name: str, *, finite: bool = True) -> Tensor:
 
 
 def check_number(value: object, name: str) -> None:
-    """Refuse what is no number that a float holds; NaN and infinity pass, which the caller's own limits are for.
+    """Refuse what is no number that a float32 holds; NaN and infinity pass, which the caller's own limits are for.
 
     Raises:
         TypeError: if it is no real number.
@@ -62,9 +62,11 @@ def check_number(value: object, name: str) -> None:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {_describe(value)}.")
     try:
-        float(value)
+        number = float(value)
     except OverflowError:
-        raise ValueError(f"{name} is a number too large for any use.") from None
+        number = _LARGEST + _LARGEST
+    if _LARGEST < abs(number) < math.inf:
+        raise ValueError(f"{name} is a number too large for any use.")
 
 
 def check_kind(value: object, kind: type | tuple[type, ...], name: str) -> None:

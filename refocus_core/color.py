@@ -36,8 +36,10 @@ def exposed(image_srgb: Tensor, stops: float) -> Tensor:
         stops: in f-stops. 0 returns the picture itself.
 
     Raises:
-        TypeError, ValueError: if `stops` is no finite number.
+        TypeError, ValueError: if `stops` is no finite number, or the picture holds NaN or infinity.
     """
+    if not image_srgb.is_floating_point() or not bool(torch.isfinite(image_srgb).all()):
+        raise ValueError("image must be floating point without NaN or infinity. Repair the picture before this step.")
     check_number(stops, "exposure")
     if not math.isfinite(stops):
         raise ValueError(f"exposure must be a finite number of f-stops, got {stops}. 0 leaves the picture as it is.")

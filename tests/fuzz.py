@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import torch
@@ -23,9 +22,7 @@ from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from torch import Tensor
 
-from refocus_core import bokeh, defocus, depth, restore
-from refocus_core.optics import Blur, Lens
-from refocus_core.types import DefocusMap, DepthMap
+from tests.helpers.fuzz_targets import MAKERS, TARGETS
 
 SIDES = st.integers(1, 14)
 """Sides of the pictures in px: small, so that many cases are tried."""
@@ -33,154 +30,6 @@ WRONG = (None, "soft", b"1", [1.0], {"x": 1}, float("nan"), float("inf"), -float
 """What stands in the place of an argument now and then; as a tuple: a value among others must not be changed by a call."""
 BAD_TENSORS = ("integer", "empty", "flat", "nan", "channels")
 """Ways in which a tensor is wrong."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """A public function and what it takes.
-
-    Attributes:
-        call: the function.
-        tensors: arguments that are pictures or maps, made from a case's size by a name of `_MAKERS`.
-        values: other arguments, by strategy.
-        words: other names that errors may give an argument: those of the page.
-    """
-
-    call: Callable[..., Any]
-    tensors: dict[str, str] = field(default_factory=dict[str, str])
-    values: dict[str, st.SearchStrategy[Any]] = field(default_factory=dict[str, Any])
-    words: tuple[str, ...] = ()
-
-
-def _noise(*shape: int, seed: int) -> Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def _depth(h: int, w: int, seed: int) -> DepthMap:
-    return DepthMap(_noise(1, h, w, seed=seed), bool(seed % 2), None, None, "generated")
-
-
-def _defocus(h: int, w: int, seed: int) -> DefocusMap:
-    return DefocusMap.from_radius((_noise(1, h, w, seed=seed) - 0.5) * (seed % 5) * 4)
-
-
-_MAKERS: dict[str, Callable[[int, int, int], Any]] = {
-    "image": lambda h, w, seed: _noise(1, 3, h, w, seed=seed) * (1 + seed % 3),
-    "map": lambda h, w, seed: _noise(1, h, w, seed=seed),
-    "grey": lambda h, w, seed: _noise(1, 1, h, w, seed=seed).expand(1, 3, h, w).contiguous(),
-    "depth": _depth,
-    "defocus": _defocus,
-}
-
-_QUALITY = st.sampled_from(["draft", "normal", "best", "better"])
-_UNIT = st.floats(-0.5, 1.5)
-_KEYFRAMES = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-2, 10**30), st.floats(), st.sampled_from(["1,2", "linear"])),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["frame", "focus", "x", "y", "f_number", "blur"]), inner)
-    ),
-    max_leaves=8,
-)
-"""JSON that resembles keyframes."""
-
-TARGETS: dict[str, Target] = {
-    "bokeh.render": Target(
-        bokeh.render,
-        {"image_linear": "image", "defocus_map": "defocus", "matte": "map"},
-        {"quality": _QUALITY, "highlight_boost": st.floats(-1, 6)},
-    ),
-    "bokeh.make_kernel": Target(
-        bokeh.make_kernel,
-        values={
-            "shape": st.sampled_from([*bokeh.SHAPES, "blob"]),
-            "rotation_deg": st.floats(-400, 400),
-            "softness": _UNIT,
-        },
-    ),
-    "bokeh.kernel_from_image": Target(
-        bokeh.kernel_from_image, {"raster": "image"}, {"softness": _UNIT, "center": st.booleans()}, ("aperture",)
-    ),
-    "defocus.from_lens": Target(
-        defocus.from_lens,
-        {"depth_map": "depth"},
-        {
-            "lens": st.one_of(st.builds(Blur, st.floats(0, 50)), st.builds(Lens, st.floats(1, 500), st.floats(0.5, 64))),
-            "focus": st.one_of(st.none(), st.tuples(_UNIT, _UNIT), st.floats(0.01, 1e4)),
-            "focus_range": _UNIT,
-            "near_gain": st.floats(-1, 4),
-            "far_gain": st.floats(-1, 4),
-        },
-    ),
-    "depth.refine": Target(
-        depth.refine,
-        {"depth_map": "depth", "image_srgb": "image"},
-        {"strength": _UNIT, "radius_px": st.integers(-1, 9)},
-    ),
-    "depth.adjust": Target(
-        depth.adjust,
-        {"depth_map": "depth"},
-        {
-            "gamma": st.floats(-1, 5),
-            "far_limit": _UNIT,
-            "near_limit": _UNIT,
-            "smooth": st.floats(-1, 11),
-            "invert": st.booleans(),
-        },
-    ),
-    "depth.from_image": Target(
-        depth.from_image,
-        {"image": "grey"},
-        {
-            "kind": st.sampled_from(["disparity", "depth", "height"]),
-            "near": st.sampled_from(["bright", "dark", None]),
-            "near_m": st.one_of(st.none(), st.floats(-1, 9)),
-            "far_m": st.one_of(st.none(), st.floats(-1, 99)),
-            "metres_per_unit": st.one_of(st.none(), st.floats(-1, 100)),
-            "unknown": st.one_of(st.none(), st.floats(-1, 1)),
-        },
-        ("depth picture",),
-    ),
-    "depth.to_image": Target(depth.to_image, {"depth_map": "depth"}, {"values": st.sampled_from([*depth.EXPORTS, "far"])}),
-    "defocus.from_image": Target(defocus.from_image, {"image": "grey"}, words=("defocus picture",)),
-    "defocus.to_image": Target(
-        defocus.to_image, {"defocus_map": "defocus"}, {"encoding": st.none(), "fill_range": st.booleans()}
-    ),
-    "defocus.preview": Target(defocus.preview, {"defocus_map": "defocus", "image_srgb": "image"}),
-    "defocus.parse_keyframes": Target(
-        defocus.parse_keyframes, values={"text": st.one_of(st.text(max_size=30), _KEYFRAMES.map(json.dumps))}, words=("key",)
-    ),
-    "bokeh.boost_highlights": Target(
-        bokeh.boost_highlights,
-        {"image_linear": "image", "radius_px": "map"},
-        {"stops": st.floats(-1, 9), "threshold": _UNIT},
-        ("highlight", "defocus map"),
-    ),
-    "bokeh.recover_highlights": Target(
-        bokeh.recover_highlights,
-        {"image_linear": "image", "radius_px": "map"},
-        {"amount": st.floats(-0.5, 1.5), "in_focus": st.booleans()},
-        ("highlight", "defocus map"),
-    ),
-    "bokeh.depth_matte": Target(
-        lambda image_linear, depth_map, near, far, softness: bokeh.depth_matte(
-            image_linear, depth_map, *bokeh.between(depth_map, near, far), softness=softness
-        ),
-        {"image_linear": "image", "depth_map": "depth"},
-        {"near": _UNIT, "far": _UNIT, "softness": _UNIT},
-    ),
-    "depth.in_metres": Target(depth.in_metres, {"depth_map": "depth"}, {"near_m": st.floats(-1, 9), "far_m": st.floats(-1, 99)}),
-    "restore.all_in_focus": Target(
-        restore.all_in_focus,
-        {"image_srgb": "image", "defocus_map": "defocus"},
-        {
-            "method": st.sampled_from(["none", "deconvolution", "magic"]),
-            "strength": st.floats(-0.5, 5),
-            "noise": st.floats(-0.1, 0.6),
-            "tile_px": st.sampled_from([63, 64, 1000]),
-        },
-    ),
-}
-"""What is called, by its public name."""
 
 
 @dataclass
@@ -235,7 +84,7 @@ def run(case: Case) -> None:
         AssertionError: if it gives NaN, or fails in another way than in words of ours.
     """
     target = TARGETS[case.target]
-    arguments = {key: _MAKERS[kind](*case.size, case.seed) for key, kind in target.tensors.items()} | case.values
+    arguments = {key: MAKERS[kind](*case.size, case.seed) for key, kind in target.tensors.items()} | case.values
     if case.wrong is not None:
         key, value = case.wrong
         arguments[key] = _damaged(arguments[key], value) if key in target.tensors else value
@@ -289,6 +138,29 @@ def campaign(count: int, seed: int) -> dict[str, int]:
 
     judge()
     return seen
+
+
+def every_wrong_value(count: int, seed: int) -> int:
+    """Each argument of each target replaced by each wrong value, `count` times among other values; how many calls that were.
+
+    Raises:
+        AssertionError: on the first that fails.
+    """
+    calls = 0
+
+    @seeded(seed)
+    @settings(max_examples=count, deadline=None, database=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
+    @given(st.fixed_dictionaries({name: st.fixed_dictionaries(target.values) for name, target in TARGETS.items()}))
+    def judge(values: dict[str, dict[str, Any]]) -> None:
+        nonlocal calls
+        for name, target in TARGETS.items():
+            for key in (*target.tensors, *target.values):
+                for wrong in BAD_TENSORS if key in target.tensors else WRONG:
+                    calls += 1
+                    run(Case(name, (1 + calls % 11, 1 + calls % 7), calls % 100, values[name], (key, wrong)))
+
+    judge()
+    return calls
 
 
 def main() -> None:

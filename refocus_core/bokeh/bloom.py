@@ -47,12 +47,12 @@ def bloomed(image_srgb: Tensor, amount: float, alpha: Tensor | None = None) -> T
     Raises:
         TypeError, ValueError: on wrong shapes or sizes, or an amount outside 0..1.
     """
+    batch, _, h, w = check_image(image_srgb, "image").shape
     check_number(amount, "bloom")
     if not 0 <= amount <= 1:
         raise ValueError(f"bloom must lie in 0..1, got {amount}. 0 scatters none of the light, 1 all of it.")
     if amount == 0:
         return image_srgb
-    batch, _, h, w = check_image(image_srgb, "image").shape
     coverage = None
     if alpha is not None:
         check_map(alpha[:, 0], "alpha")

@@ -215,12 +215,12 @@ def put_grain_back(result_srgb: Tensor, photo_srgb: Tensor, radius_px: Tensor, a
     Raises:
         TypeError, ValueError: on wrong shapes or sizes, or an amount outside 0..1.
     """
+    batch, _, h, w = check_image(result_srgb, "result").shape
     check_number(amount, "grain")
     if not 0 <= amount <= 1:
         raise ValueError(f"grain must lie in 0..1, got {amount}. 0 puts none back, 1 all that was lost.")
     if amount == 0:
         return result_srgb
-    batch, _, h, w = check_image(result_srgb, "result").shape
     photo = match_batch(same_size(check_image(photo_srgb, "photo"), h, w, "photo"), batch, "photo")
     radius = match_batch(same_size(check_map(radius_px, "radius_px"), h, w, "defocus map"), batch, "The defocus map")
     out = result_srgb.clone()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..checks import check_number, match_batch
+from ..checks import check_image, check_kind, check_number, match_batch
 from ..color import linear_to_srgb, srgb_to_linear
 from ..images import magnified
 from ..optics import Lens, Strength, image_distance
@@ -57,7 +57,12 @@ def imaged(
 
     Returns:
         The same three; what is not magnified stays bit for bit. The map returned has no magnification left.
+
+    Raises:
+        TypeError, ValueError: on a map or picture that is none, or batches that differ.
     """
+    check_kind(defocus_map, DefocusMap, "defocus_map")
+    check_image(picture_srgb, "picture")
     scales = defocus_map.magnification
     if scales is None or bool((scales == 1).all()):
         return defocus_map, picture_srgb, alpha

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..checks import check_kind, check_map, match_batch, same_size, single_channel
+from ..checks import check_kind, check_map, check_number, match_batch, same_size, single_channel
 from ..optics import SHARP_RADIUS_PX
 from ..types import DefocusMap, DepthMap
 from .focus import FocusLike, focus_disparity
@@ -51,6 +51,7 @@ class Encoding:
         for name, words in known.items():
             if getattr(self, name) not in words:
                 raise ValueError(f"{name} must be one of {', '.join(words)}, got {getattr(self, name)!r}.")
+        check_number(self.white, "white")
         if not (math.isfinite(self.white) and self.white > 0):
             raise ValueError(f"white, what a value of 1 stands for, must be above 0, got {self.white}.")
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import images
-from ..checks import LEAST_M, check_image, check_map, match_batch
+from ..checks import LEAST_M, check_image, check_kind, check_map, check_number, match_batch
 from ..color import luminance
 from ..types import DepthMap
 
@@ -51,10 +51,12 @@ class FocusPoint:
     def __post_init__(self) -> None:
         for name in ("x", "y"):
             value = getattr(self, name)
+            check_number(value, f"FocusPoint.{name}")
             if not 0 <= value <= 1:
                 raise ValueError(
                     f"FocusPoint.{name} must lie in 0..1 (a fraction of the picture's width or height, not pixels), got {value}."
                 )
+        check_number(self.radius, "FocusPoint.radius")
         if not 0 <= self.radius <= 0.5:
             raise ValueError(f"FocusPoint.radius must lie in 0..0.5 (a fraction of the long edge), got {self.radius}.")
 
@@ -69,6 +71,10 @@ class FocusBetween:
     first: FocusPoint
     second: FocusPoint
 
+    def __post_init__(self) -> None:
+        check_kind(self.first, FocusPoint, "FocusBetween.first")
+        check_kind(self.second, FocusPoint, "FocusBetween.second")
+
 
 @dataclass(frozen=True, eq=False)
 class FocusMask:
@@ -80,6 +86,9 @@ class FocusMask:
     """
 
     mask: Tensor
+
+    def __post_init__(self) -> None:
+        check_kind(self.mask, Tensor, "FocusMask.mask")
 
 
 @dataclass(frozen=True)
@@ -93,6 +102,7 @@ class FocusDistance:
     distance_m: float
 
     def __post_init__(self) -> None:
+        check_number(self.distance_m, "FocusDistance.distance_m")
         if not self.distance_m >= LEAST_M:  # also refuses NaN
             raise ValueError(f"FocusDistance.distance_m must be above 0 m (at least {LEAST_M:g}), got {self.distance_m}.")
 
@@ -108,6 +118,7 @@ class FocusDisparity:
     disparity: float
 
     def __post_init__(self) -> None:
+        check_number(self.disparity, "FocusDisparity.disparity")
         if not (math.isfinite(self.disparity) and self.disparity >= 0):
             raise ValueError(f"FocusDisparity.disparity must be finite and not negative, got {self.disparity}.")
 
@@ -134,6 +145,7 @@ class FocusAuto:
     photo: Tensor | None = None
 
     def __post_init__(self) -> None:
+        check_number(self.prominence, "FocusAuto.prominence")
         if not 0 <= self.prominence <= 1:
             raise ValueError(f"FocusAuto.prominence must lie in 0..1, got {self.prominence}.")
 
@@ -156,9 +168,9 @@ def as_focus(focus: FocusLike) -> Focus:
     if isinstance(focus, Tensor):
         return FocusMask(focus)
     if isinstance(focus, tuple) and len(focus) == 2:
-        return FocusPoint(float(focus[0]), float(focus[1]))
+        return FocusPoint(*focus)
     if isinstance(focus, (int, float)) and not isinstance(focus, bool):
-        return FocusDistance(float(focus))
+        return FocusDistance(focus)
     raise TypeError(
         f"focus must be (x, y) in 0..1, a mask tensor, a distance in metres, None, or a Focus... object, got {focus!r:.80}."
     )

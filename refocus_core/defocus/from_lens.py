@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from types import NoneType
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ..checks import check_number
+from ..checks import check_kind, check_number
 from ..optics import Blur, BlurLaw, Gain, Lens, Strength, blur_gain_px, focal_px_to_mm, lens_gain_px
 from ..types import DefocusMap, DepthMap
 from .breathing import magnification
@@ -122,6 +123,7 @@ def from_lens(
             length, or a `Lens` or `Gain` meets relative depth.
     """
     _check(depth_map, lens, focus_range, near_gain, far_gain)
+    check_kind(keyframes, (Keyframes, NoneType), "keyframes")
     disparity = _as_of_a_flat_plane(depth_map, tilt, field_curvature)
     if keyframes is not None and keyframes.moves_focus:
         in_focus, half_width = keyframes.focus_disparity(depth_map), disparity.new_zeros(len(disparity))
@@ -140,6 +142,7 @@ def from_lens(
 
 def _as_of_a_flat_plane(depth_map: DepthMap, tilt: Tilt | None, field_curvature: float) -> Tensor:
     """Disparity [B,H,W] of a scene that is as sharp with a focal plane that is flat and faces the camera."""
+    check_kind(tilt, (Tilt, NoneType), "tilt")
     check_number(field_curvature, "field_curvature")
     if not -1 <= field_curvature <= 1:
         raise ValueError(f"field_curvature must lie in -1..1 (a share of the scene's span of disparity), got {field_curvature}.")

@@ -25,7 +25,7 @@ from typing import TypeGuard, cast
 import torch
 from torch import Tensor
 
-from ..checks import check_kind
+from ..checks import check_kind, check_number
 from ..optics import Gain, Lens, Strength
 from ..types import DepthMap
 from .focus import FocusDistance, FocusPoint, focus_disparity
@@ -65,7 +65,11 @@ class Key:
     ease: str = "ease"
 
     def __post_init__(self) -> None:
+        check_number(self.frame, "The frame of a key")
         where = f"The key at frame {self.frame}"
+        for name in _NUMBERS:
+            if getattr(self, name) is not None:
+                check_number(getattr(self, name), f"{where}: {name}")
         if self.frame < 0:
             raise ValueError(f"{where} lies before the clip. The first frame is 0.")
         if (self.x is None) != (self.y is None):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..checks import check_number
+
 MOST_DEG = 89.0
 """Largest angle; at 90 degrees the focal plane would be seen edge-on."""
 
@@ -38,6 +40,7 @@ class Tilt:
         limits = {"tilt_deg": (-MOST_DEG, MOST_DEG), "swing_deg": (-MOST_DEG, MOST_DEG), "x": (0.0, 1.0), "y": (0.0, 1.0)}
         for name, (low, high) in limits.items():
             value = getattr(self, name)
+            check_number(value, f"Tilt.{name}")
             if not (math.isfinite(value) and low <= value <= high):
                 raise ValueError(f"Tilt.{name} must lie in {low:g}..{high:g}, got {value}.")
 

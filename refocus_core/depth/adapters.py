@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import NoneType
 from typing import Any, Literal
 
 import torch
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import images
-from ..checks import LEAST_M, check_number, check_range, match_batch, single_channel
+from ..checks import LEAST_M, check_kind, check_number, check_range, match_batch, single_channel
 from ..types import DepthMap
 from .ranges import fill, in_metres, to_relative
 
@@ -214,6 +215,8 @@ def from_image(
         TypeError: if it is not a floating-point tensor.
         ValueError: on a colour picture, wrong shapes or arguments that do not go together.
     """
+    check_kind(kind, str, "kind")
+    check_kind(near, (str, NoneType), "near")
     numbers = {"near_m": near_m, "far_m": far_m, "metres_per_unit": metres_per_unit, "unknown": unknown}
     for name, value in numbers.items():
         if value is not None:

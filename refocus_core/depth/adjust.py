@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from types import NoneType
 from typing import Literal
 
 import torch
@@ -61,6 +62,12 @@ class At:
     def __post_init__(self) -> None:
         if [self.level, self.point, self.distance_m].count(None) != 2:
             raise ValueError("A depth is given as one of level, point or distance_m.")
+        for name, value in (("level", self.level), ("distance_m", self.distance_m)):
+            if value is not None:
+                check_number(value, name)
+        check_kind(self.point, (tuple, NoneType), "point")
+        for value in self.point or ():
+            check_number(value, "point")
         if self.level is not None and not 0 <= self.level <= 1:
             raise ValueError(f"level must lie in 0..1 (0 farthest, 1 nearest), got {self.level}.")
         if self.point is not None and not all(0 <= value <= 1 for value in self.point):
@@ -98,6 +105,10 @@ class Area:
     def __post_init__(self) -> None:
         if self.action not in AREA_WORDS:
             raise ValueError(f"The action on an area is one of {', '.join(AREA_WORDS)}, got {self.action!r}.")
+        check_kind(self.mask, Tensor, "mask")
+        check_map(self.mask[None] if self.mask.ndim == 2 else self.mask, "mask")
+        check_number(self.amount, "amount")
+        check_number(self.feather, "feather")
         if not 0 <= self.amount <= 1:
             raise ValueError(f"amount must lie in 0..1, got {self.amount}.")
         if not 0 <= self.feather <= LARGEST_SMOOTH:
@@ -166,7 +177,9 @@ def isolate(depth_map: DepthMap, at: At | None, *, tolerance: float = 0.05, soft
         ValueError: if a value is out of its range, or as `adjust` for `at`. Pixels that are not valid are 0.
     """
     check_kind(depth_map, DepthMap, "depth_map")
+    check_kind(at, (At, NoneType), "at")
     for name, value in (("tolerance", tolerance), ("softness", softness)):
+        check_number(value, name)
         if not 0 <= value <= 1:
             raise ValueError(f"{name} must lie in 0..1 (a share of the range of depth), got {value}.")
     if at is None:

@@ -65,6 +65,8 @@ def refine(
     check_kind(radius_px, (int, NoneType), "radius_px")
     if not 0 <= strength <= 1:
         raise ValueError(f"strength must lie in 0..1, got {strength}.")
+    if radius_px is not None:
+        check_number(radius_px, "radius_px")
     if radius_px is not None and radius_px < 1:
         raise ValueError(f"radius_px must be at least 1, got {radius_px}.")
     check_image(image_srgb)

@@ -67,7 +67,7 @@ def all_in_focus(
     check_kind(defocus_map, (DefocusMap, NoneType), "defocus_map")
     _check_kernel(kernel)
     check_kind(tile_px, (int, NoneType), "tile_px")
-    for name, value in (("strength", strength), ("noise", noise)):
+    for name, value in (("strength", strength), ("noise", noise), ("tile_px", tile_px)):
         if value is not None or name == "strength":
             check_number(value, name)
     if not (math.isfinite(strength) and 0 <= strength <= MOST_STRENGTH):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .. import images
+from ..checks import check_kind, check_number
 from ..faults import is_out_of_memory
 from ..progress import share
 from ..types import Progress
@@ -34,10 +35,12 @@ def check_tile(tile_px: int | None, default_px: int) -> int:
     """`tile_px`, or the default where it is None.
 
     Raises:
-        ValueError: if it is below `MIN_TILE_PX`.
+        TypeError, ValueError: if it is no whole number, or below `MIN_TILE_PX`.
     """
     if tile_px is None:
         return default_px
+    check_kind(tile_px, int, "tile_px")
+    check_number(tile_px, "tile_px")
     if tile_px < MIN_TILE_PX:
         raise ValueError(f"tile_px must be at least {MIN_TILE_PX}, got {tile_px}.")
     return tile_px

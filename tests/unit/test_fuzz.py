@@ -12,3 +12,8 @@ def test_generated_calls_give_finite_values_or_errors_that_name_the_argument() -
     seen = fuzz.campaign(CASES, SEED)
     assert sum(seen.values()) >= CASES
     assert len(seen) > len(fuzz.TARGETS) // 2, "chance leaves out few of the functions"
+
+
+def test_every_argument_of_a_wrong_kind_is_named() -> None:
+    wanted = sum(len(fuzz.BAD_TENSORS) * len(t.tensors) + len(fuzz.WRONG) * len(t.values) for t in fuzz.TARGETS.values())
+    assert fuzz.every_wrong_value(2, SEED) >= wanted

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...checks import check_image, check_kind, check_map, same_size
+
 NOISE_FLOOR = 0.002
 """sRGB units. Less noise than half an 8-bit step is never claimed: the model of the blur is not that good."""
 USABLE = (0.02, 0.98)
@@ -32,8 +34,15 @@ def noise_level(image_srgb: Tensor, radius_px: Tensor | None = None) -> float:
     Args:
         image_srgb: [3,H,W].
         radius_px: [H,W], signed or not.
+
+    Raises:
+        TypeError, ValueError: on a frame or radii of another shape, or that are not finite.
     """
-    h, w = image_srgb.shape[-2:]
+    check_kind(image_srgb, Tensor, "image")
+    h, w = check_image(image_srgb[None]).shape[-2:]
+    if radius_px is not None:
+        check_kind(radius_px, Tensor, "radius_px")
+        same_size(check_map(radius_px[None], "radius_px"), h, w, "radius_px")
     if h < 3 or w < 3:
         return NOISE_FLOOR
     d = torch.tensor([1.0, -2.0, 1.0], device=image_srgb.device)

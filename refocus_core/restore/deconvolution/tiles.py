@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from ... import color, images, psf
+from ...checks import check_image, check_map, check_number, match_batch, same_size
 from ...optics import SHARP_RADIUS_PX
 from ...progress import shares
 from ...types import Kernel, Progress, Restored
@@ -70,10 +71,28 @@ def run(request: Request) -> Restored:
         kernel=request.kernel,
         strength=request.strength,
         noise=request.noise,
-        tile_px=check_tile(request.tile_px, TILE_PX),
+        tile_px=request.tile_px,
         progress=request.progress,
     )
     return Restored(result, radius.abs())
+
+
+def _checked(image: Tensor, radius_px: Tensor, doubt: float | Sequence[float]) -> tuple[Tensor, Sequence[float]]:
+    """Radii and doubt for each frame."""
+    batch, _, h, w = check_image(image).shape
+    radius_px = match_batch(same_size(check_map(radius_px, "radius_px"), h, w, "radius_px"), batch, "radius_px")
+    doubts = [doubt] * batch if isinstance(doubt, int | float) else doubt
+    if not isinstance(doubts, (list, tuple)) or len(doubts) != batch:
+        raise ValueError(f"doubt must be a number, or one for each of the {batch} frames, got {doubt!r:.80}.")
+    for value in doubts:
+        _check_not_negative(value, "doubt")
+    return radius_px, doubts
+
+
+def _check_not_negative(value: float, name: str) -> None:
+    check_number(value, name)
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{name} must be 0 or more and finite, got {value}.")
 
 
 def deconvolve(
@@ -103,13 +122,20 @@ def deconvolve(
 
     Returns:
         [B,3,H,W] float32, sRGB-encoded, not negative where it changed. Pixels of radius <= 0.5 px are the photo's, bit for bit.
+
+    Raises:
+        TypeError, ValueError: on a wrong picture, map or number; the message names it.
     """
+    radius_px, doubts = _checked(image_srgb, radius_px, doubt)
+    _check_not_negative(strength, "strength")
+    if noise is not None:
+        _check_not_negative(noise, "noise")
+    tile_px = check_tile(tile_px, TILE_PX)
     if strength == 0:
         return image_srgb.clone()
     mirrored = kernel is not None and (kernel.near is not None or not _symmetric(kernel.raster))
-    plans = [_plan(r, TILE_PX if tile_px is None else tile_px, mirrored) for r in radius_px]
+    plans = [_plan(r, tile_px, mirrored) for r in radius_px]
     steps = iter(shares(progress, [_work(tile, bin_) for plan in plans for tile, bin_ in plan]))
-    doubts = [doubt] * len(plans) if isinstance(doubt, int | float) else doubt
     out = image_srgb.clone()
     for frame, plan in enumerate(plans):
         if not plan:
