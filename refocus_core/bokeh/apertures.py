@@ -40,15 +40,14 @@ def _polygon(x: Tensor, y: Tensor, blades: int, curvature: float) -> Tensor:
     angle = torch.remainder(torch.atan2(x, -y), sector) - sector / 2  # 0 in the middle of an edge, a corner points up
     rho = torch.hypot(x, y)
     apothem = math.cos(sector / 2)
-    if curvature <= 0:
-        return rho * angle.cos() <= apothem
-    # The arc keeps both corners; its centre lies on the middle axis between the far left (straight) and 0 (the unit circle).
+    # The arc keeps both corners and bulges out between them. Written by its curvature 1/r and its sagitta: where it is nearly
+    # straight, squares of its radius would leave nothing of the edge in float32.
     half_chord = math.sin(sector / 2)
     bulge = curvature * (1 - apothem)
-    radius = (half_chord**2 + bulge**2) / (2 * bulge)
-    centre = apothem + bulge - radius
-    along, across = rho * angle.cos() - centre, rho * angle.sin()
-    return (along.square() + across.square() <= radius**2) | (rho * angle.cos() <= apothem)
+    per_radius = 2 * bulge / (half_chord**2 + bulge**2)
+    across = rho * angle.sin()
+    sagitta = per_radius * across.square() / (1 + (1 - (per_radius * across).square()).clamp_min(0).sqrt())
+    return rho * angle.cos() <= apothem + bulge - sagitta
 
 
 def _star(x: Tensor, y: Tensor, points: int, inner: float) -> Tensor:

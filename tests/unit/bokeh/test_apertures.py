@@ -252,3 +252,11 @@ def test_preview_shows_a_pupil_that_changes_over_the_picture_in_the_middle_and_t
     assert x < 30 and y > 33, "what is left points to the middle of the picture, to the lower left"
     assert bokeh.kernel_preview(bokeh.ApertureSettings(coma=0.5).kernel(), 64).shape[-1] == 3 * 64, "in the corner, both sides"
     assert bokeh.kernel_preview(bokeh.ApertureSettings(coma=0.5, fringe=0.5).kernel(), 64).shape[-1] == 4 * 64
+
+
+@pytest.mark.parametrize("blades", [3, 5, 6, 9])
+@pytest.mark.parametrize("curvature", [5e-324, 1e-30, 1e-7, 1e-6, 1e-5])
+def test_blades_that_are_hardly_curved_are_nearly_straight(blades: int, curvature: float) -> None:
+    straight = bokeh.make_kernel("polygon", blades=blades, size=64).raster
+    curved = bokeh.make_kernel("polygon", blades=blades, curvature=curvature, size=64).raster
+    assert float((curved - straight).abs().max()) <= 0.1 * float(straight.max())
