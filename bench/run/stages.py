@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 import torch
 import torch.nn.functional as F
 
-from bench.lib import reporting
+from bench.lib import reporting, resident
 from refocus_core import bokeh, defocus, depth, restore
 from refocus_core.color import linear_to_srgb, srgb_to_linear
 from refocus_core.files import pictures
@@ -85,18 +85,11 @@ class Meter:
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats()
             return torch.cuda.memory_allocated() / 2**20
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: the high-water mark starts anew
-        return _status("VmRSS")
+        resident.forget_highest()
+        return resident.resident_mib()
 
     def _peak(self) -> float:
-        return torch.cuda.max_memory_allocated() / 2**20 if self.device.type == "cuda" else _status("VmHWM")
-
-
-def _status(key: str) -> float:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(key + ":"):
-            return int(line.split()[1]) / 1024
-    raise KeyError(key)
+        return torch.cuda.max_memory_allocated() / 2**20 if self.device.type == "cuda" else resident.highest_mib()
 
 
 def run(photo_path: Path, depth_path: Path, device: torch.device, quality: str, repeat: int) -> dict[str, Any]:
