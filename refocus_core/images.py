@@ -240,6 +240,11 @@ def doubled(x: Tensor, h: int, w: int) -> Tensor:
     return F.interpolate(x[None], scale_factor=2, mode="bilinear", align_corners=False)[0, :, :h, :w]
 
 
+def repeated(x: Tensor, h: int, w: int) -> Tensor:
+    """[h,w] twice the size of x [(h+1)//2,(w+1)//2], each pixel repeated."""
+    return x.repeat_interleave(2, 0).repeat_interleave(2, 1)[:h, :w]
+
+
 def fill_holes(values: Tensor, weight: Tensor) -> Tensor:
     """Replace [C,H,W] where `weight` [1,H,W] is 0 by a smooth continuation of the rest: weighted means, coarse to fine.
 

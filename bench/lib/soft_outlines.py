@@ -26,6 +26,11 @@ SAMPLES = 160
 """Aperture samples of a sub-pixel."""
 RADII_PX = ((-12.0, 0.0), (0.0, 14.0), (-8.0, 9.0), (-12.0, 14.0))
 """Signed radius of the shape and of the wall, by turns: wall in focus, shape in focus, neither."""
+MEETING_RADII_PX = ((-9.0, 4.0, 14.0), (-12.0, 0.0, 10.0), (0.0, 7.0, 14.0), (-14.0, -6.0, 4.0))
+"""Of two shapes that overlap and the wall, by turns: focus between the shapes, on the farther one, on the nearer one, between the
+shapes and the wall."""
+APART_PX = 90.0
+"""Distance of the middles of such shapes."""
 SIGMA_PX, SHIFT_PX = (2.0, 7.0), (0.0, 3.0)
 """Ranges of the blur and of the displacement of the map."""
 
@@ -68,8 +73,9 @@ def _checks(angle: float, side_px: float, tint: list[float]) -> Tensor:
     return torch.stack([t * (0.35 + 0.65 * white) for t in tint])
 
 
-def _shape(rng: np.random.Generator, toothed: bool) -> Tensor:
+def _shape(rng: np.random.Generator, toothed: bool, middle: tuple[float, float] = (0.0, 0.0)) -> Tensor:
     y, x, _ = _grid()
+    y, x = y - middle[0], x - middle[1]
     angle = torch.atan2(y, x)
     radius = torch.full_like(x, rng.uniform(55, 85))
     for k in range(2, 9):
@@ -114,6 +120,23 @@ def make(seed: int) -> Outline:
     truth, _ = render_reference(scene, bokeh.make_kernel("circle"))
     soft = soften(radius[0], rng.uniform(*SIGMA_PX), rng.uniform(*SHIFT_PX), rng.uniform(0, 2 * math.pi))
     return Outline(image[0], radius[0], soft, truth[0], rim_of(alpha))
+
+
+def make_meeting(seed: int) -> Outline:
+    """Two shapes that overlap before a wall: three surfaces meet where their outlines cross."""
+    rng = np.random.default_rng(2000 + seed)
+    hue, angle = rng.uniform(0, 2 * math.pi), rng.uniform(0, 2 * math.pi)
+    tints = [[rng.uniform(0.05, 0.6) * (0.6 + 0.4 * math.cos(hue + 2.09 * (c + k))) for c in range(3)] for k in range(3)]
+    colors = [_texture(rng, tint, rng.uniform(0.1, 0.35)) for tint in tints]
+    y, x = (0.5 * APART_PX * f(angle) for f in (math.sin, math.cos))
+    near, middle = (_shape(rng, seed % 2 == k, (sign * y, sign * x)) for k, sign in enumerate((1, -1)))
+    alphas = (near, middle, torch.ones_like(near))
+    planes = tuple(Plane(c, a, r) for c, a, r in zip(colors, alphas, MEETING_RADII_PX[seed % 4], strict=True))
+    scene = LayeredScene(planes, MARGIN_PX, samples=SAMPLES)
+    image, radius = pinhole(scene)
+    truth, _ = render_reference(scene, bokeh.make_kernel("circle"))
+    soft = soften(radius[0], rng.uniform(*SIGMA_PX), rng.uniform(*SHIFT_PX), rng.uniform(0, 2 * math.pi))
+    return Outline(image[0], radius[0], soft, truth[0], rim_of(near) | (rim_of(middle)))
 
 
 def rim_of(alpha: Tensor) -> Tensor:

@@ -1,9 +1,10 @@
 """Outlines whose depth is blurred by 2 to 7 px and up to 3 px off: PSNR of the rim, and specks that should be blurred.
 
-    python -m bench.run.outlines [--quality draft normal best] [--of shapes cutouts] [--write]
+    python -m bench.run.outlines [--quality draft normal best] [--of shapes meeting cutouts] [--write]
 
-Twelve wavy and toothed shapes before textured walls, and twelve photographs cut out (`bench.lib.soft_cutouts`: fur, feathers,
-leaves, legs) before photographs, in front of and behind the focus, against the lens integrated over its aperture with both
+Twelve wavy and toothed shapes before textured walls, twelve pairs of such shapes that overlap, and twelve photographs cut
+out (`bench.lib.soft_cutouts`: fur, feathers, leaves, legs) before photographs, in front of and behind the focus, against the lens
+integrated over its aperture with all
 layers known. *Crumbs* is the 99th percentile of the picture's Laplacian in the rim over the truth's. Cut-outs need
 `python -m refocus_core.train.levels fetch tuxpaint` once.
 """
@@ -25,6 +26,7 @@ from refocus_core.types import DefocusMap
 
 SETS = {
     "shapes": ("outline", outlines.make, (outlines, reference)),
+    "meeting": ("meeting", outlines.make_meeting, (outlines, reference)),
     "cutouts": ("cutout", soft_cutouts.make, (soft_cutouts, outlines, reference)),
 }
 """Of each set of outlines: the name under which its truths are kept, what makes one of a number, what that depends on."""

@@ -2,6 +2,7 @@
 
 cache          what does not depend on focus and aperture, found once for a picture: calls the steps below in this order
 transitions    finds soft steps of a map at three scales
+spreading      takes the depths beside such a step into it: of one surface where several meet
 matting        how much of each pixel along them belongs to the nearer surface;  laplacian: the closed-form matting Laplacian
 snap           turns the narrow soft steps, which transitions leaves to it, into hard ones at the photo's edges
 hidden         which surface goes on behind a near one (jump flood), and in which colours (fill by slabs of depth)

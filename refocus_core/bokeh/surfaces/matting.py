@@ -10,12 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...color import display_values
-from ...images import box_mean, doubled, pull, push_pull, take, weighted_level, window_max, window_min, window_range
+from ...images import box_mean, doubled, pull, push_pull, repeated, take, weighted_level, window_max, window_min, window_range
 from ...progress import shares, silent
 from ...types import Progress
 from .colour_samples import side_by_colour
 from .laplacian import MattingLaplacian, solve
-from .transitions import ENLARGED_PX, SCALES, Sides, Transitions, dilated, find_transitions, repeated, sides
+from .spreading import enlarged
+from .transitions import ENLARGED_PX, SCALES, Sides, Transitions, dilated, find_transitions, sides
 
 PRIOR = 3e-4
 """Weight of the map itself within its transitions, against L. A larger one keeps the map's soft edge where colours say little."""
@@ -66,6 +67,10 @@ other, a larger one takes them from farther off."""
 
 SAMPLE_PX = 3
 """How far from a band pixels are samples of the surface that they lie on."""
+
+CONTRAST_PX = 4
+"""Half the side of the window, at half the resolution, over which that difference is a mean. A smaller one leaves to the map the
+few pixels of a transition where both sides happen to be alike: crumbs."""
 
 EDGE_REACH_PX = 20
 """How far from such an edge a transition of the map belongs to it."""
@@ -135,7 +140,8 @@ def edge_matte(image: Tensor, coc: Tensor, votes_px: int, progress: Progress = s
     edge = band & (_range_within(coverage[None], band) > EDGE) & (_range_within(display_values(image), band) > EDGE_COLOR)
     near_color, far_color = _colours(image, coc, band, coverage, result)
     colouring(1, 1)
-    contrast = (display_values(near_color) - display_values(far_color)).square().sum(0) > EDGE_COLOR**2
+    difference2 = (display_values(near_color) - display_values(far_color)).square().sum(0, keepdim=True)
+    contrast = box_mean(difference2, 2 * CONTRAST_PX + 1)[0] > EDGE_COLOR**2
     band &= dilated(edge, EDGE_REACH_PX) & repeated(contrast, *band.shape) & ~transitions[0].voted
     return EdgeMatte(band, coverage, result.near, result.far, near_color, far_color) if bool(band.any()) else None
 
@@ -185,7 +191,7 @@ def _refined(guide: Tensor, coc: Tensor, where: Transitions, coarse: _Levels | N
         guide: [3,h,w] display values; coc: [h,w].
     """
     known = ~(where.band | where.coarser | where.finer)
-    level = sides(coc, known, where.band)
+    level = sides(coc, known, where.band, guide)
     start, unknown = _Levels(coc, level.near, level.far), where.band | where.finer
     ridges = level.near_ridge | level.far_ridge
     if bool(ridges.any()):
@@ -219,7 +225,9 @@ def _expected(guide: Tensor, prior: _Levels, at: Tensor) -> tuple[Tensor, Tensor
 def _continued(fine: _Levels, coarse: _Levels, inside: Tensor) -> _Levels:
     """What the scale below has found, within its bands `inside` [h,w]."""
     h, w = inside.shape
-    depth, near, far = doubled(torch.stack([coarse.depth, coarse.near, coarse.far]), h, w)
+    near, far = (enlarged(level, h, w) for level in (coarse.near, coarse.far))
+    near, far = torch.minimum(near, far), torch.maximum(near, far)
+    depth = far - doubled(coarse.coverage()[None], h, w)[0] * (far - near)
     around = dilated(inside, ENLARGED_PX)
     return _Levels(
         torch.where(inside, depth, fine.depth), torch.where(around, near, fine.near), torch.where(around, far, fine.far)

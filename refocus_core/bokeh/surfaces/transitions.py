@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...images import box_mean, push_pull, window_max, window_min, window_range
+from ...images import box_mean, repeated, window_max, window_min, window_range
 from ...progress import shares, silent
 from ...types import Progress
+from .spreading import spread
 
 SCALES = 3
 """Resolutions, each half of the one before, at which transitions are looked for. One more finds transitions twice as wide."""
@@ -79,15 +80,6 @@ LIKE = 1.5
 HARD = 0.75
 """A step of which one pair of neighbours makes up this part is exact: the map itself says where it is."""
 
-SPREAD_PX = 12
-"""How far into a band means of the depths beside it are spread, an even number. A larger one mixes what lies farther along it."""
-
-ENOUGH = 0.01
-"""Share of such pixels around another one from which on their mean is all that counts."""
-
-LEAST_SHARE = 1e-4
-"""Shares are raised to this before they divide."""
-
 BESIDE_PX = 3
 """How far from a band pixels show the depth of the side that they lie on."""
 
@@ -139,11 +131,6 @@ def halved_mask(mask: Tensor) -> Tensor:
     """[(h+1)//2,(w+1)//2] bool, true where any of the 2 x 2 px is."""
     h, w = mask.shape
     return F.max_pool2d(F.pad(mask.float()[None, None], (0, w % 2, 0, h % 2)), 2)[0, 0] > 0
-
-
-def repeated(x: Tensor, h: int, w: int) -> Tensor:
-    """[h,w] of a map of half the size, each pixel repeated."""
-    return x.repeat_interleave(2, 0).repeat_interleave(2, 1)[:h, :w]
 
 
 def find_transitions(maps: list[Tensor], votes_px: int, progress: Progress = silent) -> list[Transitions]:
@@ -277,12 +264,14 @@ class Sides:
     far_ridge: Tensor
 
 
-def sides(coc: Tensor, known: Tensor, band: Tensor) -> Sides:
+def sides(coc: Tensor, known: Tensor, band: Tensor, guide: Tensor) -> Sides:
     """The levels of both sides of each band, spread from the pixels beside it.
 
     Args:
         coc: [h,w] px of blur, larger = farther.
         known: [h,w] bool, pixels on no transition.
+        band: [h,w] bool, the transitions.
+        guide: [3,h,w] display values.
     """
     beside = dilated(band, BESIDE_PX) & known
     above, below = (
@@ -294,26 +283,11 @@ def sides(coc: Tensor, known: Tensor, band: Tensor) -> Sides:
     thin_near, thin_far = (band & ~_reached(band, side) for side in (is_near, is_far))
     near_ridge = thin_near & (coc <= window_min(coc, 1)) & (window_max(coc, WINDOW_PX) - coc > LEAST_STEP_PX)
     far_ridge = thin_far & (coc >= window_max(coc, 1)) & (coc - window_min(coc, WINDOW_PX) > LEAST_STEP_PX)
-    near = _spread(coc, is_near | near_ridge, window_min(coc, WINDOW_PX))
-    far = _spread(coc, is_far | far_ridge, window_max(coc, WINDOW_PX))
+    near = spread(coc, is_near | near_ridge, guide, window_min(coc, WINDOW_PX))
+    far = spread(coc, is_far | far_ridge, guide, window_max(coc, WINDOW_PX))
+    near, far = torch.minimum(near, far), torch.maximum(near, far)
     told = dilated(band, ENLARGED_PX)
     return Sides(torch.where(told, near, coc), torch.where(told, far, coc), near_ridge, far_ridge)
-
-
-def _spread(coc: Tensor, side: Tensor, otherwise: Tensor) -> Tensor:
-    """[h,w] values spread from the pixels `side`; `otherwise` where there are none.
-
-    A pyramid alone drifts to the mean of all such surfaces within a few pixels, so those within SPREAD_PX come first.
-    """
-    if not bool(side.any()):
-        return otherwise
-    weight = side.float()
-    total = torch.stack([coc * weight, weight])
-    for _ in range(2):
-        total = box_mean(total, SPREAD_PX + 1)
-    value, share = total[0] / total[1].clamp_min(LEAST_SHARE), (total[1] / ENOUGH).clamp_max(1)
-    value, share = torch.where(side, coc, value), torch.where(side, 1.0, share)
-    return push_pull(value[None], share)[0]
 
 
 def _reached(band: Tensor, start: Tensor) -> Tensor:
