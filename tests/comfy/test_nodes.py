@@ -124,6 +124,20 @@ def test_alpha_is_blurred_along_and_highlights_pass(comfy_server: rig.Server) ->
     assert float(source.max()) == 4.0
 
 
+def test_a_batch_is_steadied_as_a_clip(comfy_server: rig.Server) -> None:
+    from refocus_core import depth
+
+    graph = {
+        "1": noise(comfy_server, batch=3, seed=1),
+        "3": node(comfy_server, "RefocusDepthEstimate", image=["1", 0], model="refocus-depth-s", refine=0.0, steady_frames=2),
+    }
+    comfy_server.run(twin.probed(graph, ("1", 0), ("3", 0)))
+    photo, found = twin.read_probe(comfy_server, "1").movedim(-1, 1), twin.read_probe(comfy_server, "3")["disparity"]
+    model = depth.load("refocus-depth-s")
+    steadied, alone = (depth.predict(model, photo, steady_frames=n).disparity for n in (2, 0))
+    assert float((found - steadied).abs().max()) <= 1e-4 < float((found - alone).abs().max())
+
+
 def test_depth_matte_is_what_the_core_gives(comfy_server: rig.Server) -> None:
     from refocus_core import bokeh, color, defocus
 
