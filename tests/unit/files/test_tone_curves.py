@@ -169,3 +169,14 @@ def test_the_command_line_leaves_an_unblurred_prophoto_picture_as_it_was(tmp_pat
     assert main(given) == 0
     with Image.open(tmp_path / "o.png") as im:
         assert np.array_equal(np.asarray(im)[..., 0], codes) and im.info["icc_profile"] == icc
+
+
+def test_a_damaged_profile_is_told_of_and_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    damaged = icc[:128] + b"\xff" * (len(icc) - 128)
+    Image.new("RGB", (4, 3), (10, 20, 30)).save(tmp_path / "a.png", icc_profile=damaged)
+    photo = load(tmp_path / "a.png")
+    assert "a.png: its colour profile is damaged; it is kept as it is" in caplog.text
+    save(tmp_path / "b.png", photo.image, icc=photo.icc)
+    with Image.open(tmp_path / "b.png") as im:
+        assert im.info["icc_profile"] == damaged
