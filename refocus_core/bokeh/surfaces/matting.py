@@ -37,8 +37,12 @@ CORE_PART = 0.8
 THIN_PX = 4
 """How far around the ridge of a thin structure its depth is made up for: as far as the map's blur spreads it."""
 
-ALONG_PX = 12
-"""Half the side of the window over which that depth is a mean."""
+ALONG_PX = (12, 36)
+"""Half the side of the windows over which that depth is a mean; the one counts by which it stands out more. The small one alone
+loses it where colours are alike, the large one alone where it changes."""
+
+NEARLY = 0.1
+"""Coverage up to which a pixel counts as none of such a structure, and short of which of all as one of it alone."""
 
 LEAST_SHARE = 0.002
 """Least coverage of the window around a thin structure that its depth is worked out from."""
@@ -249,8 +253,11 @@ def _thin_mended(coc: Tensor, band: Tensor, level: Sides, found: _Levels) -> _Le
     coverage = found.coverage().clamp(0, 1)
 
     def true_step(rise: Tensor, share: Tensor) -> Tensor:
-        both = box_mean(torch.stack([rise.clamp_min(0), share]) * band, 2 * ALONG_PX + 1)
-        return (both[0] / both[1].clamp_min(LEAST_SHARE)).maximum(step).minimum(MOST_GAIN * step)
+        share = ((share - NEARLY) / (1 - 2 * NEARLY)).clamp(0, 1)
+        summed = torch.stack([rise.clamp_min(0), share]) * band
+        means = (box_mean(summed, 2 * px + 1) for px in ALONG_PX)
+        most = torch.stack([rises / shares.clamp_min(LEAST_SHARE) for rises, shares in means]).amax(0)
+        return most.maximum(step).minimum(MOST_GAIN * step)
 
     near, far = (
         torch.where(dilated(level.near_ridge, THIN_PX), far - true_step(far - coc, coverage), near),

@@ -99,6 +99,12 @@ SETTLED_PX = 3
 """How far around the middle of a transition no other one is looked for at a coarser scale. A smaller one finds the outer slopes
 of thin structures again, where the scale is too coarse for them; a larger one misses wide transitions beside narrow ones."""
 
+DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
+"""Lines through a pixel along which thin structures and ridges are looked for: steps of a row and a column."""
+
+MOST_DIRECTIONS = 3
+"""Along how many of them a ridge is one. All four leave out what rises or falls along itself, two take curved surfaces for it."""
+
 RIDGE_PX = 2
 """How far around a pixel the steepest slope, and the largest step, are looked for."""
 
@@ -204,7 +210,7 @@ def _several(coc: Tensor) -> Tensor:
 def _thin(coc: Tensor) -> Tensor:
     """[h,w] bool, on and beside structures no wider than 2 THIN_PX px that have one surface on both sides."""
     thin = torch.zeros_like(coc, dtype=torch.bool)
-    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
+    for dy, dx in DIRECTIONS:
         for sign in (1, -1):
             before, after = (_farthest(sign * coc, side * dy, side * dx) for side in (1, -1))
             depth = torch.minimum(before, after) - sign * coc
@@ -281,13 +287,27 @@ def sides(coc: Tensor, known: Tensor, band: Tensor, guide: Tensor) -> Sides:
     # Beside a band the map goes on to the other side: up from the near one, down from the far one.
     is_near, is_far = beside & (above > below + LEAST_RISE_PX), beside & (below > above + LEAST_RISE_PX)
     thin_near, thin_far = (band & ~_reached(band, side) for side in (is_near, is_far))
-    near_ridge = thin_near & (coc <= window_min(coc, 1)) & (window_max(coc, WINDOW_PX) - coc > LEAST_STEP_PX)
-    far_ridge = thin_far & (coc >= window_max(coc, 1)) & (coc - window_min(coc, WINDOW_PX) > LEAST_STEP_PX)
+    near_ridge = thin_near & _on_ridge(coc) & (window_max(coc, WINDOW_PX) - coc > LEAST_STEP_PX)
+    far_ridge = thin_far & _on_ridge(-coc) & (coc - window_min(coc, WINDOW_PX) > LEAST_STEP_PX)
     near = spread(coc, is_near | near_ridge, guide, window_min(coc, WINDOW_PX))
     far = spread(coc, is_far | far_ridge, guide, window_max(coc, WINDOW_PX))
     near, far = torch.minimum(near, far), torch.maximum(near, far)
     told = dilated(band, ENLARGED_PX)
     return Sides(torch.where(told, near, coc), torch.where(told, far, coc), near_ridge, far_ridge)
+
+
+def _on_ridge(coc: Tensor) -> Tensor:
+    """[h,w] bool, where a map has its least along most lines through a pixel, and rises by a step to both sides."""
+    least = torch.zeros_like(coc, dtype=torch.uint8)
+    between = torch.zeros_like(least)
+    h, w = coc.shape
+    padded = F.pad(coc[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
+    for dy, dx in DIRECTIONS:
+        before, after = (padded[1 + s * dy : 1 + s * dy + h, 1 + s * dx : 1 + s * dx + w] for s in (-1, 1))
+        least += (coc <= before) & (coc <= after)
+        before, after = (_farthest(coc, s * dy, s * dx) for s in (-1, 1))
+        between += torch.minimum(before, after) - coc > LEAST_STEP_PX
+    return (least >= MOST_DIRECTIONS) & (between >= MOST_DIRECTIONS)
 
 
 def _reached(band: Tensor, start: Tensor) -> Tensor:

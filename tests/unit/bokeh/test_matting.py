@@ -218,3 +218,17 @@ def test_a_wire_in_focus_stays_in_focus_where_the_map_does_not_show_its_depth() 
     exact_map, soft_map = (bokeh.render(image, DefocusMap.from_radius(r))[0] for r in (radius, soft(radius, 1.2)))
     on_wire = (slice(None), slice(24, -24), slice(58, 64))
     assert float((exact_map - soft_map)[on_wire].abs().mean()) < 0.02
+
+
+def test_all_of_a_leaning_wire_stays_in_focus_though_the_map_drifts_along_it() -> None:
+    """The map has no least value along it then."""
+    y, x = (a.float() for a in torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij"))
+    on_wire = (x - y + 4).abs() <= 2
+    front = on_wire | (x >= 112)
+    wall = 0.5 + 0.05 * torch.rand(3, SIZE, SIZE, generator=torch.Generator().manual_seed(3))
+    image = torch.where(front, torch.tensor([0.1, 0.05, 0.03]).view(3, 1, 1), wall)[None]
+    radius = torch.where(front, 0.0, 20.0)
+    drifting = soft(radius, 1.2) * (1 + 0.03 * (x + y) / SIZE)
+    exact_map, soft_map = (bokeh.render(image, DefocusMap.from_radius(r))[0] for r in (radius, drifting))
+    off = (exact_map - soft_map).abs().mean(0)[on_wire & (y > 24) & (y < SIZE - 40)]
+    assert float(off.mean()) < 0.03
