@@ -4,9 +4,8 @@
 
 Twelve wavy and toothed shapes before textured walls, twelve pairs of such shapes that overlap, and twelve photographs cut
 out (`bench.lib.soft_cutouts`: fur, feathers, leaves, legs) before photographs, in front of and behind the focus, against the lens
-integrated over its aperture with all
-layers known. *Crumbs* is the 99th percentile of the picture's Laplacian in the rim over the truth's. Cut-outs need
-`python -m refocus_core.train.levels fetch tuxpaint` once.
+integrated over its aperture with all layers known. *Crumbs* is the 99th percentile of the picture's Laplacian in the rim over the
+truth's. Cut-outs need `python -m refocus_core.train.levels fetch tuxpaint` once.
 """
 
 from __future__ import annotations

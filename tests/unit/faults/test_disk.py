@@ -22,6 +22,7 @@ pytest.importorskip("resource", reason="limits of a process are those of POSIX")
 from refocus_core.cli import main
 from refocus_core.files import clips, pictures
 from refocus_core.files.output import write_whole
+from tests.helpers import clip_files
 from tests.helpers.disks import room, run_program
 
 PICTURES = [("png", 8), ("png", 16), ("jpg", 8), ("webp", 8), ("tif", 8), ("tif", 16), ("tif", 32), ("pfm", 32), ("exr", 32)]
@@ -91,14 +92,9 @@ def test_a_map_that_does_not_fit_leaves_the_earlier_one(folder: Path, kind: str,
 def test_a_clip_that_does_not_fit_leaves_the_earlier_one(
     tmp_path: Path, folder: Path, capfd: pytest.CaptureFixture[str], kind: str, size: int
 ) -> None:
-    av = pytest.importorskip("av", reason="needs av: run `bash scripts/setup.sh tests`")
+    pytest.importorskip("av", reason="needs av: run `bash scripts/setup.sh tests`")
     noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
-    with av.open(str(tmp_path / "in.mp4"), "w") as out:
-        video = out.add_stream("libx264", rate=10)
-        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
-        for shift in range(4):
-            out.mux(video.encode(av.VideoFrame.from_ndarray(np.roll(noise, shift, 1), format="rgb24")))
-        out.mux(video.encode(None))
+    clip_files.written(tmp_path / "in.mp4", (np.roll(noise, shift, 1) for shift in range(4)), range(0, 400, 100))
     path = earlier(folder, f"a.{kind}")
     with room(size), pytest.raises(OSError, match=rf"a\.{kind} {REMEDY}"):
         clips.rewrite(tmp_path / "in.mp4", path, lambda _, frame: frame)

@@ -22,6 +22,7 @@ pytest.importorskip("resource", reason="signals that cannot be caught are those 
 from refocus_core.cli import main
 from refocus_core.files.output import write_whole
 from refocus_core.files.unfinished import new_file, working_folder
+from tests.helpers import clip_files
 from tests.helpers.disks import run_program
 from tests.helpers.paths import REPO, environment
 
@@ -178,14 +179,9 @@ def test_the_next_working_folder_takes_away_what_a_kill_left(tmp_path: Path) -> 
 
 
 def test_a_run_of_the_command_line_clears_what_a_killed_one_left(tmp_path: Path) -> None:
-    av = pytest.importorskip("av", reason="needs av: run `bash scripts/setup.sh tests`")
+    pytest.importorskip("av", reason="needs av: run `bash scripts/setup.sh tests`")
     noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
-    with av.open(str(tmp_path / "in.mp4"), "w") as out:
-        video = out.add_stream("libx264", rate=10)
-        video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
-        for shift in range(8):
-            out.mux(video.encode(av.VideoFrame.from_ndarray(np.roll(noise, shift, 1), format="rgb24")))
-        out.mux(video.encode(None))
+    clip_files.written(tmp_path / "in.mp4", (np.roll(noise, shift, 1) for shift in range(8)), range(0, 800, 100))
     (tmp_path / "out").mkdir()
     argv = [str(tmp_path / "in.mp4"), "-o", str(tmp_path / "out" / "o.mp4"), "--deblur", "none", "--blur", "1", "-q"]
     child = subprocess.Popen([sys.executable, "-m", "refocus_core", *argv], cwd=REPO, env=environment(REPO))
