@@ -88,3 +88,20 @@ def test_where_three_surfaces_meet_nothing_is_in_focus_that_lies_on_none(sigma_p
         bokeh.render(image[None], DefocusMap.from_radius(radius[None]))[0] for radius in (coc, soften(coc, sigma_px, 0.0, 0.0))
     )
     assert crumbs(display_values(soft), rim) < 1.3 * crumbs(display_values(exact), rim)
+
+
+def ridge_of(coc: Tensor) -> Tensor:
+    """[H,W] bool, where a map that is all of one band has the middle of a thin near structure."""
+    band = torch.ones_like(coc, dtype=torch.bool)
+    return sides(coc, ~band, band, torch.full((3, *coc.shape), 0.5)).near_ridge
+
+
+def test_a_ridge_is_found_all_along_a_wire_on_which_the_map_drifts() -> None:
+    y, x = torch.meshgrid(torch.arange(SIZE), torch.arange(SIZE), indexing="ij")
+    coc = soften(torch.where((x - y).abs() <= 2, 0.0, 20.0), 1.2, 0.0, 0.0) * (1 + 0.03 * (x + y) / SIZE)
+    assert bool(ridge_of(coc)[8:-8].any(1).all())
+
+
+def test_the_foot_of_a_steep_slope_is_no_ridge() -> None:
+    x = torch.arange(SIZE) - 40.0
+    assert not bool(ridge_of(torch.where(x < 0, -x, 0.2 * x).expand(SIZE, SIZE).contiguous()).any())
